@@ -1,0 +1,30 @@
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: quickstart test test-all check fix bench docs
+
+quickstart: .venv/lab  ## real text to a scored forecast, in one command
+	.venv/bin/allometry quickstart
+
+test: .venv/test  ## the default suite: no network, no GPU
+	.venv/bin/pytest
+
+test-all: .venv/test  ## the slow tests too
+	.venv/bin/pytest -m "not gpu"
+
+check: .venv/test  ## lint, types, layers, generated docs
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	.venv/bin/lint-imports && .venv/bin/python docs/generate.py --check
+
+fix: .venv/test
+	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+bench: .venv/test
+	for benchmark in benchmarks/*.py; do .venv/bin/python $$benchmark || exit 1; done
+
+docs: .venv/test
+	.venv/bin/python docs/generate.py
+
+.venv/lab .venv/test: pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(PIP) --editable '.[$(notdir $@)]' && touch $@

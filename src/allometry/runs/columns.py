@@ -1,0 +1,80 @@
+"""The canonical columns of a table of runs: name, unit, meaning. Every reader maps to these names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from allometry.registry import Catalog
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """One canonical column.
+
+    Attributes:
+        kind: "number" (float64, missing is NaN), "text" or "flag" (true/false).
+        unit: Base unit; "1" for counts and ratios, "" for text and flags.
+        meaning: One sentence.
+        positive: A value that is zero or negative is an error of the table.
+    """
+
+    name: str
+    kind: Literal["number", "text", "flag"]
+    unit: str
+    meaning: str
+    positive: bool = False
+
+
+def _number(name: str, unit: str, meaning: str, *, positive: bool = True) -> Column:
+    return Column(name=name, kind="number", unit=unit, meaning=meaning, positive=positive)
+
+
+def _text(name: str, meaning: str) -> Column:
+    return Column(name=name, kind="text", unit="", meaning=meaning)
+
+
+_COLUMNS = (
+    _text("run_id", "identity of the run; for the lab's own runs the content hash of the recipe"),
+    _text("parent", "run_id this run was started from (a decay branch: its trunk); empty from scratch"),
+    _text("status", "done, diverged, failed or stopped"),
+    _text("design", "why the run was made: ladder, learning_rate_check, target, grid"),
+    _number("params", "1", "trainable parameters N under params_convention"),
+    _text(
+        "params_convention", "which parameters params counts: matmul, total, non_embedding, active, stated"
+    ),
+    _number("params_total", "1", "all trainable parameters"),
+    _number("params_embedding", "1", "input embeddings, token and position", positive=False),
+    _number("params_head", "1", "output projection; 0 when tied to the embedding", positive=False),
+    _number("params_matmul", "1", "parameters that take part in matrix products: blocks and head"),
+    _number("params_active", "1", "parameters used per token; below the total for mixtures of experts"),
+    _number("tokens", "token", "tokens trained on D, repeats counted"),
+    _number("unique_tokens", "token", "distinct training tokens available U"),
+    _number("epochs", "1", "tokens / unique_tokens"),
+    _number("flops", "FLOP", "training compute C under flops_convention"),
+    _text("flops_convention", "how flops was counted: 6ND, matmul, with_attention, stated"),
+    _number("loss", "nat/token", "held-out cross-entropy L"),
+    _number(
+        "bits_per_byte", "bit/byte", "held-out cross-entropy per byte of text; comparable over tokenizers"
+    ),
+    _number("learning_rate", "1", "peak learning rate"),
+    _number("batch_tokens", "token", "tokens per optimizer step B"),
+    _number("steps", "1", "optimizer steps S"),
+    _number("warmup_steps", "1", "steps of learning-rate warmup", positive=False),
+    _text("schedule", "learning-rate schedule: wsd, cosine, constant"),
+    Column(
+        name="decayed", kind="flag", unit="", meaning="the schedule was finished, so loss is a final loss"
+    ),
+    _number("width", "1", "model dimension"),
+    _number("layers", "1", "number of blocks"),
+    _number("heads", "1", "attention heads"),
+    _number("context", "token", "sequence length"),
+    _number("vocab", "1", "vocabulary size"),
+    _number("seed", "1", "seed of initialisation and data order", positive=False),
+    _number("seconds", "s", "time spent training, over all sittings"),
+    _number("energy_joules", "J", "energy of the training"),
+    _number("price_usd", "USD", "price of the training"),
+    _number("power_watts", "W", "mean power while training"),
+)
+
+COLUMNS: Catalog[Column] = Catalog("column", {column.name: column for column in _COLUMNS})
