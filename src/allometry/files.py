@@ -1,0 +1,98 @@
+"""Write files so that a crash, a full disk or a second writer never leaves half of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from allometry.errors import StudyError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no advisory locks of this kind: one writer at a time is then up to the user
+    fcntl = None  # type: ignore[assignment]
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+    errno.EFBIG: "a file size limit was reached; raise it (ulimit -f) and run the same command again",
+    errno.EACCES: "permission was denied; choose a folder that you may write to",
+    errno.EPERM: "permission was denied; choose a folder that you may write to",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
+}
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about a write into a sentence with the way out.
+
+    Raises:
+        StudyError: For any OSError raised inside.
+    """
+    try:
+        yield
+    except StudyError:
+        raise
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, str(error.strerror or error))
+        raise StudyError(f"Cannot write {path}: {reason}. What was finished before is kept.") from error
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file aside, flush it to disk, and put it in place in one step.
+
+    Raises:
+        StudyError: If it cannot be written; the old file, if any, is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside a folder survive a power cut, where the system can."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path, busy: str) -> Iterator[None]:
+    """Hold an exclusive lock that the system releases when this process ends, even by kill -9.
+
+    Args:
+        path: The lock file; it is made if missing and stays.
+        busy: What to say if another process holds it.
+
+    Raises:
+        StudyError: With `busy`, at once, if another process holds the lock.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    with file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StudyError(busy) from error
+        yield
