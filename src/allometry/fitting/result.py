@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from allometry.errors import FitError, InputError, did_you_mean
+from allometry.fitting.objectives import Objective, ObjectiveName, Scale
+from allometry.laws import Law
+from allometry.runs.run import Filter
+
+Array = NDArray[np.float64]
+Resampling = Literal["bayesian", "pairs", "residuals"]
 
 
 class FitStatus(StrEnum):
@@ -103,3 +119,207 @@ class Optimum:
     tokens: Estimate
     loss: Estimate
     level: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FitData:
+    """The runs a fit used, as arrays: what a bootstrap, a check or a plot needs later.
+
+    Attributes:
+        inputs: The law's own input name to values, of shape (runs,).
+        output: Measured values, of shape (runs,).
+        weights: Inverse variances; ones where none were given.
+        run_ids: Identity of the training each row belongs to; rows that share one are resampled together.
+    """
+
+    inputs: Mapping[str, Array]
+    output: Array
+    weights: Array
+    run_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.output)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of every number, bit for bit."""
+        digest = hashlib.sha256()
+        for name, values in (*self.inputs.items(), ("output", self.output), ("weights", self.weights)):
+            digest.update(name.encode() + b"\0" + np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """How the draws of a fit were made.
+
+    Attributes:
+        resampling: "bayesian" weights each unit by an exponential draw, "pairs" draws units with
+            replacement, "residuals" keeps the inputs and redraws the noise.
+        unit: What was resampled: "run", all rows of one training together, or "row".
+        count: Resamples made.
+        unconverged: Refits that found no rest; they are left out of the draws.
+        seed: Seed of the resampling.
+    """
+
+    resampling: Resampling
+    unit: str
+    count: int
+    unconverged: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """A law with the values that describe one set of runs.
+
+    Attributes:
+        coefficients: Name to value, unrounded.
+        objective_value: The sum that was minimised (see `allometry.fitting.objectives`).
+        objective, delta, on: What was minimised.
+        held: Coefficients that were given, not estimated.
+        status: How far it can be used.
+        starts: How many searches ended at the best objective.
+        findings: What the quick checks found; `check(fit)` runs all of them.
+        draws: One row a resample, one column a coefficient; None before `bootstrap`.
+        drawn: How the draws were made.
+        seed: Seed of the starts.
+        weighting: "equal", the column that held inverse variances, or "given".
+        inputs: The law's input name to column.
+        output, unit: The predicted column and its unit.
+        conventions: What params and flops count in these runs, where the runs say so.
+        filters: Runs left out and why, oldest first.
+        source: Where the runs came from.
+        data: The runs that were used.
+    """
+
+    law: Law
+    coefficients: Mapping[str, float]
+    objective_value: float
+    objective: ObjectiveName
+    delta: float
+    on: Scale
+    held: Mapping[str, float]
+    status: FitStatus
+    starts: Starts
+    findings: tuple[Finding, ...] = ()
+    draws: pd.DataFrame | None = field(default=None, repr=False)
+    drawn: Draws | None = None
+    seed: int = 0
+    weighting: str = "equal"
+    inputs: Mapping[str, str]
+    output: str
+    unit: str
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    filters: tuple[Filter, ...] = ()
+    source: str = "memory"
+    data: FitData = field(repr=False)
+
+    @property
+    def goal(self) -> Objective:
+        """What was minimised, as the engine takes it."""
+        return Objective(name=self.objective, delta=self.delta, on=self.on)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Names of the coefficients that were estimated."""
+        return tuple(name for name in self.law.names if name not in self.held)
+
+    @property
+    def data_hash(self) -> str:
+        """Hash of the runs that were used."""
+        return self.data.fingerprint
+
+    @cached_property
+    def fit_hash(self) -> str:
+        """Hash of the law, the values and the runs: the same fit, the same hash."""
+        values = [f"{name}={value.hex()}" for name, value in self.coefficients.items()]
+        parts = [self.law.name, self.law.formula, *values, self.data_hash]
+        if self.draws is not None:
+            parts.append(hashlib.sha256(self.draws.to_numpy(dtype=np.float64).tobytes()).hexdigest())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def interval(self, name: str, level: float = 0.9) -> tuple[float, float]:
+        """The range that holds the middle `level` of a coefficient's draws.
+
+        Raises:
+            InputError: If the law has no such coefficient.
+            FitError: If there are no draws yet.
+        """
+        if name not in self.law.names:
+            known = ", ".join(self.law.names)
+            raise InputError(
+                f"Law '{self.law.name}' has no coefficient '{name}'.{did_you_mean(name, self.law.names)} "
+                f"It has: {known}."
+            )
+        if self.draws is None:
+            raise FitError(f"There is no interval for '{name}' yet; make draws with bootstrap(fit).")
+        low, high = np.quantile(self.draws[name].to_numpy(dtype=np.float64), tails(level))
+        return float(low), float(high)
+
+    def residuals(self) -> Array:
+        """Measured minus fitted, of the logs for a fit on "log"; of shape (runs,)."""
+        fitted = self.law.evaluate(self.data.inputs, self.coefficients)
+        if self.on == "raw":
+            return np.asarray(self.data.output - fitted)
+        return np.asarray(np.log(self.data.output) - np.log(fitted))
+
+    def predict(self, level: float = 0.9, **inputs: float) -> Forecast:
+        """Forecast one new run, with an interval for its measured value.
+
+        The interval holds the uncertainty of the coefficients, from the draws, and the noise of a single
+        run, from the residuals. Inputs go by column or by the law's own names, in base units.
+
+        Raises:
+            InputError: If an input is missing, unknown or not above zero.
+        """
+        from allometry.fitting.prediction import forecast
+
+        return forecast(self, level, inputs)
+
+    def optimum(self, flops: float, level: float = 0.9) -> Optimum:
+        """The size and tokens of least loss for a budget, with flops = 6 · params · tokens.
+
+        Raises:
+            FitError: If the law does not read params and tokens, or has no optimum inside the budget.
+        """
+        from allometry.fitting.allocation import optimum
+
+        return optimum(self, flops, level)
+
+    def summary(self) -> str:
+        """The fit in plain text: values, units, intervals, how it was found, what was left out."""
+        from allometry.fitting.wording import summary
+
+        return summary(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit, its draws and its runs as JSON at full precision; all of it or nothing."""
+        from allometry.fitting.storage import save
+
+        save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, law: Law | None = None) -> Fit:
+        """Read a saved fit; it predicts without a refit.
+
+        Args:
+            law: Needed for a law that is in no catalog; it must have the formula that was fitted.
+
+        Raises:
+            CorruptFile: If the file is not a whole saved fit.
+        """
+        from allometry.fitting.storage import load
+
+        return load(Path(path), law)
+
+
+def tails(level: float) -> tuple[float, float]:
+    """Lower and upper probability of a central interval.
+
+    >>> tails(0.5)
+    (0.25, 0.75)
+    """
+    if not 0 < level < 1:
+        raise InputError(f"A level is between 0 and 1, for example 0.9; not {level}.")
+    return (1 - level) / 2, (1 + level) / 2

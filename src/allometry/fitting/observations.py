@@ -1,0 +1,132 @@
+"""From a table of runs to the arrays of a fit: which rows enter, and which tables no law can use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from allometry.errors import InputError, MissingColumn, TableError, did_you_mean
+from allometry.fitting.result import FitData
+from allometry.laws import Law
+from allometry.runs.run import Filter, Runs
+
+Array = NDArray[np.float64]
+Weights = str | ArrayLike | None
+
+_UNFINISHED = {"false", "0", "0.0", "no"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observations:
+    """The rows that enter a fit, and what was left out."""
+
+    data: FitData
+    filters: tuple[Filter, ...]
+    weighting: str
+
+
+def observe(law: Law, runs: Runs, inputs: Mapping[str, str], output: str, weights: Weights) -> Observations:
+    """Take from a table what a law reads and predicts, of runs that are done and fully decayed.
+
+    Raises:
+        MissingColumn: If a column is not there.
+        TableError: If a value is missing or not above zero; it names row and column.
+    """
+    for column in (*inputs.values(), output):
+        _require(law, runs, inputs, column)
+    keep, filters = _usable(runs)
+    rows = np.flatnonzero(keep)
+    data = FitData(
+        inputs={name: _positive(runs, column, rows) for name, column in inputs.items()},
+        output=_positive(runs, output, rows),
+        weights=_inverse_variances(runs, weights, rows),
+        run_ids=_identities(runs, rows),
+    )
+    weighting = "equal" if weights is None else weights if isinstance(weights, str) else "given"
+    return Observations(data=data, filters=(*runs.filters, *filters), weighting=weighting)
+
+
+def conventions(runs: Runs) -> dict[str, str]:
+    """What params and flops count, where the table says so; "mixed" where its rows differ."""
+    found = {}
+    for column in ("params_convention", "flops_convention"):
+        if column in runs.table.columns:
+            values = runs.table[column].dropna().astype(str).unique()
+            if len(values):
+                found[column] = str(values[0]) if len(values) == 1 else "mixed"
+    return found
+
+
+def _require(law: Law, runs: Runs, inputs: Mapping[str, str], column: str) -> None:
+    if column in runs.table.columns:
+        return
+    has = [str(name) for name in runs.table.columns]
+    way = f'inputs={{"{column}": "flops"}}' if inputs.get(column) == column else 'output="loss"'
+    raise MissingColumn(
+        f"Law '{law.name}' needs a column '{column}', and {runs.source} has none."
+        f"{did_you_mean(column, has)} It has: {', '.join(has)}. Say which one to use, for example {way}."
+    )
+
+
+def _usable(runs: Runs) -> tuple[NDArray[np.bool_], list[Filter]]:
+    keep = np.ones(len(runs), dtype=np.bool_)
+    filters = []
+    for column, bad, because in (
+        ("status", _not_done, "a run that is not done has no final loss"),
+        ("decayed", _not_decayed, "its learning-rate schedule was not finished, so its loss is not final"),
+    ):
+        if column in runs.table.columns:
+            out = bad(runs.table[column]) & keep
+            keep &= ~out
+            query = "status = 'done'" if column == "status" else "decayed"
+            if out.any():
+                kept, dropped = int(keep.sum()), int(out.sum())
+                filters.append(Filter(query=query, because=because, kept=kept, dropped=dropped))
+    return keep, filters
+
+
+def _not_done(status: pd.Series) -> NDArray[np.bool_]:
+    # A table without an entry says nothing; only a run that is known not to be done is left out.
+    return np.asarray(status.notna() & (status.astype(str) != "") & (status.astype(str) != "done"))
+
+
+def _not_decayed(decayed: pd.Series) -> NDArray[np.bool_]:
+    return np.asarray(decayed.notna() & decayed.astype(str).str.lower().isin(_UNFINISHED))
+
+
+def _positive(runs: Runs, column: str, rows: NDArray[np.intp]) -> Array:
+    values = runs.column(column)[rows]
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if bad.size:
+        shown = "missing" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:g}"
+        more = f" ({bad.size} rows in all)" if bad.size > 1 else ""
+        raise TableError(
+            f"{runs.source}: '{column}' is {shown} in row {rows[bad[0]] + 1}{more}; a law needs it above "
+            f'zero. Correct it, or leave such rows out with runs.where("{column} > 0", because=...).'
+        )
+    return values
+
+
+def _inverse_variances(runs: Runs, weights: Weights, rows: NDArray[np.intp]) -> Array:
+    if weights is None:
+        return np.ones(len(rows))
+    if isinstance(weights, str):
+        runs.require(weights)
+        return _positive(runs, weights, rows)
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != (len(runs),):
+        raise InputError(f"Give one weight a run: {len(runs)} numbers, not an array of shape {given.shape}.")
+    if not (np.isfinite(given) & (given > 0)).all():
+        raise InputError("Weights are inverse variances: finite and above zero.")
+    return given[rows]
+
+
+def _identities(runs: Runs, rows: NDArray[np.intp]) -> tuple[str, ...]:
+    if "run_id" not in runs.table.columns:
+        return tuple(f"row {row + 1}" for row in rows)
+    names = runs.table["run_id"].iloc[rows]
+    return tuple(f"row {row + 1}" if pd.isna(n) else str(n) for row, n in zip(rows, names, strict=True))

@@ -1,0 +1,119 @@
+"""What a fit says about a run that has not been made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.errors import InputError, did_you_mean
+from allometry.fitting.result import Fit, Forecast, tails
+
+Array = NDArray[np.float64]
+
+PROBABILITIES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99)
+NO_DRAWS = "the fit has no draws; make them with bootstrap(fit)"
+_NOISE_POINTS = 200  # equally likely noises added to each draw: no random numbers, so no seed
+
+
+def forecast(fit: Fit, level: float, inputs: Mapping[str, float]) -> Forecast:
+    """Forecast one new run; `Fit.predict` is the front of this."""
+    at = _by_law(fit, inputs)
+    ends = tails(level)
+    point = float(fit.law.evaluate(at, fit.coefficients))
+    curve, noise = _curve_draws(fit, at), noise_points(fit)
+    outcomes = _measured(fit, (curve[:, None] + noise[None, :]).ravel())
+    low, median, high = _quantiles(outcomes, (ends[0], 0.5, ends[1]))
+    values = _quantiles(outcomes, PROBABILITIES) if curve.size else ()
+    return Forecast(
+        inputs={fit.inputs[name]: value for name, value in at.items()},
+        output=fit.output,
+        unit=fit.unit,
+        median=median if curve.size else point,
+        low=low,
+        high=high,
+        level=level,
+        quantiles=dict(zip(PROBABILITIES, values, strict=False)),
+        beyond=beyond(fit, at),
+        width=_shares(curve, noise, ends),
+        law=fit.law.name,
+        fit_hash=fit.fit_hash,
+        data_hash=fit.data_hash,
+        no_interval_because="" if curve.size else NO_DRAWS,
+    )
+
+
+def beyond(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
+    """Column to the factor by which an input exceeds the largest fitted run.
+
+    For a law of params and tokens also "flops", counted as 6 · params · tokens in both.
+    """
+    data = {fit.inputs[name]: values for name, values in fit.data.inputs.items()}
+    asked = {fit.inputs[name]: value for name, value in at.items()}
+    if {"params", "tokens"} <= data.keys() and "flops" not in data:
+        data["flops"] = 6 * data["params"] * data["tokens"]
+        asked["flops"] = 6 * asked["params"] * asked["tokens"]
+    return {column: float(asked[column] / values.max()) for column, values in data.items()}
+
+
+def noise_points(fit: Fit) -> Array:
+    """Equally likely differences of one new run from the law, on the scale of the fit.
+
+    The residuals of n runs around p open coefficients are too small by sqrt((n - p) / n): the law has bent
+    towards them. They are scaled up by that, and spread as Student's t of n - p, because with so few runs
+    their size is itself uncertain.
+    """
+    from scipy.stats import t
+
+    freedom = max(len(fit.data) - len(fit.open), 1)
+    weights = fit.data.weights / fit.data.weights.mean()
+    scale = np.sqrt(np.sum(weights * fit.residuals() ** 2) / freedom)
+    return np.asarray(scale * t.ppf((np.arange(_NOISE_POINTS) + 0.5) / _NOISE_POINTS, freedom))
+
+
+def _curve_draws(fit: Fit, at: Mapping[str, float]) -> Array:
+    """The law at one place by each draw, on the scale of the fit; empty without draws."""
+    if fit.draws is None:
+        return np.empty(0)
+    drawn = {name: fit.draws[name].to_numpy(dtype=np.float64) for name in fit.law.names}
+    value = np.broadcast_to(fit.law.evaluate(at, drawn), (len(fit.draws),))
+    return np.log(value) if fit.on == "log" else np.array(value)
+
+
+def _measured(fit: Fit, on_scale: Array) -> Array:
+    return np.exp(on_scale) if fit.on == "log" else on_scale
+
+
+def _quantiles(values: Array, probabilities: tuple[float, ...]) -> tuple[float, ...]:
+    if not values.size:
+        return (float("nan"),) * len(probabilities)
+    return tuple(float(value) for value in np.quantile(values, probabilities))
+
+
+def _shares(curve: Array, noise: Array, ends: tuple[float, float]) -> dict[str, float]:
+    """Each source's share of the squared width; by widths, not variances, so that a wild draw counts once."""
+    if not curve.size:
+        return {}
+    squares = [np.diff(np.quantile(part, ends))[0] ** 2 for part in (curve, noise)]
+    total = sum(squares) or 1.0
+    return {"coefficients": float(squares[0] / total), "noise": float(squares[1] / total)}
+
+
+def _by_law(fit: Fit, inputs: Mapping[str, float]) -> dict[str, float]:
+    """Inputs by the law's own names, whichever names they were given by."""
+    known = {**{column: name for name, column in fit.inputs.items()}, **{name: name for name in fit.inputs}}
+    columns = tuple(fit.inputs.values())
+    for name, value in inputs.items():
+        if name not in known:
+            raise InputError(
+                f"This fit of '{fit.law.name}' predicts from {', '.join(columns)}, not from '{name}'."
+                f"{did_you_mean(name, columns)}"
+            )
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"'{name}' must be a number above zero to predict from, not {value}.")
+    given = {known[name]: float(value) for name, value in inputs.items()}
+    missing = [column for name, column in fit.inputs.items() if name not in given]
+    if missing:
+        raise InputError(f"This fit of '{fit.law.name}' also needs {', '.join(missing)} to predict.")
+    return {name: given[name] for name in fit.inputs}

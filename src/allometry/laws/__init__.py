@@ -1,0 +1,67 @@
+"""Functional forms: a law is written once, as its formula.
+
+>>> import allometry.laws as laws
+>>> laws.chinchilla.source
+'Hoffmann et al. 2022, eq. 2, arXiv:2203.15556'
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from allometry.errors import InputError, did_you_mean
+from allometry.laws.additive import chinchilla, kaplan, power_law, power_law_with_floor
+from allometry.laws.definition import Coefficient, Law, law
+from allometry.registry import Catalog
+
+LAWS: Catalog[Law] = Catalog(
+    "law", {entry.name: entry for entry in (power_law, power_law_with_floor, kaplan, chinchilla)}
+)
+
+__all__ = [
+    "LAWS",
+    "Coefficient",
+    "Law",
+    "chinchilla",
+    "kaplan",
+    "law",
+    "power_law",
+    "power_law_with_floor",
+    "read_law",
+]
+
+
+def read_law(text: str) -> Law:
+    """Find a law by its catalog name, or in a user's own file.
+
+    Args:
+        text: "chinchilla", or "mylaws.py:my_law". The file is Python and is run: give only your own.
+
+    Raises:
+        UnknownName: If no catalog entry has that name.
+        InputError: If the file or the law in it is not there.
+
+    >>> read_law("kaplan").reads
+    ('params', 'tokens')
+    """
+    path, colon, name = text.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        return LAWS[text]
+    if not Path(path).is_file():
+        raise InputError(f"There is no file '{path}' to read the law '{name}' from.")
+    return _law_in_file(Path(path), name)
+
+
+def _law_in_file(path: Path, name: str) -> Law:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:  # only for a suffix that Python does not import
+        raise InputError(f"Python cannot import '{path}'.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    laws = {key: value for key, value in vars(module).items() if isinstance(value, Law)}
+    if name not in laws:
+        raise InputError(
+            f"'{path}' has no law '{name}'.{did_you_mean(name, laws)} It has: {', '.join(laws) or 'none'}."
+        )
+    return laws[name]
