@@ -1,0 +1,186 @@
+"""From a file's bytes to a table of cells as found: no column is understood here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from allometry.errors import InputError, TableError, did_you_mean
+
+SUFFIXES = {
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as found: header to one value a row; `typed` is False where every value is text."""
+
+    columns: dict[str, list[Any]]
+    typed: bool
+
+
+def read_cells(path: Path, named: str | None) -> Cells:
+    """Read a file as cells, in the format named or else the one its suffix says.
+
+    Raises:
+        InputError: If there is no such file or no such format.
+        TableError: If the file is empty or not of that format.
+    """
+    reader = _FORMATS[_format_of(path, named)]
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {path}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InputError(f"{path} cannot be read: {error}.") from error
+    if not content.strip():
+        raise TableError(f"{path.name} is empty; give a table with a header and one row a run.")
+    return reader(content, path.name)
+
+
+def _format_of(path: Path, named: str | None) -> str:
+    known = ", ".join(_FORMATS)
+    if named is not None and named not in _FORMATS:
+        raise InputError(f"There is no format '{named}'.{did_you_mean(named, _FORMATS)} There are: {known}.")
+    chosen = named or SUFFIXES.get(path.suffix.lower())
+    if chosen is None:
+        raise InputError(f"The name of {path} does not say its format; give format=, one of: {known}.")
+    return chosen
+
+
+def _read_separated(content: bytes, name: str, separator: str) -> Cells:
+    # The csv module and not pandas: pandas fills short rows, renames double headers and turns long rows into
+    # an index without a word, and reads a run called 2e84104 as a number.
+    reader = csv.reader(io.StringIO(_text(content, name), newline=""), delimiter=separator, strict=True)
+    try:
+        rows = [row for row in reader if row]
+    except csv.Error as error:
+        raise TableError(f"{name} is not a table: line {reader.line_num}: {error}.") from error
+    if not rows:
+        raise TableError(f"{name} is empty; give a table with a header and one row a run.")
+    headers = _headers(rows[0], name, separator)
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(headers):
+            raise TableError(
+                f"{name}: row {number} has {len(row)} fields and the header has {len(headers)}. "
+                f"Quote a field that holds the separator, and write an empty field for a missing value."
+            )
+    return Cells({h: [row[place] for row in rows[1:]] for place, h in enumerate(headers)}, typed=False)
+
+
+def _headers(row: Sequence[str], name: str, separator: str) -> list[str]:
+    others = [other for other in (",", ";", "\t") if other != separator and other in row[0]]
+    if len(row) == 1 and others:
+        raise TableError(
+            f"{name}: the header is one field, '{row[0][:80]}', and looks separated by {others[0]!r}. "
+            f"Save it with commas, or with tabs and read it with format='tsv'."
+        )
+    headers = [header.strip() or f"column {place}" for place, header in enumerate(row, start=1)]
+    _refuse_doubles(headers, name)
+    return headers
+
+
+def _refuse_doubles(headers: Sequence[str], name: str) -> None:
+    doubles = [header for header, times in Counter(headers).items() if times > 1]
+    if doubles:
+        raise TableError(f"{name} has more than one column '{doubles[0]}'; rename all but one.")
+
+
+def _read_csv(content: bytes, name: str) -> Cells:
+    return _read_separated(content, name, ",")
+
+
+def _read_tsv(content: bytes, name: str) -> Cells:
+    return _read_separated(content, name, "\t")
+
+
+def _read_jsonl(content: bytes, name: str) -> Cells:
+    lines = enumerate(_text(content, name).split("\n"), start=1)
+    return _from_objects(
+        [_parse_json(line, f"{name}: line {number}") for number, line in lines if line.strip()], name
+    )
+
+
+def _read_json(content: bytes, name: str) -> Cells:
+    items = _parse_json(_text(content, name), name)
+    if not isinstance(items, list) or not items:
+        raise TableError(
+            f"{name} is not a list of runs; write [{{...}}, {{...}}] or one object a line (.jsonl)."
+        )
+    return _from_objects(items, name)
+
+
+def _parse_json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError also for an integer of thousands of digits
+        raise TableError(f"{where} is not JSON: {error}.") from error
+
+
+def _from_objects(items: Sequence[Any], name: str) -> Cells:
+    for row, item in enumerate(items, start=1):
+        if not isinstance(item, dict):
+            raise TableError(f'{name}: row {row} is not an object like {{"params": 7e9, "loss": 2.1}}.')
+    headers = list(dict.fromkeys(key for item in items for key in item))
+    stripped = [header.strip() or "column" for header in headers]
+    _refuse_doubles(stripped, name)
+    return Cells(
+        {short: [item.get(key) for item in items] for short, key in zip(stripped, headers, strict=True)},
+        typed=True,
+    )
+
+
+def _read_parquet(content: bytes, name: str) -> Cells:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+        headers = [str(header).strip() for header in table.column_names]
+        _refuse_doubles(headers, name)
+        # Without the stored pandas metadata: an index is a column of the file like any other.
+        frame = table.rename_columns(headers).to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{name} is not a Parquet file that can be read: {error}.") from error
+    return cells_of(frame, name)
+
+
+def cells_of(frame: pd.DataFrame, name: str) -> Cells:
+    """The cells of a table in memory; missing values of any kind become None."""
+    headers = [str(header).strip() for header in frame.columns]
+    _refuse_doubles(headers, name)
+    columns = {}
+    for place, header in enumerate(headers):
+        series = frame.iloc[:, place]
+        present = series.notna()
+        columns[header] = [value if there else None for value, there in zip(series, present, strict=True)]
+    return Cells(columns, typed=True)
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"{name} is not UTF-8 text (byte {error.start + 1}); save it as UTF-8, "
+            f"or say what it is with format=, one of: {', '.join(_FORMATS)}."
+        ) from error
+
+
+_FORMATS: dict[str, Callable[[bytes, str], Cells]] = {
+    "csv": _read_csv,
+    "tsv": _read_tsv,
+    "jsonl": _read_jsonl,
+    "json": _read_json,
+    "parquet": _read_parquet,
+}
