@@ -1,0 +1,1 @@
+"""Forecasts stated before the run, in a register that only grows, and scored after it."""

@@ -1,0 +1,194 @@
+"""The register of forecasts: state first, score later. `forecasts.jsonl` in a study's folder only grows.
+
+Each line holds the hash of the line before, so a line that is changed, taken out or moved later is found.
+What the file alone cannot show is that lines were cut off its end, or that all of it was written anew: to
+prove a forecast to others, publish the last hash, for example by committing the file, before the run.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import NoReturn
+
+from allometry.errors import ForecastError
+from allometry.files import explained, sync_folder, write_atomically
+from allometry.fitting.result import Forecast
+from allometry.forecasts.records import RegisteredForecast, hash_of, read_record, same_forecast, write_record
+from allometry.runs.study import Study
+
+try:
+    import fcntl
+except ImportError:  # Windows: one writer at a time is then up to the user
+    fcntl = None  # type: ignore[assignment]
+
+REGISTER = "forecasts.jsonl"
+
+
+def register(
+    forecast: Forecast, study: Study, *, target: str = "", assumptions: str = "", fit_path: str = ""
+) -> RegisteredForecast:
+    """Write a forecast down before its run is trained.
+
+    Stating the same forecast with the same assumptions for the same target again adds nothing, even after
+    the run: a pipeline can be rerun. Another forecast for a target not yet run is a revision; both stay.
+
+    Args:
+        target: run_id of the run that will be trained; without one the forecast cannot be scored.
+        assumptions: What must hold for it, in words: same data, same recipe.
+        fit_path: Where the fit it came from was saved.
+
+    Raises:
+        ForecastError: If the target has been run, the forecast has no value, or the register is not whole.
+        StudyError: If the register cannot be written; it is then as it was.
+    """
+    _refuse_unusable(forecast, target)
+    path = study.folder / REGISTER
+    with _opened(path) as file:
+        content = file.read()
+        lines, known = _verified(content, path)
+        for entry in known:
+            words_agree = (entry.target, entry.assumptions) == (target, assumptions)
+            if words_agree and same_forecast(entry.forecast, forecast):
+                return entry
+        _refuse_if_run(study, target)
+        line = write_record(
+            number=len(known) + 1,
+            stated=datetime.now(UTC),
+            target=target,
+            forecast=forecast,
+            assumptions=assumptions,
+            fit_path=fit_path,
+            previous=hash_of(lines[-1]) if lines else "",
+        )
+        _append(file, content, line)
+    sync_folder(path.parent)
+    return read_record(line)
+
+
+def read_register(study: Study) -> list[RegisteredForecast]:
+    """All forecasts of a study, oldest first, after checking that none was changed, taken out or moved.
+
+    Raises:
+        ForecastError: Naming the first line where the chain is broken.
+    """
+    path = study.folder / REGISTER
+    return _verified(path.read_bytes(), path)[1] if path.exists() else []
+
+
+def set_torn_line_aside(study: Study) -> Path:
+    """Move an unfinished last line to a file of its own, so that the register can go on.
+
+    A write that was cut off never returned to its caller: what is left of it is not a forecast. It is
+    kept all the same, because only a person can tell a crash from something else.
+
+    Raises:
+        ForecastError: If the register does not end in an unfinished line.
+    """
+    path = study.folder / REGISTER
+    with _opened(path) as file:
+        content = file.read()
+        start = content.rfind(b"\n") + 1
+        _verified(content[:start], path)
+        if start == len(content) or _is_whole(content[start:]):
+            raise ForecastError(f"{path} does not end in an unfinished line; nothing was moved.")
+        aside = path.with_name(f"forecasts.torn-{hash_of(content[start:])[:8]}.txt")
+        write_atomically(aside, content[start:])
+        os.ftruncate(file.fileno(), start)
+        os.fsync(file.fileno())
+    return aside
+
+
+def _refuse_unusable(forecast: Forecast, target: str) -> None:
+    if not math.isfinite(forecast.median):
+        raise ForecastError(
+            f"A forecast of {forecast.median} says nothing; register one with a finite median."
+        )
+    if Path(target).name != target or target == "..":
+        raise ForecastError(
+            f"'{target}' is not a run_id; give the run_id of the recipe that will be trained."
+        )
+
+
+def _refuse_if_run(study: Study, target: str) -> None:
+    run = study.run(target) if target else None
+    if run is not None and run.status == "done":
+        raise ForecastError(
+            f"Run '{target}' has already been trained in {study.folder}: what is known cannot be forecast. "
+            f"Register before training, or name a target that has not been run."
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[FileIO]:
+    """The register, held by this writer alone until it is closed; other writers wait."""
+    # Unbuffered: after a failed write no buffer is left to be written on closing.
+    with explained(path), path.open("a+b", buffering=0) as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
+
+
+def _append(file: FileIO, content: bytes, line: bytes) -> None:
+    # A last line that is whole but for its line break, as some editors leave it, gets one.
+    rest = (b"\n" if content and not content.endswith(b"\n") else b"") + line + b"\n"
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError:
+        os.ftruncate(file.fileno(), len(content))
+        raise
+
+
+def _verified(content: bytes, path: Path) -> tuple[list[bytes], list[RegisteredForecast]]:
+    lines = content.split(b"\n")
+    finished = lines[-1] == b""
+    lines = lines[:-1] if finished else lines
+    entries: list[RegisteredForecast] = []
+    for number, line in enumerate(lines, start=1):
+        if number == len(lines) and not finished and not _is_whole(line):
+            _refuse_torn(path, number)
+        entries.append(_checked(line, number, hash_of(lines[number - 2]) if number > 1 else "", path))
+    return lines, entries
+
+
+def _checked(line: bytes, number: int, previous: str, path: Path) -> RegisteredForecast:
+    try:
+        entry = read_record(line)
+    except ForecastError as error:
+        _refuse_broken(path, number, str(error), error)
+    if (entry.number, entry.previous) != (number, previous):
+        _refuse_broken(
+            path, number, "does not follow the line before it: one was changed, taken out or moved"
+        )
+    return entry
+
+
+def _refuse_broken(path: Path, number: int, what: str, cause: ForecastError | None = None) -> NoReturn:
+    raise ForecastError(
+        f"{path}: line {number} {what}. Restore the file as it was, for example from git; forecasts "
+        f"that were touched after they were stated cannot be scored."
+    ) from cause
+
+
+def _refuse_torn(path: Path, number: int) -> NoReturn:
+    raise ForecastError(
+        f"{path}: line {number} is unfinished: a write was cut off, so that forecast was never registered. "
+        f"The {number - 1} before it are whole. Look at it, move it away with "
+        f"allometry.forecasts.register.set_torn_line_aside(study), and register again."
+    )
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        read_record(line)
+    except ForecastError:
+        return False
+    return True

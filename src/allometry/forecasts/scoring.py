@@ -1,0 +1,166 @@
+"""What came of the forecasts: error, interval, calibration and CRPS of each, once its run is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from allometry.forecasts.records import RegisteredForecast
+from allometry.forecasts.register import read_register
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+
+_TYPES = {
+    "number": "int64", "target": "object", "law": "object", "output": "object", "unit": "object",
+    "stated": "datetime64[us, UTC]", "status": "object", "outcome": "float64", "median": "float64",
+    "low": "float64", "high": "float64", "level": "float64", "error": "float64", "error_percent": "float64",
+    "inside": "boolean", "pit": "float64", "crps": "float64", "beyond_params": "float64",
+    "beyond_tokens": "float64", "beyond_flops": "float64", "stated_before_run": "boolean",
+    "counts": "boolean",
+}  # fmt: skip
+_SYMBOLS = {"beyond_params": "N", "beyond_tokens": "D", "beyond_flops": "C"}
+
+
+def score(study: Study) -> pd.DataFrame:
+    """Compare every registered forecast of a study with the run it was about.
+
+    Returns:
+        One row a forecast, in the order they were stated. `status` is that of the run, or "not run yet",
+        "not measured" (the run has no such value) or "no target"; only a "done" run has an `outcome`.
+        `error` is median minus outcome, in the output's unit: above zero was too high. `pit` is the
+        probability the forecast gave to a lower outcome. `stated_before_run` is missing where there is
+        no run yet, or it does not say when it began. `counts` marks, of the forecasts for one target and
+        output, the last one stated before the run.
+
+    Raises:
+        ForecastError: If the register was touched after the forecasts were stated.
+    """
+    entries = read_register(study)
+    targets = {entry.target for entry in entries if entry.target}
+    runs = {target: study.run(target) for target in targets}
+    rows = [_row(entry, runs.get(entry.target)) for entry in entries]
+    last = {(row["target"], row["output"]): row["number"] for row in rows if _may_count(row)}
+    for row in rows:
+        row["counts"] = last.get((row["target"], row["output"])) == row["number"]
+    return pd.DataFrame(rows, columns=list(_TYPES)).astype(_TYPES)
+
+
+def describe_score(row: pd.Series[Any]) -> str:
+    """Say one row of `score` in plain words."""
+    unit = "" if row["unit"] in ("", "1") else f" {row['unit']}"
+    if row["status"] != "done":
+        return f"{row['status']}: no {row['output']} to compare with {row['median']:.4g}{unit}"
+    parts = [_interval_words(row), _error_words(row, unit), _beyond_words(row)]
+    if row["stated_before_run"] is not pd.NA and not row["stated_before_run"]:
+        parts.append("stated after the run began, so it does not count")
+    return "; ".join(part for part in parts if part)
+
+
+def pit(quantiles: Mapping[float, float], outcome: float) -> float:
+    """Probability integral transform: the probability a forecast gave to a lower outcome.
+
+    Linear between the stored quantiles. An outcome beyond the outermost ones gets their probability, for
+    example 0.01 or 0.99: how far beyond is not known.
+
+    >>> pit({0.25: 2.0, 0.5: 2.25, 0.75: 2.75}, 2.5)
+    0.625
+    """
+    if not quantiles:
+        return math.nan
+    probabilities = sorted(quantiles)
+    return float(np.interp(outcome, [quantiles[p] for p in probabilities], probabilities))
+
+
+def crps(quantiles: Mapping[float, float], outcome: float) -> float:
+    """Continuous ranked probability score from quantiles, in the output's unit; 0 is a perfect forecast.
+
+    CRPS = 2 ∫ ρ_p(y − q_p) dp over p from 0 to 1, with the pinball loss ρ_p(u) = u (p − [u < 0]). Each
+    stored quantile stands for the probabilities nearer to it than to the others. For a point forecast it
+    is the absolute error, so it compares forecasts with and without an interval.
+
+    Source:
+        Laio and Tamea 2007, eq. 9, doi:10.5194/hess-11-1267-2007; Gneiting and Ranjan 2011, section 3,
+        doi:10.1198/jbes.2010.08110.
+
+    >>> crps({0.25: 1.0, 0.5: 2.0, 0.75: 4.0}, 3.0)
+    0.8125
+    """
+    if not quantiles:
+        return math.nan
+    p = np.array(sorted(quantiles))
+    ahead = outcome - np.array([quantiles[probability] for probability in p])
+    edges = np.concatenate([[0.0], (p[1:] + p[:-1]) / 2, [1.0]])
+    return float(2 * np.sum(np.diff(edges) * ahead * (p - (ahead < 0))))
+
+
+def _row(entry: RegisteredForecast, run: Run | None) -> dict[str, Any]:
+    forecast = entry.forecast
+    status, outcome = _outcome(entry, run)
+    error = forecast.median - outcome
+    known = math.isfinite(outcome)
+    has_interval = math.isfinite(forecast.low) and math.isfinite(forecast.high)
+    return {
+        "number": entry.number, "target": entry.target, "law": forecast.law, "output": forecast.output,
+        "unit": forecast.unit, "stated": entry.stated, "status": status, "outcome": outcome,
+        "median": forecast.median, "low": forecast.low, "high": forecast.high, "level": forecast.level,
+        "error": error, "error_percent": 100 * error / outcome if outcome else math.nan,
+        "inside": forecast.low <= outcome <= forecast.high if known and has_interval else pd.NA,
+        "pit": pit(forecast.quantiles, outcome) if known else math.nan,
+        "crps": crps(forecast.quantiles, outcome) if known else math.nan,
+        **{name: forecast.beyond.get(name.removeprefix("beyond_"), math.nan) for name in _SYMBOLS},
+        "stated_before_run": _stated_before(entry, run),
+    }  # fmt: skip
+
+
+def _outcome(entry: RegisteredForecast, run: Run | None) -> tuple[str, float]:
+    if run is None:
+        return ("not run yet" if entry.target else "no target"), math.nan
+    if run.status != "done":
+        return run.status, math.nan
+    value = run.values.get(entry.forecast.output)
+    if isinstance(value, int | float) and math.isfinite(value):
+        return "done", float(value)
+    return "not measured", math.nan
+
+
+def _stated_before(entry: RegisteredForecast, run: Run | None) -> object:
+    try:
+        began = datetime.fromisoformat(str(run.values["started"] if run else ""))
+    except (KeyError, ValueError):
+        return pd.NA
+    return entry.stated <= (began if began.tzinfo else began.replace(tzinfo=UTC))
+
+
+def _may_count(row: Mapping[str, Any]) -> bool:
+    stated_before = row["stated_before_run"]
+    # Without a time of the run, the register itself is the witness: it takes nothing for a finished run.
+    return bool(row["target"]) and (stated_before is pd.NA or bool(stated_before))
+
+
+def _interval_words(row: pd.Series[Any]) -> str:
+    if row["inside"] is pd.NA:
+        return "no interval was stated"
+    share = f"the {100 * row['level']:.3g}% interval"
+    return f"inside {share}" if row["inside"] else f"outside {share}"
+
+
+def _error_words(row: pd.Series[Any], unit: str) -> str:
+    if row["error"] == 0:
+        return "exact"
+    direction = "high" if row["error"] > 0 else "low"
+    percent = "" if math.isnan(row["error_percent"]) else f" ({abs(row['error_percent']):.2g}%)"
+    return f"{abs(row['error']):.3g}{unit}{percent} too {direction}"
+
+
+def _beyond_words(row: pd.Series[Any]) -> str:
+    factors = {symbol: row[name] for name, symbol in _SYMBOLS.items() if math.isfinite(row[name])}
+    if not factors or max(factors.values()) <= 1:
+        return "inside the range of the fitted runs" if factors else ""
+    return (
+        ", ".join(f"{factor:.3g}x {symbol}" for symbol, factor in factors.items()) + " beyond the fitted runs"
+    )

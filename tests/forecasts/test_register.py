@@ -1,0 +1,217 @@
+"""The register: what is stated stays as stated, once, and before the run."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allometry.errors import ForecastError, StudyError
+from allometry.fitting.result import Forecast
+from allometry.forecasts.records import read_record, write_record
+from allometry.forecasts.register import REGISTER, read_register, register, set_torn_line_aside
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+
+
+@pytest.fixture
+def three(study: Study, forecast: Forecast) -> Path:
+    """The register after three forecasts."""
+    for place in range(3):
+        register(replace(forecast, median=3.2 + place / 100), study, target=f"run{place}")
+    return study.folder / REGISTER
+
+
+def test_a_forecast_is_kept_in_every_field_and_digit(study: Study, forecast: Forecast) -> None:
+    exact = replace(forecast, median=0.1 + 0.2, quantiles={1 / 3: math.pi}, low=-math.inf)
+
+    entry = register(exact, study, target="big", assumptions="same data\nand recipe", fit_path="fits/a.json")
+
+    assert read_register(study) == [entry]
+    assert entry.forecast == exact
+    assert (entry.number, entry.target, entry.previous) == (1, "big", "")
+    assert (entry.assumptions, entry.fit_path) == ("same data\nand recipe", "fits/a.json")
+    assert abs((datetime.now(UTC) - entry.stated).total_seconds()) < 60
+
+
+def test_a_forecast_without_an_interval_is_kept_as_such(study: Study, forecast: Forecast) -> None:
+    register(replace(forecast, low=math.nan, high=math.nan, quantiles={}), study)
+
+    kept = read_register(study)[0].forecast
+    assert math.isnan(kept.low)
+    assert math.isnan(kept.high)
+
+
+def test_each_line_keeps_the_hash_of_the_line_before(study: Study, three: Path) -> None:
+    entries = read_register(study)
+
+    assert len({entry.hash for entry in entries}) == 3
+    assert [entry.number for entry in entries] == [1, 2, 3]
+
+
+def test_an_empty_study_has_no_forecasts(study: Study) -> None:
+    assert read_register(study) == []
+
+
+def test_a_byte_changed_anywhere_is_found(study: Study, three: Path) -> None:
+    whole = three.read_bytes()
+    for place in range(0, len(whole) - 1, 7):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        three.write_bytes(changed)
+
+        with pytest.raises(ForecastError, match=r"line [123]"):
+            read_register(study)
+
+
+@pytest.mark.parametrize(
+    ("order", "line"), [([1, 2], 1), ([0, 2], 2), ([1, 0, 2], 1), ([0, 2, 1], 2), ([0, 1, 1, 2], 3)]
+)
+def test_a_line_taken_out_moved_or_doubled_is_found(
+    study: Study, three: Path, order: list[int], line: int
+) -> None:
+    lines = three.read_bytes().splitlines(keepends=True)
+    three.write_bytes(b"".join(lines[place] for place in order))
+
+    with pytest.raises(ForecastError, match=f"line {line} does not follow"):
+        read_register(study)
+
+
+def test_a_line_made_to_look_whole_still_breaks_the_chain_after_it(
+    study: Study, three: Path, forecast: Forecast
+) -> None:
+    lines = three.read_bytes().splitlines()
+    forged = write_record(
+        number=2, stated=datetime.now(UTC), target="run1", forecast=replace(forecast, median=3.0),
+        assumptions="", fit_path="", previous=read_record(lines[1]).previous,
+    )  # fmt: skip
+    three.write_bytes(b"\n".join([lines[0], forged, lines[2], b""]))
+
+    with pytest.raises(ForecastError, match="line 3 does not follow"):
+        read_register(study)
+
+
+def test_nothing_is_added_to_a_broken_register(study: Study, three: Path, forecast: Forecast) -> None:
+    three.write_bytes(three.read_bytes().replace(b"run1", b"run9"))
+    before = three.read_bytes()
+
+    with pytest.raises(ForecastError, match="line 2"):
+        register(forecast, study, target="new")
+    assert three.read_bytes() == before
+
+
+def test_a_torn_last_line_is_refused_and_can_be_set_aside(
+    study: Study, three: Path, forecast: Forecast
+) -> None:
+    whole = three.read_bytes()
+    last = whole.rstrip(b"\n").rfind(b"\n") + 1
+    for end in range(last + 1, len(whole) - 1, 97):
+        three.write_bytes(whole[:end])
+        with pytest.raises(ForecastError, match="line 3 is unfinished"):
+            read_register(study)
+        with pytest.raises(ForecastError, match="set_torn_line_aside"):
+            register(forecast, study, target="new")
+
+        aside = set_torn_line_aside(study)
+
+        assert aside.read_bytes() == whole[last:end]
+        assert three.read_bytes() == whole[:last]
+        assert register(forecast, study, target="new").number == 3
+
+
+def test_only_an_unfinished_line_is_set_aside(study: Study, three: Path) -> None:
+    with pytest.raises(ForecastError, match="nothing was moved"):
+        set_torn_line_aside(study)
+
+
+def test_a_whole_last_line_without_its_line_break_is_a_forecast(
+    study: Study, three: Path, forecast: Forecast
+) -> None:
+    three.write_bytes(three.read_bytes().rstrip(b"\n"))
+
+    assert len(read_register(study)) == 3
+    assert register(forecast, study, target="new").number == 4
+    assert len(read_register(study)) == 4
+
+
+def test_a_write_that_fails_leaves_the_register_as_it_was(
+    study: Study, three: Path, forecast: Forecast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = three.read_bytes()
+
+    def full(handle: int) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StudyError, match="disk is full"):
+        register(forecast, study, target="new")
+    assert three.read_bytes() == before
+
+
+def test_two_writers_at_once_lose_nothing(study: Study, forecast: Forecast) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(
+                lambda place: register(replace(forecast, median=place), study, target="big"), range(1, 25)
+            )
+        )
+
+    assert sorted(entry.forecast.median for entry in read_register(study)) == list(range(1, 25))
+
+
+def test_stating_the_same_again_adds_nothing_even_after_the_run(study: Study, forecast: Forecast) -> None:
+    first = register(forecast, study, target="big", assumptions="same data")
+    study.save_run(Run(run_id="big", status="done", values={"loss": 3.0}))
+
+    again = register(forecast, study, target="big", assumptions="same data", fit_path="elsewhere.json")
+
+    assert again == first
+    assert len(read_register(study)) == 1
+
+
+def test_a_forecast_changed_before_the_run_is_kept_beside_the_first(study: Study, forecast: Forecast) -> None:
+    register(forecast, study, target="big")
+    register(replace(forecast, median=3.26), study, target="big")
+    register(forecast, study, target="big", assumptions="back to the first")
+
+    assert [entry.forecast.median for entry in read_register(study)] == [3.25, 3.26, 3.25]
+
+
+def test_a_run_that_is_known_cannot_be_forecast(study: Study, forecast: Forecast) -> None:
+    study.save_run(Run(run_id="big", status="done", values={"loss": 3.0}))
+
+    with pytest.raises(ForecastError, match="'big' has already been trained"):
+        register(forecast, study, target="big")
+    assert read_register(study) == []
+
+
+def test_a_target_that_diverged_can_be_forecast_again(study: Study, forecast: Forecast) -> None:
+    study.save_run(Run(run_id="big", status="diverged"))
+
+    assert register(forecast, study, target="big").number == 1
+
+
+@pytest.mark.parametrize("target", ["../other/runs/x", "a/b", "..", "."])
+def test_a_target_is_a_run_id_and_no_path(study: Study, forecast: Forecast, target: str) -> None:
+    with pytest.raises(ForecastError, match="not a run_id"):
+        register(forecast, study, target=target)
+
+
+def test_a_forecast_of_nothing_is_refused(study: Study, forecast: Forecast) -> None:
+    with pytest.raises(ForecastError, match="finite median"):
+        register(replace(forecast, median=math.nan), study)
+
+
+@given(line=st.binary(max_size=80))
+def test_an_arbitrary_line_is_refused_in_words(line: bytes) -> None:
+    with pytest.raises(ForecastError):
+        read_record(line)
