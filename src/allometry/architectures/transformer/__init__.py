@@ -1,0 +1,1 @@
+"""Decoder-only transformer: rotary positions, pre-LayerNorm, squared ReLU, no biases."""

@@ -1,0 +1,1 @@
+"""Trains small models; with `architectures.*.model` the only place that imports torch."""

@@ -1,0 +1,141 @@
+"""Checkpoints that are whole or not there: written aside, flushed, renamed, checked by hash when read.
+
+checkpoints/step-00000768/state.safetensors   tensors by name
+checkpoints/step-00000768/manifest.json       step, hash of the state, what else a resumed run needs
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from allometry.errors import CorruptFile
+from allometry.files import explained, sync_folder, write_atomically
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The state of a run after a number of steps.
+
+    Attributes:
+        step: Optimizer steps taken.
+        tensors: Model and optimizer state by name.
+        notes: Plain values a resumed run needs: pending losses, seconds.
+    """
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    notes: Mapping[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; a crash at any moment leaves either all of it or nothing.
+
+    Raises:
+        StudyError: If it cannot be written; older checkpoints are untouched.
+    """
+    place = _path(folder, checkpoint.step)
+    if place.exists():
+        return  # the same step of the same recipe is the same state
+    with explained(place):
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".saving-"))
+        try:
+            state = save(
+                {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+            )
+            write_atomically(aside / "state.safetensors", state)
+            manifest = {
+                "step": checkpoint.step,
+                "sha256": hashlib.sha256(state).hexdigest(),
+                "notes": dict(checkpoint.notes),
+            }
+            write_atomically(aside / "manifest.json", json.dumps(manifest))
+            aside.rename(place)
+            sync_folder(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path, step: int) -> Checkpoint:
+    """Read a checkpoint and check it against its hash.
+
+    Raises:
+        CorruptFile: If a byte differs from what was written, or a file is missing.
+    """
+    place = _path(folder, step)
+    try:
+        manifest = json.loads((place / "manifest.json").read_text())
+        state = (place / "state.safetensors").read_bytes()
+        intact = manifest["sha256"] == hashlib.sha256(state).hexdigest()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptFile(f"{place} cannot be read ({error}). {_WAY_OUT}") from error
+    if not intact:
+        raise CorruptFile(f"{place} does not match its checksum. {_WAY_OUT}")
+    return Checkpoint(step=manifest["step"], tensors=load(state), notes=manifest["notes"])
+
+
+_WAY_OUT = "Delete that folder and run the same command again: the run goes on from the checkpoint before it."
+
+
+def saved_steps(folder: Path) -> list[int]:
+    """Steps at which checkpoints are there, ascending."""
+    return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*"))
+
+
+def newest_step(folder: Path, at_most: int) -> int | None:
+    """The last checkpoint at or before a step, or None."""
+    return max((step for step in saved_steps(folder) if step <= at_most), default=None)
+
+
+def prune_checkpoints(folder: Path, *, keep: Collection[int], last: int) -> None:
+    """Delete checkpoints but for the named steps and the newest ones, and what a crash left half written.
+
+    Args:
+        keep: Steps to keep, such as those where branches leave.
+        last: How many of the newest others to keep.
+    """
+    others = [step for step in saved_steps(folder) if step not in keep]
+    for step in others[: len(others) - last]:
+        shutil.rmtree(_path(folder, step), ignore_errors=True)
+    for unfinished in folder.glob(".saving-*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _path(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}"
+
+
+def state_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """All state of a model and its optimizer, by name."""
+    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    return weights | {
+        f"optimizer.{name}.{kind}": value
+        for name, weight in model.named_parameters()
+        for kind, value in optimizer.state[weight].items()
+    }
+
+
+@torch.no_grad()
+def restore_tensors(
+    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
+) -> None:
+    """Put state from `state_tensors` back, on the devices where the model is."""
+    model.load_state_dict(_below("model.", tensors))
+    for name, weight in model.named_parameters():
+        state = _below(f"optimizer.{name}.", tensors)
+        optimizer.state[weight] = {kind: tensor.to(weight.device) for kind, tensor in state.items()}
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
