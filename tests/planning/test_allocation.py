@@ -1,0 +1,175 @@
+"""Plans: the least loss a budget buys, found by other means, and what is said about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from allometry.errors import AllometryError, FitError, InputError
+from allometry.fitting.result import Fit, FitStatus
+from allometry.fitting.solve import fit
+from allometry.fitting.uncertainty import bootstrap
+from allometry.planning.allocation import allocate, loss_at
+from allometry.runs.run import Runs
+
+TRUTH = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}  # Hoffmann et al. 2022, eq. 10
+
+
+def chinchilla_loss(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    return TRUTH["E"] + TRUTH["A"] * params ** -TRUTH["alpha"] + TRUTH["B"] * tokens ** -TRUTH["beta"]
+
+
+@cache
+def fitted(noise: float = 0.0) -> Fit:
+    params, tokens = map(np.ravel, np.meshgrid(np.geomspace(1e7, 1e10, 5), np.geomspace(1e9, 1e12, 5)))
+    errors = noise * np.random.default_rng(0).standard_normal(len(params))
+    loss = chinchilla_loss(params, tokens) * np.exp(errors)
+    table = {"params": params, "tokens": tokens, "loss": loss, "params_convention": "non_embedding"}
+    return fit("chinchilla", Runs(pd.DataFrame(table), source="a grid"))
+
+
+@cache
+def resampled() -> Fit:
+    return bootstrap(fitted(0.005), draws=60)
+
+
+@pytest.mark.parametrize("flops", [1e18, 5.88e23, 1e27])
+def test_the_planned_size_is_the_best_of_a_dense_grid_at_the_same_budget(flops: float) -> None:
+    sizes = np.geomspace(1e5, 1e14, 90_001)
+    best = sizes[chinchilla_loss(sizes, flops / 6 / sizes).argmin()]
+
+    plan = allocate(fitted(), flops=flops)
+
+    np.testing.assert_allclose(plan.params.value, best, rtol=3e-4)  # a step of the grid is 2.3e-4
+    np.testing.assert_allclose(6 * plan.params.value * plan.tokens.value, flops, rtol=1e-12)
+    np.testing.assert_allclose(
+        plan.tokens_per_parameter.value, plan.tokens.value / plan.params.value, rtol=1e-12
+    )
+
+
+def test_at_the_planned_point_parameters_and_tokens_pull_equally() -> None:
+    plan = allocate(fitted(), flops=1e22)
+
+    # dL/d ln N + dL/d ln D = 0 along constant N D: alpha A N^-alpha = beta B D^-beta.
+    c = fitted().coefficients
+    by_size = c["alpha"] * c["A"] * plan.params.value ** -c["alpha"]
+    by_data = c["beta"] * c["B"] * plan.tokens.value ** -c["beta"]
+    np.testing.assert_allclose(by_size, by_data, rtol=1e-9)
+
+
+def test_the_ends_of_the_near_optimal_band_lose_exactly_the_tolerance() -> None:
+    plan = allocate(fitted(), flops=1e22, tolerance=0.01)
+    least = loss_at(fitted(), 1e22, plan.params.value)
+
+    assert plan.near.params_low < plan.params.value < plan.near.params_high
+    for end in (plan.near.params_low, plan.near.params_high):
+        assert loss_at(fitted(), 1e22, end) == pytest.approx(1.01 * least, rel=1e-9)
+    assert plan.near.tokens_high == pytest.approx(1e22 / 6 / plan.near.params_low, rel=1e-12)
+
+
+def test_a_wider_tolerance_makes_a_wider_band() -> None:
+    narrow = allocate(fitted(), flops=1e22, tolerance=0.001).near
+    wide = allocate(fitted(), flops=1e22, tolerance=0.01).near
+
+    assert wide.params_low < narrow.params_low < narrow.params_high < wide.params_high
+
+
+@settings(max_examples=40, deadline=None)
+@given(exponent=st.floats(15, 28), more=st.floats(1.001, 1e4))
+def test_a_plan_never_gets_worse_with_more_compute(exponent: float, more: float) -> None:
+    less = allocate(resampled(), flops=10**exponent)
+    plenty = allocate(resampled(), flops=10**exponent * more)
+
+    assert plenty.loss.value <= less.loss.value
+    assert plenty.params.value >= less.params.value
+    assert plenty.tokens.value >= less.tokens.value
+
+
+def test_the_ranges_of_a_resampled_fit_contain_the_plan_and_the_truth() -> None:
+    plan = allocate(resampled(), flops=1e22, level=0.9)
+    truth = allocate(fitted(), flops=1e22)
+
+    for name in ("params", "tokens", "tokens_per_parameter", "loss"):
+        estimate = getattr(plan, name)
+        assert estimate.low < estimate.value < estimate.high
+        assert estimate.low < getattr(truth, name).value < estimate.high
+    assert plan.no_interval_because == ""
+
+
+def test_a_higher_level_makes_wider_ranges() -> None:
+    half, most = (allocate(resampled(), flops=1e22, level=level) for level in (0.5, 0.9))
+
+    for name in ("params", "tokens", "loss"):
+        assert getattr(most, name).low < getattr(half, name).low
+        assert getattr(half, name).high < getattr(most, name).high
+
+
+def test_a_fit_without_draws_gives_a_plan_that_says_why_it_has_no_ranges() -> None:
+    plan = allocate(fitted(), flops=1e22)
+
+    assert math.isnan(plan.params.low)
+    assert math.isnan(plan.tokens_per_parameter.high)
+    assert "No ranges because the fit has no draws" in plan.summary()
+
+
+def test_how_far_beyond_the_runs_is_counted_from_the_largest() -> None:
+    plan = allocate(fitted(), flops=1e26)
+
+    assert plan.beyond["params"] == pytest.approx(plan.params.value / 1e10)
+    assert plan.beyond["tokens"] == pytest.approx(plan.tokens.value / 1e12)
+    assert plan.beyond["flops"] == pytest.approx(1e26 / 6e22)
+
+
+def test_the_summary_states_budget_size_ranges_band_and_convention() -> None:
+    text = allocate(resampled(), flops=1e26).summary()
+
+    for words in ("1e26 FLOP (6 · params · tokens)", "a grid", "counted: non_embedding", "Extrapolation"):
+        assert words in text
+    for words in ("Ranges hold 90%", "within 0.5%", "nat/token", "tokens per parameter"):
+        assert words in text
+    assert "Inside the fitted range" in allocate(resampled(), flops=1e20).summary()
+
+
+@pytest.mark.parametrize("flops", [0.0, -1e20, math.nan, math.inf, 1e-3])
+def test_a_budget_that_buys_nothing_is_refused(flops: float) -> None:
+    with pytest.raises(InputError):
+        allocate(fitted(), flops=flops)
+
+
+@pytest.mark.parametrize(("level", "tolerance"), [(1.0, 0.005), (0.9, 0.0), (0.9, -1.0), (0.9, math.nan)])
+def test_a_level_or_tolerance_that_is_no_share_is_refused(level: float, tolerance: float) -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        allocate(fitted(), flops=1e22, level=level, tolerance=tolerance)
+
+
+def test_a_plan_from_a_doubtful_fit_says_so() -> None:
+    doubtful = replace(fitted(), status=FitStatus.DOUBTFUL)
+
+    assert "The fit is doubtful" in allocate(doubtful, flops=1e22).summary()
+
+
+def test_a_law_without_an_optimum_between_size_and_data_is_refused() -> None:
+    flops = np.geomspace(1e15, 1e20, 6)
+    runs = Runs(pd.DataFrame({"flops": flops, "loss": 2 + 400 * flops**-0.15}))
+    law_of_compute = fit("power_law_with_floor", runs, inputs={"x": "flops"})
+
+    with pytest.raises(FitError, match="params and tokens"):
+        allocate(law_of_compute, flops=1e21)
+
+
+@settings(max_examples=30, deadline=None)
+@given(flops=st.floats())
+def test_any_budget_ends_in_a_plan_or_in_a_sentence(flops: float) -> None:
+    try:
+        plan = allocate(fitted(), flops=flops)
+    except AllometryError:
+        return
+    assert plan.near.params_low <= plan.params.value <= plan.near.params_high
+    assert plan.summary()
