@@ -27,9 +27,38 @@ Flags = NDArray[np.bool_]
 
 _ELEMENTS_AT_ONCE = 60_000  # b x n of one chunk: half a megabyte an array, so that the work stays in cache
 _MOST_STEPS = 150
+_RETRIES = 4  # of searches that got stuck between kinks of the objective: smoother ones first
 _RELATIVE_FALL = 1e-14  # a smaller fall is rounding
 _SMALL_GRADIENT = 1e-8  # what one reweighted step could still gain, relative to the objective
 _HOPELESS_DAMPING = 1e12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What differs between problems: how much each run counts, and what was measured.
+
+    Attributes:
+        weights: Inverse variances, or how often a resample holds each run; of shape (b, n).
+        output: Measured or simulated values, of shape (b, n).
+    """
+
+    weights: Array
+    output: Array
+
+    def take(self, rows: Index | slice) -> Samples:
+        """Some of the problems."""
+        return Samples(weights=self.weights[rows], output=self.output[rows])
+
+    def of_one(self, count: int) -> Samples:
+        """The first problem, for `count` starts."""
+        shape = (count, self.output.shape[1])
+        return Samples(
+            weights=np.broadcast_to(self.weights[0], shape), output=np.broadcast_to(self.output[0], shape)
+        )
+
+    def repeated(self, times: int) -> Samples:
+        """The same problems again, `times` in all."""
+        return Samples(weights=np.tile(self.weights, (times, 1)), output=np.tile(self.output, (times, 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +67,11 @@ class Problem:
 
     Attributes:
         inputs: One array of shape (n,) for each column the law reads.
-        output: The measured values, of shape (n,).
         held: Coefficients that stay at a given value.
     """
 
     law: Law
     inputs: tuple[Array, ...]
-    output: Array
     objective: Objective
     held: Mapping[str, float]
 
@@ -65,6 +92,11 @@ class Problem:
         bounds[self.logged, 0] = np.maximum(bounds[self.logged, 0], 1e-300)
         return self.inward(bounds[:, 0]), self.inward(bounds[:, 1])
 
+    @cached_property
+    def not_negative(self) -> Flags:
+        """Which coefficients may not be below zero; shape (p,)."""
+        return np.array([c.positive or c.bounds[0] >= 0 for c in self.law.coefficients], dtype=np.bool_)
+
     def inward(self, natural_bp: Array) -> Array:
         """From coefficients as a user knows them to the working ones."""
         working = np.array(natural_bp, dtype=np.float64)
@@ -82,29 +114,25 @@ class Problem:
     def predicted(self, working_bp: Array) -> Array:
         """The law at the runs, of shape (b, n)."""
         value = self.law.derivation.value(self.inputs, self._columns(working_bp))
-        return np.broadcast_to(value, (len(working_bp), len(self.output)))
+        return np.broadcast_to(value, (len(working_bp), len(self.inputs[0])))
 
-    def residuals(self, working_bp: Array) -> Array:
+    def residuals(self, working_bp: Array, output: Array) -> Array:
         """Law minus run, of the logs or raw, of shape (b, n); NaN where the law has no logarithm."""
-        return self._compare(self.predicted(working_bp))
+        return self.compare(self.predicted(working_bp), output)
 
-    def penalties(self, working_bp: Array) -> Array:
-        """Each run's penalty at each candidate, of shape (b, n); infinite where the law is undefined."""
-        each = self.objective.penalty(self.residuals(working_bp))
-        return np.where(np.isnan(each), np.inf, each)
-
-    def sums(self, working_bp: Array, weights_bn: Array) -> Array:
-        """The objective, of shape (b,)."""
+    def sums(self, working_bp: Array, samples: Samples) -> Array:
+        """The objective, of shape (b,); infinite where the law is undefined."""
         with np.errstate(all="ignore"):
-            total = np.einsum("bn,bn->b", self.penalties(working_bp), weights_bn)
+            each = self.objective.penalty(self.residuals(working_bp, samples.output))
+            total = np.einsum("bn,bn->b", each, samples.weights)
         return np.where(np.isnan(total), np.inf, total)
 
-    def derivatives(self, working_bp: Array, weights_bn: Array) -> tuple[Array, Array, Array]:
+    def derivatives(self, working_bp: Array, samples: Samples) -> tuple[Array, Array, Array]:
         """Gradient (b, p), Hessian and damping matrix (b, p, p) of the objective."""
-        derivation = self.law.derivation
+        derivation, weights_bn = self.law.derivation, samples.weights
         value, first, second = derivation.second_order(self.inputs, self._columns(working_bp))
         f = np.broadcast_to(value, weights_bn.shape)
-        r = self._compare(f)
+        r = self.compare(f, samples.output)
         pull = weights_bn * self.objective.slope(r)
         bend = weights_bn * self.objective.curvature(r)
         # d log f = df / f, and its second derivative loses the square of the first.
@@ -124,11 +152,12 @@ class Problem:
         hessian[:, diagonal, diagonal] += np.where(self.logged, gradient, 0.0)  # c² f'' + c f' of c = exp(t)
         return gradient, hessian, _weighted_square(jacobian, weights_bn * self.objective.secant(r))
 
-    def _compare(self, predicted_bn: Array) -> Array:
+    def compare(self, predicted_bn: Array, output: Array) -> Array:
+        """Residuals of predicted values."""
         if self.objective.on == "raw":
-            return np.asarray(predicted_bn - self.output)
+            return np.asarray(predicted_bn - output)
         with np.errstate(all="ignore"):
-            return np.asarray(np.log(predicted_bn) - np.log(self.output))
+            return np.asarray(np.log(predicted_bn / output))
 
     def _columns(self, working_bp: Array) -> tuple[Array, ...]:
         return tuple(self.outward(working_bp).T[:, :, None])
@@ -149,17 +178,11 @@ class Minima:
     converged: Flags
 
 
-def minimise(problem: Problem, starts_bp: Array, weights_bn: Array) -> Minima:
-    """Search from each start for the least objective under its own weights.
-
-    Args:
-        starts_bp: Working coefficients.
-        weights_bn: Inverse variances, or how often a resample holds each run; of shape (b, n) or (n,).
-    """
-    weights = np.broadcast_to(weights_bn, (len(starts_bp), len(problem.output)))
-    size = max(1, _ELEMENTS_AT_ONCE // len(problem.output))
+def minimise(problem: Problem, starts_bp: Array, samples: Samples) -> Minima:
+    """Search from each start, in working coefficients, for the least objective of its own sample."""
+    size = max(1, _ELEMENTS_AT_ONCE // len(problem.inputs[0]))
     parts = [
-        _minimise_in_stages(problem, starts_bp[at : at + size], np.ascontiguousarray(weights[at : at + size]))
+        _minimise_chunk(problem, starts_bp[at : at + size], samples.take(slice(at, at + size)))
         for at in range(0, len(starts_bp), size)
     ]
     return Minima(
@@ -169,23 +192,46 @@ def minimise(problem: Problem, starts_bp: Array, weights_bn: Array) -> Minima:
     )
 
 
-def _minimise_in_stages(problem: Problem, starts: Array, weights: Array) -> Minima:
+def _minimise_chunk(problem: Problem, starts: Array, samples: Samples) -> Minima:
+    end = _minimise_in_stages(problem, starts, samples, problem.objective.stages())
+    for _ in range(_RETRIES):
+        rows: Index = np.flatnonzero(~end.converged)
+        if not rows.size:
+            break
+        again = samples.take(rows)
+        smoothed = _minimise_in_stages(problem, end.working[rows], again, problem.objective.smoothed())
+        end = _improved(end, rows, smoothed)
+    return end
+
+
+def _improved(end: Minima, rows: Index, found: Minima) -> Minima:
+    """Put what was found in place where it is lower, or where it came to rest no higher."""
+    better = (found.value < end.value[rows]) | (found.converged & (found.value <= end.value[rows]))
+    working, value, converged = end.working.copy(), end.value.copy(), end.converged.copy()
+    working[rows[better]], value[rows[better]] = found.working[better], found.value[better]
+    converged[rows[better]] = found.converged[better]
+    return Minima(working=working, value=value, converged=converged)
+
+
+def _minimise_in_stages(
+    problem: Problem, starts: Array, samples: Samples, stages: tuple[Objective, ...]
+) -> Minima:
     end = Minima(working=starts, value=np.zeros(len(starts)), converged=np.zeros(len(starts), dtype=np.bool_))
-    for objective in problem.objective.stages():
+    for objective in stages:
         with np.errstate(all="ignore"):  # a trial may overflow; it is then not accepted
-            end = _Search(replace(problem, objective=objective), end.working, weights).run()
+            end = _Search(replace(problem, objective=objective), end.working, samples).run()
     return end
 
 
 class _Search:
     """The state of one chunk of searches; the active ones move together."""
 
-    def __init__(self, problem: Problem, starts: Array, weights: Array) -> None:
+    def __init__(self, problem: Problem, starts: Array, samples: Samples) -> None:
         b, p = starts.shape
-        self.problem, self.weights = problem, weights
+        self.problem, self.samples = problem, samples
         self.low, self.high = problem.limits
         self.at = np.where(problem.fixed, starts, np.clip(starts, self.low, self.high))
-        self.value = problem.sums(self.at, weights)
+        self.value = problem.sums(self.at, samples)
         self.damping = np.full(b, 1e-2)
         self.gradient, self.hessian, self.metric = np.empty((b, p)), np.empty((b, p, p)), np.empty((b, p, p))
 
@@ -202,24 +248,40 @@ class _Search:
 
     def _differentiate(self, rows: Index) -> None:
         if rows.size:
-            found = self.problem.derivatives(self.at[rows], self.weights[rows])
+            found = self.problem.derivatives(self.at[rows], self.samples.take(rows))
             self.gradient[rows], self.hessian[rows], self.metric[rows] = found
 
     def _step(self, rows: Index) -> tuple[Flags, Flags]:
         """Try one step for each row; say which objectives fell and which searches are over."""
-        free = self._free(rows)
-        damped = self.hessian[rows] + self.damping[rows, None, None] * self.metric[rows]
-        step = _solve(damped, self.metric[rows], -self.gradient[rows], free)
-        trial = np.clip(self.at[rows] + step, self.low, self.high)
-        trial = np.where(self.problem.fixed, self.at[rows], trial)
-        value = self.problem.sums(trial, self.weights[rows])
+        trial, cut = self._trial(rows)
+        value = self.problem.sums(trial, self.samples.take(rows))
         fall = self.value[rows] - value
         fell = fall > 0
-        small = fall <= _RELATIVE_FALL * self.value[rows]
+        small = (fall <= _RELATIVE_FALL * self.value[rows]) & ~cut
         finished = (fell & small & (self.damping[rows] < 1)) | (self.damping[rows] > _HOPELESS_DAMPING)
         self.at[rows[fell]], self.value[rows[fell]] = trial[fell], value[fell]
         self.damping[rows] *= np.where(fell, 0.1, 8.0)
         return fell, finished
+
+    def _trial(self, rows: Index) -> tuple[Array, Flags]:
+        """Where to go next, and whether a bound cut the way short.
+
+        A step that would cross a bound ends on it: clipping one coefficient alone would undo what the
+        others do to make up for it, and the objective would rise.
+        """
+        at, free = self.at[rows], self._free(rows)
+        damped = self.hessian[rows] + self.damping[rows, None, None] * self.metric[rows]
+        step = _solve(damped, self.metric[rows], -self.gradient[rows], free)
+        blocked = ((at <= self.low) & (step < 0)) | ((at >= self.high) & (step > 0))
+        if (blocked & free).any():
+            step = _solve(damped, self.metric[rows], -self.gradient[rows], free & ~blocked)
+        room = np.where(step < 0, self.low - at, self.high - at)
+        share = np.where(np.abs(step) > np.abs(room), room / np.where(step == 0, 1.0, step), 1.0)
+        least = share.min(axis=1, keepdims=True)
+        trial = np.clip(at + least * step, self.low, self.high)
+        # Land on the bound itself, not a rounding error beside it.
+        trial = np.where((share == least) & (least < 1), np.where(step < 0, self.low, self.high), trial)
+        return np.where(self.problem.fixed, at, trial), (least < 1)[:, 0]
 
     def _at_rest(self) -> Flags:
         rows: Index = np.flatnonzero(np.isfinite(self.value))
@@ -229,7 +291,9 @@ class _Search:
             step = _solve(self.metric[rows], self.metric[rows], -self.gradient[rows], self._free(rows))
             gain = -0.5 * np.einsum("bp,bp->b", step, self.gradient[rows])
             # A residual of 1e-13 is rounding: noiseless data end there.
-            rounding = self.problem.objective.penalty(np.array([1e-12]))[0] * self.weights[rows].sum(axis=1)
+            rounding = self.problem.objective.penalty(np.array([1e-12]))[0] * self.samples.weights[rows].sum(
+                axis=1
+            )
             resting[rows] = gain <= _SMALL_GRADIENT * self.value[rows] + rounding
         return resting
 
@@ -254,4 +318,14 @@ def _solve(matrix: Array, metric: Array, right: Array, free: Flags) -> Array:
     sound = np.isfinite(scaled).all(axis=(1, 2))
     scaled[~sound] = np.eye(matrix.shape[1])
     target = np.where(free & np.isfinite(right), right, 0.0) / scale
-    return np.asarray(np.linalg.solve(scaled, target[:, :, None])[:, :, 0] / scale)
+    return _solve_sound(scaled, target) / scale
+
+
+def _solve_sound(matrix: Array, right: Array) -> Array:
+    """Solve each system; one that is exactly singular gives the gradient's own direction."""
+    try:
+        return np.asarray(np.linalg.solve(matrix, right[:, :, None])[:, :, 0])
+    except np.linalg.LinAlgError:  # one singular system stops the whole batch
+        singular = np.linalg.slogdet(matrix)[0] == 0
+        repaired = np.where(singular[:, None, None], np.eye(matrix.shape[1]), matrix)
+        return np.asarray(np.linalg.solve(repaired, right[:, :, None])[:, :, 0])

@@ -26,12 +26,12 @@ def refuse_unidentifiable(problem: Problem, columns: Mapping[str, str]) -> None:
 
 def _refuse_few_runs(problem: Problem) -> None:
     count, law = int((~problem.fixed).sum()), problem.law
-    if len(problem.output) > count:
+    if len(problem.inputs[0]) > count:
         return
     first = next(name for name, fixed in zip(law.names, problem.fixed, strict=True) if not fixed)
-    were = "run was" if len(problem.output) == 1 else "runs were"
+    were = "run was" if len(problem.inputs[0]) == 1 else "runs were"
     raise FitError(
-        f"Law '{law.name}' leaves {count} coefficients open and {len(problem.output)} {were} given; "
+        f"Law '{law.name}' leaves {count} coefficients open and {len(problem.inputs[0])} {were} given; "
         f'give at least {count + 1}, or hold some fixed: fit(law, runs, hold={{"{first}": ...}}).'
     )
 

@@ -57,6 +57,12 @@ class Objective:
             return (self,)
         return tuple(replace(self, delta=delta) for delta in _SMOOTHING)
 
+    def smoothed(self) -> tuple[Objective, ...]:
+        """The same with smoother ones before, for searches that got stuck between kinks."""
+        if self.name == "least_squares":
+            return (self,)
+        return (*(replace(self, delta=factor * self.delta) for factor in (30.0, 8.0, 3.0)), *self.stages())
+
     def penalty(self, r: Array) -> Array:
         """The penalty of each residual; shape of r."""
         if self.name == "least_squares":

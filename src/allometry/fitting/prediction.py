@@ -67,9 +67,15 @@ def noise_points(fit: Fit) -> Array:
     from scipy.stats import t
 
     freedom = max(len(fit.data) - len(fit.open), 1)
+    middles = (np.arange(_NOISE_POINTS) + 0.5) / _NOISE_POINTS
+    return np.asarray(noise_scale(fit) * t.ppf(middles, freedom))
+
+
+def noise_scale(fit: Fit) -> float:
+    """Standard deviation of a run of mean weight around the law, on the scale of the fit."""
+    freedom = max(len(fit.data) - len(fit.open), 1)
     weights = fit.data.weights / fit.data.weights.mean()
-    scale = np.sqrt(np.sum(weights * fit.residuals() ** 2) / freedom)
-    return np.asarray(scale * t.ppf((np.arange(_NOISE_POINTS) + 0.5) / _NOISE_POINTS, freedom))
+    return float(np.sqrt(np.sum(weights * fit.residuals() ** 2) / freedom))
 
 
 def _curve_draws(fit: Fit, at: Mapping[str, float]) -> Array:

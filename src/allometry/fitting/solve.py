@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, did_you_mean
 from allometry.fitting.checks import quick_findings
-from allometry.fitting.engine import Minima, Problem, minimise
+from allometry.fitting.engine import Minima, Problem, Samples, minimise
 from allometry.fitting.identifiability import refuse_unidentifiable
 from allometry.fitting.objectives import Objective, ObjectiveName, Scale
 from allometry.fitting.observations import Weights, conventions, observe
+from allometry.fitting.problems import named, one_sample, pose
 from allometry.fitting.result import Fit, FitData, FitStatus, Starts
-from allometry.fitting.starting import best_candidates
+from allometry.fitting.starting import candidates
 from allometry.laws import Law, read_law
 from allometry.runs.columns import COLUMNS
 from allometry.runs.run import Runs
@@ -73,11 +74,11 @@ def fit(
     seen = observe(law, runs, columns, column, weights)
     problem = pose(law, seen.data, goal, held)
     refuse_unidentifiable(problem, columns)
-    best, minima = _solve(problem, seen.data.weights, starts or 16, seed)
+    best, minima = _solve(problem, one_sample(seen.data), starts or 16, seed)
     result = Fit(
         law=law,
-        coefficients=coefficients(problem, minima.working[best]),
-        objective_value=_value(problem, minima.working[best], seen.data.weights),
+        coefficients=named(problem, minima.working[best]),
+        objective_value=_value(problem, minima.working[best], seen.data),
         objective=objective,
         delta=delta,
         on=on,
@@ -98,21 +99,9 @@ def fit(
     return replace(result, findings=tuple(quick_findings(result)))
 
 
-def pose(law: Law, data: FitData, goal: Objective, held: Mapping[str, float]) -> Problem:
-    """The problem as the engine takes it."""
-    arrays = tuple(data.inputs[name] for name in law.reads)
-    return Problem(law=law, inputs=arrays, output=data.output, objective=goal, held=held)
-
-
-def coefficients(problem: Problem, working: Array) -> dict[str, float]:
-    """One point of the engine as name to value."""
-    natural = problem.outward(working[None, :])[0]
-    return {name: float(value) for name, value in zip(problem.law.names, natural, strict=True)}
-
-
-def _solve(problem: Problem, weights: Array, keep: int, seed: int) -> tuple[int, Minima]:
-    begun = best_candidates(problem, weights, seed, keep)
-    minima = minimise(problem, begun, weights)
+def _solve(problem: Problem, sample: Samples, keep: int, seed: int) -> tuple[int, Minima]:
+    begun = candidates(problem, sample, seed, keep)
+    minima = minimise(problem, begun, sample.of_one(len(begun)))
     if not np.isfinite(minima.value).any():
         raise FitError(
             f"Law '{problem.law.name}' has no finite value at these runs from any of {len(begun)} starts; "
@@ -139,8 +128,8 @@ def _status(problem: Problem, minima: Minima, best: int, starts: Starts) -> FitS
     return FitStatus.CONVERGED if starts.agreeing >= min(3, starts.tried) else FitStatus.DOUBTFUL
 
 
-def _value(problem: Problem, working: Array, weights: Array) -> float:
-    return float(problem.objective.total(problem.residuals(working[None, :])[0], weights))
+def _value(problem: Problem, working: Array, data: FitData) -> float:
+    return float(problem.objective.total(problem.residuals(working[None, :], data.output)[0], data.weights))
 
 
 def _held(law: Law, hold: Mapping[str, Any]) -> dict[str, float]:

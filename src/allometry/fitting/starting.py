@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.engine import Problem
+from allometry.fitting.engine import Problem, Samples
 
 Array = NDArray[np.float64]
 
@@ -17,8 +17,8 @@ _SPREAD = 512  # points of a space-filling set, for three or more
 _SPREAD_ALL = 4096  # the same where nothing is linear, so that nothing is solved for
 
 
-def candidates(problem: Problem, weights_n: Array, seed: int) -> Array:
-    """Many places to look from, as working coefficients of shape (candidates, p).
+def candidates(problem: Problem, sample: Samples, seed: int, keep: int = 16) -> Array:
+    """The `keep` best of many places to look from, best first, as working coefficients (keep, p).
 
     The coefficients in which the law is linear are solved for (variable projection, Golub and Pereyra
     1973); the others take a grid, or a Sobol set where there are three or more.
@@ -28,53 +28,50 @@ def candidates(problem: Problem, weights_n: Array, seed: int) -> Array:
     nonlinear = [int(place) for place in open_places if place not in linear]
     natural = _spread(problem, nonlinear, bool(linear), seed)
     if linear:
-        natural[:, linear] = _solve_linear(problem, weights_n, natural, linear)
-    return problem.inward(natural)
-
-
-def best_candidates(problem: Problem, weights_n: Array, seed: int, keep: int = 16) -> Array:
-    """The `keep` candidates of least objective, best first."""
-    found = candidates(problem, weights_n, seed)
-    order = np.argsort(problem.sums(found, np.broadcast_to(weights_n, (len(found), len(weights_n)))))
+        natural[:, linear] = _solve_linear(problem, sample, natural, linear)
+    found = problem.inward(natural)
+    order = np.argsort(problem.sums(found, sample.of_one(len(found))))
     return np.asarray(found[order[:keep]])
 
 
 def _spread(problem: Problem, places: Sequence[int], solved: bool, seed: int) -> Array:
     """Values of the nonlinear coefficients between their low and high; the others at their middle."""
     chosen = [problem.law.coefficients[place] for place in places]
-    low = np.array([np.log(c.low) if c.positive else c.low for c in chosen])
-    high = np.array([np.log(c.high) if c.positive else c.high for c in chosen])
+    low, high = (np.array([getattr(c, end) for c in chosen], dtype=np.float64) for end in ("low", "high"))
     unit = _unit_points(len(places), solved, seed)
-    working = np.zeros((len(unit), len(problem.law.names)))
-    working[:, list(places)] = low + unit * (high - low)
-    return problem.outward(working)
+    natural = problem.outward(np.zeros((len(unit), len(problem.law.names))))
+    # In equal ratios where both ends are above zero: 0.1 and 0.2 differ more than 1.1 and 1.2 do.
+    ratio = np.where(low > 0, high / np.where(low > 0, low, 1.0), 1.0)
+    natural[:, list(places)] = np.where(low > 0, low * ratio**unit, low + unit * (high - low))
+    return natural
 
 
 def _unit_points(dimensions: int, solved: bool, seed: int) -> Array:
     if solved and dimensions in _LEVELS:
         axis = np.linspace(0, 1, _LEVELS[dimensions])
-        return np.array(list(product(axis, repeat=dimensions))).reshape(-1, dimensions)
+        points = np.array(list(product(axis, repeat=dimensions)), dtype=np.float64)
+        return np.asarray(points.reshape(-1, dimensions))
     from scipy.stats import qmc
 
     count = _SPREAD if solved else _SPREAD_ALL
     return np.asarray(qmc.Sobol(dimensions, rng=seed).random(count))
 
 
-def _solve_linear(problem: Problem, weights: Array, natural: Array, linear: Sequence[int]) -> Array:
+def _solve_linear(problem: Problem, sample: Samples, natural: Array, linear: Sequence[int]) -> Array:
     """Least squares for the linear coefficients at each candidate, none of the positive ones below zero."""
     without = natural.copy()
     without[:, list(linear)] = 0.0
     value, first, _ = problem.law.derivation.second_order(problem.inputs, tuple(without.T[:, :, None]))
-    shape = (len(natural), len(problem.output))
+    output = sample.output[0]
+    shape = (len(natural), len(output))
     # Relative errors of the raw output stand in for errors of its logarithm.
-    size = problem.output if problem.objective.on == "log" else np.ones_like(problem.output)
-    root = np.sqrt(weights) / size
+    root = np.sqrt(sample.weights[0]) / (output if problem.objective.on == "log" else 1.0)
     basis = np.stack([np.broadcast_to(first[place], shape) * root for place in linear], axis=1)
-    target = (problem.output - np.broadcast_to(value, shape)) * root
-    found = _non_negative(basis, target, problem.logged[list(linear)])
+    target = (output - np.broadcast_to(value, shape)) * root
+    found = _non_negative(basis, target, problem.not_negative[list(linear)])
     # A term at zero has no logarithm: start it at a thousandth of the output instead.
     norm = np.sqrt(np.einsum("bqn,bqn->bq", basis, basis))
-    least = 1e-3 * np.linalg.norm(problem.output * root) / np.maximum(norm, 1e-300)
+    least = 1e-3 * np.linalg.norm(output * root) / np.maximum(norm, 1e-300)
     return np.where(problem.logged[list(linear)], np.maximum(found, least), found)
 
 
@@ -94,4 +91,4 @@ def _non_negative(basis_bqn: Array, target_bn: Array, positive_q: NDArray[np.boo
         change = -np.einsum("bq,bq->b", solved, np.where(mask, right, 0.0))
         better = (change < least) & ~((solved < 0) & positive_q).any(axis=1)
         best[better], least[better] = solved[better], change[better]
-    return best / norm
+    return np.asarray(best / norm)

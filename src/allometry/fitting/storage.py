@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from allometry.errors import CorruptFile, InputError, StudyError
+from allometry.errors import CorruptFile, InputError
+from allometry.files import write_atomically
 from allometry.fitting.result import Draws, Finding, Fit, FitData, FitStatus, Severity, Starts
 from allometry.laws import LAWS, Law
 from allometry.runs.run import Filter
@@ -28,17 +28,7 @@ def save(fit: Fit, path: Path) -> None:
         StudyError: If the file cannot be written; one that was there is then unchanged.
     """
     content = _content(fit)
-    text = json.dumps({**content, "checksum": _checksum(content)}, indent=1, allow_nan=False)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise StudyError(f"Cannot write the fit to '{path}': {error.strerror or error}.") from error
+    write_atomically(path, json.dumps({**content, "checksum": _checksum(content)}, indent=1, allow_nan=False))
 
 
 def load(path: Path, law: Law | None = None) -> Fit:

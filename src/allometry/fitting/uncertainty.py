@@ -9,13 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.engine import Minima, Problem, minimise
+from allometry.fitting.engine import Minima, Problem, Samples, minimise
+from allometry.fitting.prediction import noise_scale
+from allometry.fitting.problems import one_sample, pose, working_point
 from allometry.fitting.result import Draws, Fit, Resampling
-from allometry.fitting.solve import pose
 from allometry.fitting.starting import candidates
 
 Array = NDArray[np.float64]
 
+_OTHERS = 32  # candidates a resample's second start is chosen from
 RESAMPLINGS: tuple[Resampling, ...] = ("bayesian", "pairs", "residuals")
 
 
@@ -41,10 +43,9 @@ def bootstrap(
         raise InputError(f"Ask for at least 2 draws, not {draws}; 1000 is usual.")
     if resampling not in RESAMPLINGS:
         raise InputError(f"There is no resampling '{resampling}'. There are: {', '.join(RESAMPLINGS)}.")
-    rng = np.random.default_rng(seed)
     problem = pose(fit.law, fit.data, fit.goal, fit.held)
-    weights = _weights(fit, draws, unit, resampling, rng)
-    minima = _refit(problem, fit, weights)
+    samples = _samples(fit, draws, unit, resampling, np.random.default_rng(seed))
+    minima = _refit(problem, fit, samples)
     table = pd.DataFrame(problem.outward(minima.working[minima.converged]), columns=list(fit.law.names))
     if table.empty:
         raise FitError(f"None of {draws} resamples of '{fit.law.name}' could be refitted.")
@@ -52,15 +53,31 @@ def bootstrap(
     return replace(fit, draws=table, drawn=how)
 
 
-def _weights(fit: Fit, draws: int, unit: str, resampling: Resampling, rng: np.random.Generator) -> Array:
-    """How much each run counts in each resample, of shape (draws, runs)."""
+def _samples(fit: Fit, draws: int, unit: str, resampling: Resampling, rng: np.random.Generator) -> Samples:
     members = _units(fit, unit)
     count = int(members.max()) + 1
+    shape = (draws, len(fit.data))
+    if resampling == "residuals":
+        output = _simulated(fit, members, draws, rng)
+        return Samples(weights=np.broadcast_to(fit.data.weights, shape), output=output)
     if resampling == "pairs":
         shares = rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
     else:
         shares = count * rng.dirichlet(np.ones(count), size=draws)
-    return np.asarray(shares[:, members] * fit.data.weights)
+    return Samples(
+        weights=shares[:, members] * fit.data.weights, output=np.broadcast_to(fit.data.output, shape)
+    )
+
+
+def _simulated(fit: Fit, members: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Array:
+    """The same designs measured again, if the fit were the truth; of shape (draws, runs)."""
+    freedom = max(len(fit.data) - len(fit.open), 1)
+    # The size of the noise is itself estimated from few runs: each draw takes another one.
+    size = noise_scale(fit) * np.sqrt(freedom / rng.chisquare(freedom, size=(draws, 1)))
+    noise = size * rng.standard_normal((draws, int(members.max()) + 1))[:, members]
+    noise = noise * np.sqrt(fit.data.weights.mean() / fit.data.weights)
+    fitted = fit.law.evaluate(fit.data.inputs, fit.coefficients)
+    return np.asarray(fitted * np.exp(noise) if fit.on == "log" else fitted + noise)
 
 
 def _units(fit: Fit, unit: str) -> NDArray[np.intp]:
@@ -71,16 +88,26 @@ def _units(fit: Fit, unit: str) -> NDArray[np.intp]:
     raise InputError(f"Resample by 'run' or by 'row', not by '{unit}'.")
 
 
-def _refit(problem: Problem, fit: Fit, weights: Array) -> Minima:
+def _refit(problem: Problem, fit: Fit, samples: Samples) -> Minima:
     """The lower of two searches for each resample."""
-    here = problem.inward(np.array([fit.coefficients[name] for name in fit.law.names]))
-    tried = candidates(problem, fit.data.weights, fit.seed)
-    others = tried[np.argmin(problem.penalties(tried) @ weights.T, axis=0)]
+    here = working_point(problem, fit.coefficients)
+    tried = candidates(problem, one_sample(fit.data), fit.seed, keep=_OTHERS)
+    others = tried[_best_of(problem, tried, samples)]
     starts = np.concatenate([np.broadcast_to(here, others.shape), others])
-    return lower_half(minimise(problem, starts, np.concatenate([weights, weights])))
+    return _lower_half(minimise(problem, starts, samples.repeated(2)))
 
 
-def lower_half(both: Minima) -> Minima:
+def _best_of(problem: Problem, tried: Array, samples: Samples) -> NDArray[np.intp]:
+    """Which candidate has the least objective for each resample."""
+    predicted = problem.predicted(tried)
+    total = np.empty((len(tried), len(samples.output)))
+    for row, values in enumerate(predicted):
+        residuals = problem.compare(values, samples.output)
+        total[row] = np.einsum("bn,bn->b", problem.objective.penalty(residuals), samples.weights)
+    return np.asarray(np.argmin(total, axis=0), dtype=np.intp)
+
+
+def _lower_half(both: Minima) -> Minima:
     """Of searches that come in two halves, the better one of each pair."""
     half = len(both.value) // 2
     second = both.value[half:] < both.value[:half]

@@ -11,7 +11,10 @@ _EXPONENT_BOUNDS = (1e-4, 3.0)
 
 
 def _floor(meaning: str) -> Coefficient:
-    return Coefficient(name="E", meaning=meaning, unit="nat/token", low=0.1, high=3.0, bounds=(1e-9, 1e9))
+    # Not as a logarithm: runs that show no floor push E to 0 itself, and log E would run away for ever.
+    return Coefficient(
+        name="E", meaning=meaning, unit="nat/token", low=0.1, high=3.0, positive=False, bounds=(0, 1e9)
+    )
 
 
 def _scale(name: str, meaning: str, unit: str) -> Coefficient:
@@ -19,7 +22,10 @@ def _scale(name: str, meaning: str, unit: str) -> Coefficient:
 
 
 def _exponent(name: str, meaning: str) -> Coefficient:
-    return Coefficient(name=name, meaning=meaning, unit="1", low=0.03, high=1.5, bounds=_EXPONENT_BOUNDS)
+    # Not as a logarithm: log A and alpha trade off along a straight line, log A and log alpha along a curve.
+    return Coefficient(
+        name=name, meaning=meaning, unit="1", low=0.03, high=1.5, positive=False, bounds=_EXPONENT_BOUNDS
+    )
 
 
 def _constant(name: str, meaning: str, unit: str) -> Coefficient:

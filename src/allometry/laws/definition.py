@@ -26,7 +26,7 @@ class Coefficient:
         meaning: What it says about training, in a few words.
         unit: Unit of its value, in terms of the law's inputs and output where it depends on them.
         low, high: Range in which starting values are looked for; a fit may leave it.
-        positive: Estimated as its logarithm, so that it stays above zero.
+        positive: Estimated as its logarithm, so that it stays above zero; else it may be zero or below.
         bounds: Values a fit never leaves; one that ends there is reported as a finding.
     """
 
