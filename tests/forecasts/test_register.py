@@ -73,6 +73,13 @@ def test_a_byte_changed_anywhere_is_found(study: Study, three: Path) -> None:
             read_register(study)
 
 
+def test_a_blank_added_to_the_last_line_is_found(study: Study, three: Path) -> None:
+    three.write_bytes(three.read_bytes().removesuffix(b"}\n") + b" }\n")
+
+    with pytest.raises(ForecastError, match="line 3 was changed after it was written"):
+        read_register(study)
+
+
 @pytest.mark.parametrize(
     ("order", "line"), [([1, 2], 1), ([0, 2], 2), ([1, 0, 2], 1), ([0, 2, 1], 2), ([0, 1, 1, 2], 3)]
 )

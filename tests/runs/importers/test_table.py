@@ -80,9 +80,9 @@ def test_a_header_that_leaves_open_what_it_counts_is_not_guessed(header: str) ->
 
 
 def test_units_in_headers_and_prefixes_in_cells_become_base_units(tmp_path: Path) -> None:
-    runs = read_text(tmp_path, 'Model Size (B),D,C,loss\n0.41,1.4T,5.88e23,2.1\n7,"1,000,000",1e21,2.5\n')
+    runs = read_text(tmp_path, 'Model Size (B),D,C,loss\n1.07,1.4T,5.88e23,2.1\n7,"1,000,000",1e21,2.5\n')
 
-    assert runs.table["params"].tolist() == [4.1e8, 7e9]
+    assert runs.table["params"].tolist() == [1.07e9, 7e9]  # 1.07 * 1e9 is 1070000000.0000001
     assert runs.table["tokens"].tolist() == [1.4e12, 1e6]
     assert runs.table["flops"].tolist() == [5.88e23, 1e21]
 
