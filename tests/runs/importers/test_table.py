@@ -73,7 +73,20 @@ def test_a_header_of_the_field_means_a_column_and_a_scale(header: str, column: s
 
 
 @pytest.mark.parametrize(
-    "header", ["bs", "batch_size", "train_loss", "n", "c", "D/N", "train_time", "loss (bits)", "tokens_t", ""]
+    "header",
+    [
+        "bs",
+        "flops_budget",
+        "batch_size",
+        "train_loss",
+        "n",
+        "c",
+        "D/N",
+        "train_time",
+        "loss (bits)",
+        "tokens_t",
+        "",
+    ],
 )
 def test_a_header_that_leaves_open_what_it_counts_is_not_guessed(header: str) -> None:
     assert read_header(header) is None

@@ -32,7 +32,7 @@ _ALIASES = {
     "flops": (
         "flop training_flop training_flops train_flop train_flops total_flop total_flops total_flos "
         "total_training_flops compute training_compute compute_flop compute_flops compute_budget "
-        "flops_budget"
+        ""
     ),
     "loss": (
         "final_loss val_loss valid_loss validation_loss eval_loss test_loss final_val_loss "
@@ -100,6 +100,7 @@ _UNSAID = dict.fromkeys(
     ("bs", "batch", "batch_size", "global_bs", "global_batch_size", "train_batch_size", "total_batch_size"),
     _BATCH,
 )
+_UNSAID["flops_budget"] = "what was asked for, often rounded, is not the compute that was spent"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
