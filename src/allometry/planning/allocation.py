@@ -105,6 +105,8 @@ def allocate(fit: Fit, *, flops: float, level: float = 0.9, tolerance: float = 0
     """
     if not 0 < tolerance < 1:
         raise InputError(f"A tolerance is a share between 0 and 1, for example 0.005; not {tolerance}.")
+    if not flops >= _FLOPS_PER_PARAMETER_TOKEN:  # NaN is caught here too
+        raise InputError(f"A budget of {flops} FLOP buys no training; write it like 1e21.")
     best = fit.optimum(flops, level=level)
     params, tokens = best.params.value, best.tokens.value
     if min(params, tokens) < 1:
