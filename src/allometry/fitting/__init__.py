@@ -1,6 +1,6 @@
 """From runs to a fit: solve, uncertainty, checks."""
 
-from allometry.fitting.checks import check
+from allometry.fitting.checks import check, check_forecast
 from allometry.fitting.result import (
     Draws,
     Estimate,
@@ -14,7 +14,7 @@ from allometry.fitting.result import (
     Starts,
 )
 from allometry.fitting.solve import fit
-from allometry.fitting.uncertainty import bootstrap
+from allometry.fitting.uncertainty import bootstrap, profile
 
 __all__ = [
     "Draws",
@@ -29,5 +29,7 @@ __all__ = [
     "Starts",
     "bootstrap",
     "check",
+    "check_forecast",
     "fit",
+    "profile",
 ]

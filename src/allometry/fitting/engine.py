@@ -67,7 +67,7 @@ class Problem:
 
     Attributes:
         inputs: One array of shape (n,) for each column the law reads.
-        held: Coefficients that stay at a given value.
+        held: Coefficients that stay at a given value; a search keeps them where its start has them.
     """
 
     law: Law
@@ -104,11 +104,9 @@ class Problem:
         return working
 
     def outward(self, working_bp: Array) -> Array:
-        """From working coefficients to those a user knows; held ones come back bit for bit."""
+        """From working coefficients to those a user knows."""
         natural = np.array(working_bp, dtype=np.float64)
         natural[..., self.logged] = np.exp(natural[..., self.logged])
-        for place in np.flatnonzero(self.fixed):
-            natural[..., place] = self.held[self.law.names[place]]
         return natural
 
     def predicted(self, working_bp: Array) -> Array:

@@ -34,4 +34,5 @@ def working_point(problem: Problem, coefficients: Mapping[str, float]) -> Array:
 def named(problem: Problem, working: Array) -> dict[str, float]:
     """One point of the engine as name to value."""
     natural = problem.outward(working[None, :])[0]
-    return {name: float(value) for name, value in zip(problem.law.names, natural, strict=True)}
+    found = {name: float(value) for name, value in zip(problem.law.names, natural, strict=True)}
+    return {**found, **problem.held}  # exp(log(x)) is not always x: what was given comes back bit for bit

@@ -42,6 +42,8 @@ def _spread(problem: Problem, places: Sequence[int], solved: bool, seed: int) ->
     natural = problem.outward(np.zeros((len(unit), len(problem.law.names))))
     # In equal ratios where both ends are above zero: 0.1 and 0.2 differ more than 1.1 and 1.2 do.
     ratio = np.where(low > 0, high / np.where(low > 0, low, 1.0), 1.0)
+    for place in np.flatnonzero(problem.fixed):
+        natural[:, place] = problem.held[problem.law.names[place]]
     natural[:, list(places)] = np.where(low > 0, low * ratio**unit, low + unit * (high - low))
     return natural
 
@@ -50,7 +52,7 @@ def _unit_points(dimensions: int, solved: bool, seed: int) -> Array:
     if solved and dimensions in _LEVELS:
         axis = np.linspace(0, 1, _LEVELS[dimensions])
         points = np.array(list(product(axis, repeat=dimensions)), dtype=np.float64)
-        return np.asarray(points.reshape(-1, dimensions))
+        return np.asarray(points.reshape(len(axis) ** dimensions, dimensions))
     from scipy.stats import qmc
 
     count = _SPREAD if solved else _SPREAD_ALL

@@ -47,10 +47,47 @@ def bootstrap(
     samples = _samples(fit, draws, unit, resampling, np.random.default_rng(seed))
     minima = _refit(problem, fit, samples)
     table = pd.DataFrame(problem.outward(minima.working[minima.converged]), columns=list(fit.law.names))
+    table = table.assign(**fit.held)
     if table.empty:
         raise FitError(f"None of {draws} resamples of '{fit.law.name}' could be refitted.")
     how = Draws(resampling=resampling, unit=unit, count=draws, unconverged=draws - len(table), seed=seed)
     return replace(fit, draws=table, drawn=how)
+
+
+def profile(fit: Fit, name: str, *, points: int = 41, width: float = 0.5) -> pd.DataFrame:
+    """The best objective for each value of one coefficient, all others refitted.
+
+    A sharp valley says that the runs determine the coefficient; a flat one that they do not.
+
+    Args:
+        points: Values to try, in equal ratios around the fitted one, which is among them if odd.
+        width: How far to go each way, as a share of the fitted value.
+
+    Returns:
+        One row a value: the coefficients, "objective_value", and "rise", the objective above the fit's own
+        as a share of it.
+
+    Raises:
+        InputError: If the coefficient is held, unknown, or zero.
+    """
+    if name not in fit.open or fit.coefficients[name] <= 0 or not 0 < width < 1:
+        raise InputError(
+            f"Profile one of {', '.join(fit.open)}, fitted above zero, with a width between 0 and 1; "
+            f"not '{name}' with {width}."
+        )
+    reach = np.log1p(width)
+    values = fit.coefficients[name] * np.exp(np.linspace(-reach, reach, points))
+    problem = pose(fit.law, fit.data, fit.goal, {**fit.held, name: fit.coefficients[name]})
+    starts = np.tile(working_point(problem, fit.coefficients), (points, 1))
+    place = fit.law.names.index(name)
+    starts[:, place] = np.log(values) if problem.logged[place] else values
+    # The engine keeps a held coefficient where its start has it, so that each row holds its own value.
+    ends = minimise(problem, starts, one_sample(fit.data).of_one(points)).working
+    table = pd.DataFrame(problem.outward(ends), columns=list(fit.law.names))
+    residuals = problem.residuals(ends, fit.data.output)
+    table["objective_value"] = problem.objective.total(residuals, fit.data.weights)
+    table["rise"] = table["objective_value"] / fit.objective_value - 1
+    return table
 
 
 def _samples(fit: Fit, draws: int, unit: str, resampling: Resampling, rng: np.random.Generator) -> Samples:

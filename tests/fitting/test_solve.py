@@ -1,0 +1,163 @@
+"""What enters a fit, what is refused, and that it is the optimum."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+from tests.fitting.ladders import TRUTH, changed, ladder
+
+from allometry.errors import FitError, InputError, MissingColumn, TableError
+from allometry.fitting import FitStatus, fit
+from allometry.fitting.objectives import OBJECTIVES, Objective, ObjectiveName
+from allometry.runs.run import Runs
+
+SAME_OPTIMUM = 1e-6  # relative: what a general optimiser reaches on these objectives
+
+
+def test_noise_leaves_the_best_fit_better_than_the_truth() -> None:
+    runs = ladder(noise=0.01)
+    found = fit("chinchilla", runs)
+    residuals = np.log(ladder().column("loss")) - np.log(runs.column("loss"))
+
+    assert found.status is FitStatus.CONVERGED
+    assert found.objective_value < Objective().total(residuals, np.ones(len(runs)))
+
+
+@pytest.mark.parametrize("objective", ["huber", "least_squares", "lower_envelope"])
+def test_a_general_optimiser_finds_nothing_lower(objective: ObjectiveName) -> None:
+    runs = ladder(noise=0.01, seed=3)
+    found = fit("chinchilla", runs, objective=objective)
+
+    def total(values: np.ndarray) -> float:
+        natural = dict(zip(found.law.names, [*np.exp(values[:3]), *values[3:]], strict=True))
+        law = found.law.evaluate(found.data.inputs, natural)
+        return float(found.goal.total(np.log(law / found.data.output), found.data.weights))
+
+    c = found.coefficients
+    begin = np.array([np.log(c["E"]), np.log(c["A"]), np.log(c["B"]), c["alpha"], c["beta"]])
+    other = minimize(total, begin * 1.002, method="Nelder-Mead", options={"maxfev": 4000, "fatol": 1e-14})
+    assert total(begin) == pytest.approx(found.objective_value)
+    assert found.objective_value <= other.fun * (1 + SAME_OPTIMUM)
+
+
+def test_the_objective_is_a_sum_so_twice_the_runs_double_it() -> None:
+    runs = ladder(noise=0.01)
+    twice = Runs(pd.concat([runs.table, runs.table], ignore_index=True))
+
+    assert fit("chinchilla", twice).objective_value == pytest.approx(
+        2 * fit("chinchilla", runs).objective_value
+    )
+
+
+def test_weights_are_inverse_variances_so_a_heavy_run_is_followed() -> None:
+    runs = ladder(noise=0.02, seed=1)
+    weights = np.ones(len(runs))
+    weights[7] = 1e4
+
+    heavy, plain = fit("chinchilla", runs, weights=weights), fit("chinchilla", runs)
+
+    assert abs(heavy.residuals()[7]) < 0.1 * abs(plain.residuals()[7])
+
+
+def test_the_lower_envelope_leaves_a_tenth_of_the_runs_below_it() -> None:
+    found = fit("chinchilla", ladder(noise=0.02, sizes=20, horizons=10), objective="lower_envelope")
+
+    assert np.mean(found.residuals() < 0) == pytest.approx(0.1, abs=0.03)  # 5 coefficients of 200 runs
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_derivatives_of_a_penalty_equal_its_differences(name: ObjectiveName) -> None:
+    objective, r, step = Objective(name=name), np.array([-0.1, -6e-4, 2e-4, 0.03]), 1e-8
+    if name == "lad":  # its smoothed stages are what has a slope everywhere
+        objective = objective.stages()[0]
+
+    slope = (objective.penalty(r + step) - objective.penalty(r - step)) / (2 * step)
+    bend = (objective.slope(r + step) - objective.slope(r - step)) / (2 * step)
+
+    np.testing.assert_allclose(objective.slope(r), slope, rtol=1e-6)
+    np.testing.assert_allclose(objective.curvature(r), bend, rtol=1e-6, atol=1e-9)
+
+
+def test_held_coefficients_stay_bit_for_bit_and_the_others_follow() -> None:
+    found = fit("chinchilla", ladder(), hold={"E": TRUTH["E"], "A": 479.1})
+
+    assert (found.coefficients["E"], found.coefficients["A"]) == (TRUTH["E"], 479.1)
+    assert found.coefficients["beta"] == pytest.approx(TRUTH["beta"], rel=1e-2)
+
+
+def test_a_floor_that_the_runs_do_not_show_ends_at_zero_and_says_so() -> None:
+    runs = ladder()
+    flops = runs.column("params") * runs.column("tokens")
+    found = fit(
+        "power_law_with_floor", changed(runs, flops=flops, loss=50 * flops**-0.08), inputs={"x": "flops"}
+    )
+
+    assert found.coefficients["E"] == pytest.approx(0, abs=1e-6)
+    assert found.coefficients["alpha"] == pytest.approx(0.08, rel=1e-5)
+
+
+def test_only_finished_runs_enter_and_those_left_out_are_counted() -> None:
+    status = ["diverged", *["done"] * 19]
+    decayed = [True, False, False, *[True] * 17]
+
+    found = fit("chinchilla", changed(ladder(), status=status, decayed=decayed))
+
+    assert len(found.data) == 17
+    assert [(f.query, f.dropped) for f in found.filters] == [("status = 'done'", 1), ("decayed", 2)]
+
+
+def test_a_run_of_unknown_state_enters() -> None:
+    assert len(fit("chinchilla", changed(ladder(), status=[None] * 20, decayed=[np.nan] * 20)).data) == 20
+
+
+def test_too_few_runs_are_refused_with_the_way_out() -> None:
+    few = Runs(ladder().table.head(3))
+
+    with pytest.raises(FitError, match="leaves 5 coefficients open and 3 runs were given; give at least 6"):
+        fit("chinchilla", few)
+
+
+def test_tokens_in_proportion_to_params_are_refused_with_the_way_out() -> None:
+    runs = ladder()
+
+    with pytest.raises(FitError, match=r"20 tokens per parameter.*power_law_with_floor"):
+        fit("chinchilla", changed(runs, tokens=20 * runs.column("params")))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_an_input_with_too_few_values_for_its_coefficients_is_refused(levels: int) -> None:
+    tokens = np.resize([1e9, 4e9][:levels], 20)
+
+    with pytest.raises(FitError, match=f"cannot tell .*beta.*'tokens' takes {levels} different"):
+        fit("chinchilla", changed(ladder(), tokens=tokens))
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0, -1.0, np.inf])
+def test_a_value_no_law_can_use_is_refused_by_row_and_column(value: float) -> None:
+    loss = ladder().column("loss").copy()
+    loss[4] = value
+
+    with pytest.raises(TableError, match=r"'loss' is .* in row 5"):
+        fit("chinchilla", changed(ladder(), loss=loss))
+
+
+def test_an_input_that_is_not_mapped_is_asked_for() -> None:
+    with pytest.raises(MissingColumn, match=r'needs a column \'x\'.*inputs=\{"x": "flops"\}'):
+        fit("power_law", ladder())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"hold": {"gamma": 1.0}}, "no coefficient 'gamma'"),
+        ({"hold": {"A": -1.0}}, "above zero"),
+        ({"inputs": {"x": "flops"}}, "reads params, tokens, not 'x'"),
+        ({"objective": "hubert"}, "no objective 'hubert'"),
+        ({"on": "linear"}, "not on 'linear'"),
+        ({"delta": 0.0}, "delta must be above 0"),
+        ({"weights": [1.0]}, "one weight a run"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        fit("chinchilla", ladder(), **arguments)  # type: ignore[arg-type]  # wrong on purpose

@@ -1,0 +1,80 @@
+"""A saved fit comes back bit for bit, or says what is wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.fitting.ladders import changed, ladder
+
+from allometry.errors import CorruptFile, InputError
+from allometry.fitting import Fit, fit
+from allometry.laws import Coefficient, law
+
+
+def test_a_loaded_fit_equals_the_saved_one_bit_for_bit(drawn: Fit, tmp_path: Path) -> None:
+    drawn.save(tmp_path / "fit.json")
+    loaded = Fit.load(tmp_path / "fit.json")
+
+    assert loaded.fit_hash == drawn.fit_hash
+    assert loaded.data_hash == drawn.data_hash
+    assert loaded.draws is not None
+    assert drawn.draws is not None
+    np.testing.assert_array_equal(loaded.draws.to_numpy(), drawn.draws.to_numpy())
+    assert loaded.summary() == drawn.summary()
+    assert loaded.predict(params=1e8, tokens=2e9) == drawn.predict(params=1e8, tokens=2e9)
+    loaded.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "fit.json").read_bytes()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"checksum": "0", "format": 1}', "\0\xff"])
+def test_a_file_that_is_no_fit_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "fit.json"
+    path.write_bytes(content.encode("latin-1"))
+
+    with pytest.raises(CorruptFile, match=r"fit\.json"):
+        Fit.load(path)
+
+
+def test_a_changed_digit_is_noticed(drawn: Fit, tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    drawn.save(path)
+    stored = json.loads(path.read_text())
+    stored["coefficients"]["alpha"] += 0.01
+    path.write_text(json.dumps(stored))
+
+    with pytest.raises(CorruptFile, match="was changed"):
+        Fit.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no file"):
+        Fit.load(tmp_path / "none.json")
+
+
+def test_a_users_own_law_is_asked_for_and_checked(tmp_path: Path) -> None:
+    coefficients = (Coefficient(name="a", meaning="scale", unit="nat/token", low=0.1, high=100.0),)
+
+    @law(reads=("params",), source="own", coefficients=coefficients)
+    def own(N, *, a):  # type: ignore[no-untyped-def]
+        return a / N**0.1
+
+    @law(reads=("params",), source="own", coefficients=coefficients)
+    def other(N, *, a):  # type: ignore[no-untyped-def]
+        return a / N**0.2
+
+    fit(own, ladder(0.01)).save(tmp_path / "fit.json")
+
+    assert Fit.load(tmp_path / "fit.json", law=own).law is own
+    with pytest.raises(InputError, match="Give the law"):
+        Fit.load(tmp_path / "fit.json")
+    with pytest.raises(InputError, match="Fit again"):
+        Fit.load(tmp_path / "fit.json", law=other)
+
+
+def test_a_summary_names_values_units_intervals_and_what_was_left_out(drawn: Fit) -> None:
+    runs = changed(ladder(0.005), status=["failed", *["done"] * 19])
+
+    assert "left out    1 by not: status = 'done'" in fit("chinchilla", runs).summary()
+    for words in ("0.3", "nat/token", " to ", "90%", "16 starts", "delta 0.001"):
+        assert words in drawn.summary()
