@@ -1,20 +1,23 @@
 """What enters a fit, what is refused, and that it is the optimum."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
-from tests.fitting.ladders import TRUTH, changed, ladder
 
 from allometry.errors import FitError, InputError, MissingColumn, TableError
 from allometry.fitting import FitStatus, fit
 from allometry.fitting.objectives import OBJECTIVES, Objective, ObjectiveName
 from allometry.runs.run import Runs
 
+MakeRuns = Callable[..., Runs]
+
 SAME_OPTIMUM = 1e-6  # relative: what a general optimiser reaches on these objectives
 
 
-def test_noise_leaves_the_best_fit_better_than_the_truth() -> None:
+def test_noise_leaves_the_best_fit_better_than_the_truth(ladder: MakeRuns) -> None:
     runs = ladder(noise=0.01)
     found = fit("chinchilla", runs)
     residuals = np.log(ladder().column("loss")) - np.log(runs.column("loss"))
@@ -24,7 +27,7 @@ def test_noise_leaves_the_best_fit_better_than_the_truth() -> None:
 
 
 @pytest.mark.parametrize("objective", ["huber", "least_squares", "lower_envelope"])
-def test_a_general_optimiser_finds_nothing_lower(objective: ObjectiveName) -> None:
+def test_a_general_optimiser_finds_nothing_lower(objective: ObjectiveName, ladder: MakeRuns) -> None:
     runs = ladder(noise=0.01, seed=3)
     found = fit("chinchilla", runs, objective=objective)
 
@@ -40,7 +43,7 @@ def test_a_general_optimiser_finds_nothing_lower(objective: ObjectiveName) -> No
     assert found.objective_value <= other.fun * (1 + SAME_OPTIMUM)
 
 
-def test_the_objective_is_a_sum_so_twice_the_runs_double_it() -> None:
+def test_the_objective_is_a_sum_so_twice_the_runs_double_it(ladder: MakeRuns) -> None:
     runs = ladder(noise=0.01)
     twice = Runs(pd.concat([runs.table, runs.table], ignore_index=True))
 
@@ -49,7 +52,7 @@ def test_the_objective_is_a_sum_so_twice_the_runs_double_it() -> None:
     )
 
 
-def test_weights_are_inverse_variances_so_a_heavy_run_is_followed() -> None:
+def test_weights_are_inverse_variances_so_a_heavy_run_is_followed(ladder: MakeRuns) -> None:
     runs = ladder(noise=0.02, seed=1)
     weights = np.ones(len(runs))
     weights[7] = 1e4
@@ -59,7 +62,7 @@ def test_weights_are_inverse_variances_so_a_heavy_run_is_followed() -> None:
     assert abs(heavy.residuals()[7]) < 0.1 * abs(plain.residuals()[7])
 
 
-def test_the_lower_envelope_leaves_a_tenth_of_the_runs_below_it() -> None:
+def test_the_lower_envelope_leaves_a_tenth_of_the_runs_below_it(ladder: MakeRuns) -> None:
     found = fit("chinchilla", ladder(noise=0.02, sizes=20, horizons=10), objective="lower_envelope")
 
     assert np.mean(found.residuals() < 0) == pytest.approx(0.1, abs=0.03)  # 5 coefficients of 200 runs
@@ -78,14 +81,18 @@ def test_the_derivatives_of_a_penalty_equal_its_differences(name: ObjectiveName)
     np.testing.assert_allclose(objective.curvature(r), bend, rtol=1e-6, atol=1e-9)
 
 
-def test_held_coefficients_stay_bit_for_bit_and_the_others_follow() -> None:
-    found = fit("chinchilla", ladder(), hold={"E": TRUTH["E"], "A": 479.1})
+def test_held_coefficients_stay_bit_for_bit_and_the_others_follow(
+    ladder: MakeRuns, truth: dict[str, float]
+) -> None:
+    found = fit("chinchilla", ladder(), hold={"E": truth["E"], "A": 479.1})
 
-    assert (found.coefficients["E"], found.coefficients["A"]) == (TRUTH["E"], 479.1)
-    assert found.coefficients["beta"] == pytest.approx(TRUTH["beta"], rel=1e-2)
+    assert (found.coefficients["E"], found.coefficients["A"]) == (truth["E"], 479.1)
+    assert found.coefficients["beta"] == pytest.approx(truth["beta"], rel=1e-2)
 
 
-def test_a_floor_that_the_runs_do_not_show_ends_at_zero_and_says_so() -> None:
+def test_a_floor_that_the_runs_do_not_show_ends_at_zero_and_says_so(
+    ladder: MakeRuns, changed: MakeRuns
+) -> None:
     runs = ladder()
     flops = runs.column("params") * runs.column("tokens")
     found = fit(
@@ -96,7 +103,7 @@ def test_a_floor_that_the_runs_do_not_show_ends_at_zero_and_says_so() -> None:
     assert found.coefficients["alpha"] == pytest.approx(0.08, rel=1e-5)
 
 
-def test_only_finished_runs_enter_and_those_left_out_are_counted() -> None:
+def test_only_finished_runs_enter_and_those_left_out_are_counted(ladder: MakeRuns, changed: MakeRuns) -> None:
     status = ["diverged", *["done"] * 19]
     decayed = [True, False, False, *[True] * 17]
 
@@ -106,18 +113,20 @@ def test_only_finished_runs_enter_and_those_left_out_are_counted() -> None:
     assert [(f.query, f.dropped) for f in found.filters] == [("status = 'done'", 1), ("decayed", 2)]
 
 
-def test_a_run_of_unknown_state_enters() -> None:
+def test_a_run_of_unknown_state_enters(ladder: MakeRuns, changed: MakeRuns) -> None:
     assert len(fit("chinchilla", changed(ladder(), status=[None] * 20, decayed=[np.nan] * 20)).data) == 20
 
 
-def test_too_few_runs_are_refused_with_the_way_out() -> None:
+def test_too_few_runs_are_refused_with_the_way_out(ladder: MakeRuns) -> None:
     few = Runs(ladder().table.head(3))
 
     with pytest.raises(FitError, match="leaves 5 coefficients open and 3 runs were given; give at least 6"):
         fit("chinchilla", few)
 
 
-def test_tokens_in_proportion_to_params_are_refused_with_the_way_out() -> None:
+def test_tokens_in_proportion_to_params_are_refused_with_the_way_out(
+    ladder: MakeRuns, changed: MakeRuns
+) -> None:
     runs = ladder()
 
     with pytest.raises(FitError, match=r"20 tokens per parameter.*power_law_with_floor"):
@@ -125,7 +134,9 @@ def test_tokens_in_proportion_to_params_are_refused_with_the_way_out() -> None:
 
 
 @pytest.mark.parametrize("levels", [1, 2])
-def test_an_input_with_too_few_values_for_its_coefficients_is_refused(levels: int) -> None:
+def test_an_input_with_too_few_values_for_its_coefficients_is_refused(
+    levels: int, ladder: MakeRuns, changed: MakeRuns
+) -> None:
     tokens = np.resize([1e9, 4e9][:levels], 20)
 
     with pytest.raises(FitError, match=f"cannot tell .*beta.*'tokens' takes {levels} different"):
@@ -133,7 +144,9 @@ def test_an_input_with_too_few_values_for_its_coefficients_is_refused(levels: in
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, -1.0, np.inf])
-def test_a_value_no_law_can_use_is_refused_by_row_and_column(value: float) -> None:
+def test_a_value_no_law_can_use_is_refused_by_row_and_column(
+    value: float, ladder: MakeRuns, changed: MakeRuns
+) -> None:
     loss = ladder().column("loss").copy()
     loss[4] = value
 
@@ -141,7 +154,7 @@ def test_a_value_no_law_can_use_is_refused_by_row_and_column(value: float) -> No
         fit("chinchilla", changed(ladder(), loss=loss))
 
 
-def test_an_input_that_is_not_mapped_is_asked_for() -> None:
+def test_an_input_that_is_not_mapped_is_asked_for(ladder: MakeRuns) -> None:
     with pytest.raises(MissingColumn, match=r'needs a column \'x\'.*inputs=\{"x": "flops"\}'):
         fit("power_law", ladder())
 
@@ -158,6 +171,6 @@ def test_an_input_that_is_not_mapped_is_asked_for() -> None:
         ({"weights": [1.0]}, "one weight a run"),
     ],
 )
-def test_a_wrong_argument_is_named(arguments: dict[str, object], words: str) -> None:
+def test_a_wrong_argument_is_named(arguments: dict[str, object], words: str, ladder: MakeRuns) -> None:
     with pytest.raises(InputError, match=words):
         fit("chinchilla", ladder(), **arguments)  # type: ignore[arg-type]  # wrong on purpose

@@ -1,15 +1,18 @@
 """A saved fit comes back bit for bit, or says what is wrong."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fitting.ladders import changed, ladder
 
 from allometry.errors import CorruptFile, InputError
 from allometry.fitting import Fit, fit
 from allometry.laws import Coefficient, law
+from allometry.runs.run import Runs
+
+MakeRuns = Callable[..., Runs]
 
 
 def test_a_loaded_fit_equals_the_saved_one_bit_for_bit(drawn: Fit, tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         Fit.load(tmp_path / "none.json")
 
 
-def test_a_users_own_law_is_asked_for_and_checked(tmp_path: Path) -> None:
+def test_a_users_own_law_is_asked_for_and_checked(tmp_path: Path, ladder: MakeRuns) -> None:
     coefficients = (Coefficient(name="a", meaning="scale", unit="nat/token", low=0.1, high=100.0),)
 
     @law(reads=("params",), source="own", coefficients=coefficients)
@@ -72,7 +75,9 @@ def test_a_users_own_law_is_asked_for_and_checked(tmp_path: Path) -> None:
         Fit.load(tmp_path / "fit.json", law=other)
 
 
-def test_a_summary_names_values_units_intervals_and_what_was_left_out(drawn: Fit) -> None:
+def test_a_summary_names_values_units_intervals_and_what_was_left_out(
+    drawn: Fit, ladder: MakeRuns, changed: MakeRuns
+) -> None:
     runs = changed(ladder(0.005), status=["failed", *["done"] * 19])
 
     assert "left out    1 by not: status = 'done'" in fit("chinchilla", runs).summary()

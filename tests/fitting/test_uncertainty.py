@@ -1,20 +1,24 @@
 """Draws, intervals, forecasts, optima."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from tests.fitting.ladders import TRUTH, changed, ladder
 
 from allometry.errors import FitError, InputError
 from allometry.fitting import Fit, bootstrap, fit, profile
 from allometry.fitting.allocation import optimal_params
 from allometry.fitting.uncertainty import RESAMPLINGS
 from allometry.laws import chinchilla
+from allometry.runs.run import Runs
+
+MakeRuns = Callable[..., Runs]
 
 SEARCH_TOLERANCE = 1e-6  # golden section: the square root of double precision, with room
 
 
 @pytest.mark.parametrize("resampling", RESAMPLINGS)
-def test_the_same_seed_gives_the_same_bits(resampling: str) -> None:
+def test_the_same_seed_gives_the_same_bits(resampling: str, ladder: MakeRuns) -> None:
     found = fit("chinchilla", ladder(noise=0.005))
 
     first, second = (bootstrap(found, draws=20, seed=4, resampling=resampling) for _ in range(2))  # type: ignore[arg-type]
@@ -24,7 +28,7 @@ def test_the_same_seed_gives_the_same_bits(resampling: str) -> None:
     np.testing.assert_array_equal(first.draws.to_numpy(), second.draws.to_numpy())
 
 
-def test_least_squares_draws_spread_as_linear_theory_says() -> None:
+def test_least_squares_draws_spread_as_linear_theory_says(ladder: MakeRuns, changed: MakeRuns) -> None:
     found = fit(
         "power_law", changed(ladder(noise=0.01), x=ladder().column("params")), objective="least_squares"
     )
@@ -37,7 +41,20 @@ def test_least_squares_draws_spread_as_linear_theory_says() -> None:
     assert drawn.draws["alpha"].std() == pytest.approx(inflated, rel=0.06)  # 2,000 draws: 1.6% a sigma
 
 
-def test_rows_of_one_run_are_resampled_together() -> None:
+def test_small_ladders_redraw_the_noise_and_large_tables_redraw_the_runs(ladder: MakeRuns) -> None:
+    small, large = (
+        bootstrap(fit("power_law", ladder(0.01, sizes=n), inputs={"x": "params"}), draws=2) for n in (4, 9)
+    )
+    envelope = bootstrap(fit("chinchilla", ladder(0.01), objective="lower_envelope"), draws=20)
+
+    assert [f.drawn.resampling for f in (small, large, envelope) if f.drawn] == [
+        "residuals",
+        "pairs",
+        "pairs",
+    ]
+
+
+def test_rows_of_one_run_are_resampled_together(ladder: MakeRuns, changed: MakeRuns) -> None:
     runs = changed(ladder(noise=0.005), run_id=[f"run {k // 4}" for k in range(20)])
     found = fit("chinchilla", runs)
 
@@ -49,16 +66,18 @@ def test_rows_of_one_run_are_resampled_together() -> None:
     assert not by_run.draws.equals(by_row.draws)
 
 
-def test_an_interval_before_the_draws_is_refused_with_the_way_out() -> None:
+def test_an_interval_before_the_draws_is_refused_with_the_way_out(ladder: MakeRuns) -> None:
     with pytest.raises(FitError, match="bootstrap"):
         fit("chinchilla", ladder()).interval("E")
 
 
-def test_a_forecast_without_draws_has_a_point_and_says_why_no_interval() -> None:
+def test_a_forecast_without_draws_has_a_point_and_says_why_no_interval(
+    ladder: MakeRuns, truth: dict[str, float]
+) -> None:
     forecast = fit("chinchilla", ladder()).predict(params=1e8, tokens=2e9)
 
-    truth = float(chinchilla.evaluate({"params": 1e8, "tokens": 2e9}, TRUTH))
-    assert forecast.median == pytest.approx(truth, rel=1e-6)
+    expected = float(chinchilla.evaluate({"params": 1e8, "tokens": 2e9}, truth))
+    assert forecast.median == pytest.approx(expected, rel=1e-6)
     assert np.isnan(forecast.low)
     assert "bootstrap" in forecast.no_interval_because
 
@@ -107,11 +126,11 @@ def test_the_optimum_spends_the_budget_and_no_neighbour_beats_it(drawn: Fit) -> 
     assert best.params.low < best.params.value < best.params.high
 
 
-def test_the_search_for_an_optimum_agrees_with_the_closed_form() -> None:
+def test_the_search_for_an_optimum_agrees_with_the_closed_form(truth: dict[str, float]) -> None:
     from allometry.fitting.allocation import _search
 
     names = {"params": "params", "tokens": "tokens"}
-    columns = {name: np.array([value, value * 1.1]) for name, value in TRUTH.items()}
+    columns = {name: np.array([value, value * 1.1]) for name, value in truth.items()}
 
     np.testing.assert_allclose(
         _search(chinchilla, names, columns, 1e21),
@@ -120,14 +139,14 @@ def test_the_search_for_an_optimum_agrees_with_the_closed_form() -> None:
     )
 
 
-def test_a_law_of_one_input_has_no_optimum() -> None:
+def test_a_law_of_one_input_has_no_optimum(ladder: MakeRuns, changed: MakeRuns) -> None:
     runs = changed(ladder(noise=0.01), flops=6 * ladder().column("params") * ladder().column("tokens"))
 
     with pytest.raises(FitError, match="reads params and tokens"):
         fit("power_law", runs, inputs={"x": "flops"}).optimum(1e20)
 
 
-def test_a_profile_is_lowest_at_the_fit_and_holds_each_value() -> None:
+def test_a_profile_is_lowest_at_the_fit_and_holds_each_value(ladder: MakeRuns) -> None:
     found = fit("chinchilla", ladder(noise=0.005))
     table = profile(found, "alpha", points=9, width=0.2)
 

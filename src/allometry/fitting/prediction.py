@@ -62,12 +62,14 @@ def noise_points(fit: Fit) -> Array:
 
     The residuals of n runs around p open coefficients are too small by sqrt((n - p) / n): the law has bent
     towards them. They are scaled up by that, and spread as Student's t of n - p, because with so few runs
-    their size is itself uncertain.
+    their size is itself uncertain. Around a lower envelope the residuals themselves are the noise.
     """
     from scipy.stats import t
 
     freedom = max(len(fit.data) - len(fit.open), 1)
-    middles = (np.arange(_NOISE_POINTS) + 0.5) / _NOISE_POINTS
+    middles: Array = (np.arange(_NOISE_POINTS) + 0.5) / _NOISE_POINTS
+    if fit.objective == "lower_envelope":
+        return np.asarray(np.quantile(fit.residuals(), middles))
     return np.asarray(noise_scale(fit) * t.ppf(middles, freedom))
 
 

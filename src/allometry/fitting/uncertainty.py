@@ -17,12 +17,13 @@ from allometry.fitting.starting import candidates
 
 Array = NDArray[np.float64]
 
+_UNITS_FOR_PAIRS = 10  # per open coefficient: below that, many resamples hold too few different runs
 _OTHERS = 32  # candidates a resample's second start is chosen from
 RESAMPLINGS: tuple[Resampling, ...] = ("bayesian", "pairs", "residuals")
 
 
 def bootstrap(
-    fit: Fit, *, draws: int = 1000, unit: str = "run", seed: int = 0, resampling: Resampling = "bayesian"
+    fit: Fit, *, draws: int = 1000, unit: str = "run", seed: int = 0, resampling: Resampling | None = None
 ) -> Fit:
     """Refit many resamples of the runs by the same objective, so that every number gets an interval.
 
@@ -31,7 +32,9 @@ def bootstrap(
 
     Args:
         unit: "run" keeps all rows of one training together; "row" takes each row alone.
-        resampling: How to resample; `docs/decisions/0003-bootstrap-for-small-ladders.md` says which covers.
+        resampling: "residuals" keeps the design and redraws the noise, "pairs" draws units with replacement,
+            "bayesian" weights them at random. By default "residuals" below ten units a coefficient, where it
+            is the one that covers, else "pairs" (docs/decisions/0003-bootstrap-for-small-ladders.md).
 
     Returns:
         The same fit with `draws` and `drawn`. Refits without rest are left out and counted.
@@ -41,6 +44,7 @@ def bootstrap(
     """
     if draws < 2:
         raise InputError(f"Ask for at least 2 draws, not {draws}; 1000 is usual.")
+    resampling = resampling or _suited(fit, unit)
     if resampling not in RESAMPLINGS:
         raise InputError(f"There is no resampling '{resampling}'. There are: {', '.join(RESAMPLINGS)}.")
     problem = pose(fit.law, fit.data, fit.goal, fit.held)
@@ -52,6 +56,12 @@ def bootstrap(
         raise FitError(f"None of {draws} resamples of '{fit.law.name}' could be refitted.")
     how = Draws(resampling=resampling, unit=unit, count=draws, unconverged=draws - len(table), seed=seed)
     return replace(fit, draws=table, drawn=how)
+
+
+def _suited(fit: Fit, unit: str) -> Resampling:
+    # Noise around a lower envelope is not symmetric, so only the runs themselves can say how it is spread.
+    many = len(np.unique(_units(fit, unit))) >= _UNITS_FOR_PAIRS * len(fit.open)
+    return "pairs" if many or fit.objective == "lower_envelope" else "residuals"
 
 
 def profile(fit: Fit, name: str, *, points: int = 41, width: float = 0.5) -> pd.DataFrame:
