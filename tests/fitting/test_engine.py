@@ -1,0 +1,67 @@
+"""The engine's objective is the stated sum, and its derivatives are exact."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from allometry.fitting.engine import Problem, Samples
+from allometry.fitting.objectives import SCALES, Objective, ObjectiveName, Scale
+from allometry.fitting.problems import working_point
+from allometry.laws import chinchilla
+from allometry.runs.run import Runs
+
+STEP = 1e-6
+DIFFERENCE_TOLERANCE = 1e-6  # central differences at that step, relative to the largest entry of a row
+
+Posed = tuple[Problem, np.ndarray, Samples]
+
+
+@pytest.fixture
+def posed(ladder: Callable[..., Runs], truth: dict[str, float]) -> Callable[[ObjectiveName, Scale], Posed]:
+    """Runs that lie well off the law, so that residuals count, with unequal weights."""
+
+    def pose(name: ObjectiveName, on: Scale) -> Posed:
+        runs = ladder(noise=0.05)
+        inputs = (runs.column("params"), runs.column("tokens"))
+        objective = Objective(name=name, on=on, delta=0.04)
+        problem = Problem(law=chinchilla, inputs=inputs, objective=objective, held={})
+        weights = np.linspace(0.5, 2.0, len(runs))
+        sample = Samples(weights=weights[None], output=runs.column("loss")[None])
+        return problem, working_point(problem, {**truth, "alpha": 0.36})[None], sample
+
+    return pose
+
+
+@pytest.mark.parametrize("on", SCALES)
+@pytest.mark.parametrize("name", ["huber", "least_squares", "lower_envelope"])
+def test_what_the_engine_minimises_is_the_weighted_sum(
+    posed: Callable[[ObjectiveName, Scale], Posed], name: ObjectiveName, on: Scale
+) -> None:
+    problem, at, sample = posed(name, on)
+
+    residuals = problem.residuals(at, sample.output)[0]
+    by_hand = sum(
+        w * float(problem.objective.penalty(np.array(r)))
+        for w, r in zip(sample.weights[0], residuals, strict=True)
+    )
+
+    assert problem.sums(at, sample)[0] == pytest.approx(by_hand, rel=1e-12)
+
+
+@pytest.mark.parametrize("on", SCALES)
+@pytest.mark.parametrize("name", ["huber", "least_squares", "lower_envelope"])
+def test_gradient_and_hessian_equal_finite_differences(
+    posed: Callable[[ObjectiveName, Scale], Posed], name: ObjectiveName, on: Scale
+) -> None:
+    problem, at, sample = posed(name, on)
+    gradient, hessian, _ = problem.derivatives(at, sample)
+
+    for place in range(at.shape[1]):
+        move = STEP * np.eye(at.shape[1])[place]
+        slope = (problem.sums(at + move, sample) - problem.sums(at - move, sample))[0] / (2 * STEP)
+        up, down = (problem.derivatives(at + sign * move, sample)[0][0] for sign in (1, -1))
+        bend = (up - down) / (2 * STEP)
+        assert gradient[0, place] == pytest.approx(slope, rel=DIFFERENCE_TOLERANCE)
+        largest = np.abs(bend).max()
+        np.testing.assert_allclose(hessian[0, place], bend, atol=DIFFERENCE_TOLERANCE * largest, rtol=0)
