@@ -10,7 +10,8 @@ AllometryError                everything raised on purpose
 ├── Refusal (ValueError)      the request is understood and impossible with this data
 │   ├── FitError              too few runs, constant inputs, no finite start
 │   └── ForecastError         a target already run, a register whose chain is broken
-├── StudyError (OSError)      the study folder cannot be used: not writable, in use, disk full
+├── StudyError (OSError)      the study folder cannot be used: not writable, disk full
+│   └── StudyBusy             another process holds it
 └── MissingExtra (ImportError)  an optional dependency is not installed
 
 A diverged or failed run is not an error: it is a `Run` with that status.
@@ -64,6 +65,10 @@ class ForecastError(Refusal):
 
 class StudyError(AllometryError, OSError):
     """A study folder that cannot be used."""
+
+
+class StudyBusy(StudyError):
+    """A study, or a run in it, that another process is working on."""
 
 
 class MissingExtra(AllometryError, ImportError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from allometry.errors import StudyError
+from allometry.errors import StudyBusy, StudyError
 
 try:
     import fcntl
@@ -84,7 +84,7 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         busy: What to say if another process holds it.
 
     Raises:
-        StudyError: With `busy`, at once, if another process holds the lock.
+        StudyBusy: With `busy`, at once, if another process holds the lock.
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,5 +94,5 @@ def locked(path: Path, busy: str) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise StudyError(busy) from error
+                raise StudyBusy(busy) from error
         yield

@@ -18,7 +18,7 @@ def rate_at(recipe: Recipe, step: int) -> float:
     ...     data=Data(corpus=StandardLibrary(bytes=100_000), tokenizer=Bpe(vocab=512)),
     ...     tokens=64_000, batch_tokens=640)
     >>> [round(rate_at(recipe, step), 3) for step in (0, 9, 50, 75, 99)]
-    [0.1, 1.0, 1.0, 0.804, 0.02]
+    [0.1, 1.0, 1.0, 0.804, 0.019]
     """
     warmup_steps = recipe.schedule.warmup_tokens // recipe.batch_tokens
     if step < warmup_steps:

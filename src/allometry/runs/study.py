@@ -132,8 +132,8 @@ class Study:
             return "SELECT '' AS run_id WHERE false"
         pattern = str(self.folder / "runs" / "*" / "history.jsonl").replace("'", "''")
         return (
-            "SELECT parse_filename(parse_dirpath(filename)) AS run_id, * EXCLUDE (filename) "
-            f"FROM read_json('{pattern}', format = 'newline_delimited', filename = true, union_by_name = true)"
+            "SELECT parse_filename(parse_dirpath(filename)) AS run_id, * EXCLUDE (filename) FROM "
+            f"read_json('{pattern}', format = 'newline_delimited', filename = true, union_by_name = true)"
         )
 
 

@@ -72,7 +72,8 @@ class Block(nn.Module):
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Add what attention and the MLP find."""
         x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD))
-        return x_BTD + self.down(self.up(self.mlp_norm(x_BTD)).relu().square())
+        mixed: Tensor = self.down(self.up(self.mlp_norm(x_BTD)).relu().square())
+        return x_BTD + mixed
 
 
 class TransformerModel(nn.Module):

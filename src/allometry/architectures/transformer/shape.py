@@ -52,7 +52,7 @@ class Transformer(Architecture):
         if self.width % (2 * self.heads):
             legal = [heads for heads in range(1, self.width) if self.width % (2 * heads) == 0]
             raise InputError(
-                f"heads must divide the width into even parts: {self.heads} does not do that to {self.width}; "
+                f"heads must split the width {self.width} into even parts and {self.heads} does not; "
                 f"take one of {', '.join(map(str, legal)) or 'none: the width must be even'}."
             )
 

@@ -1,0 +1,1 @@
+"""Many runs: designs say which, executors say where."""

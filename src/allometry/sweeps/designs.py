@@ -1,0 +1,243 @@
+"""Designs: which runs to make. Pure functions of what is known so far; nothing here trains."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Literal, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from allometry.errors import RecipeError, Refusal
+from allometry.recipe import Recipe, Wsd, choice, read_choice
+from allometry.runs.run import Runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A run that a design asks for.
+
+    Attributes:
+        design: Why: "ladder", "trunk", "learning_rate_check", "target", "grid".
+    """
+
+    recipe: Recipe
+    design: str
+
+
+class Design(Protocol):
+    """What `run_sweep` asks, again after every run that ends, until nothing new comes."""
+
+    def recipes(self, runs: Runs) -> list[Planned]:
+        """All runs that can be stated given those that ended, finished ones included."""
+        ...
+
+    def outline(self) -> list[Planned]:
+        """All runs the design will ask for, as far as can be said before any has run."""
+        ...
+
+
+@choice
+class Size:
+    """One rung of a ladder: what differs from the base architecture."""
+
+    width: int = Field(gt=0)
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0)
+
+
+@choice
+class Ladder:
+    """Sizes times token horizons; each size is one trunk with a decay branch per horizon.
+
+    The learning rate of each size is checked first: short runs at `check_factors` times the rule
+    base rate * base width / width (Yang et al. 2022, arXiv:2203.03466, table 3: matrices under Adam), and
+    the minimum of a parabola through the best three.
+
+    Attributes:
+        base: What all runs share; its architecture and rate are those at the base width.
+        sizes: The rungs.
+        horizons: Tokens at which each size is finished.
+        check_tokens: Length of a learning-rate check; 0 for none.
+        check_factors: Rates tried, as multiples of the rule.
+    """
+
+    base: Recipe
+    sizes: tuple[Size, ...] = Field(min_length=1)
+    horizons: tuple[int, ...] = Field(min_length=1)
+    check_tokens: int = Field(default=0, ge=0)
+    check_factors: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0, 2.0)
+    kind: Literal["ladder"] = "ladder"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.base.schedule, Wsd):
+            raise RecipeError("A ladder branches off trunks, so the base needs schedule kind = 'wsd'.")
+        self.outline()  # every rung must be a legal recipe before the first is trained
+
+    def recipes(self, runs: Runs) -> list[Planned]:
+        """Checks of all sizes, and trunk and branches of every size whose checks have ended."""
+        planned: list[Planned] = []
+        for size in self.sizes:
+            checks = self._checks(size)
+            planned += [Planned(recipe=check, design="learning_rate_check") for check in checks]
+            losses = final_losses(runs, checks)
+            if losses is not None:
+                planned += self._rung(size, best_learning_rate(checks, losses) or self._rule(size))
+        return planned
+
+    def outline(self) -> list[Planned]:
+        """All runs, with the learning rates of the rule where the check will decide."""
+        checks = [
+            Planned(recipe=c, design="learning_rate_check") for s in self.sizes for c in self._checks(s)
+        ]
+        return checks + [planned for size in self.sizes for planned in self._rung(size, self._rule(size))]
+
+    def learning_rate(self, size: Size, runs: Runs) -> float:
+        """The rate for a size outside the ladder: the trend of the checked rates over the width.
+
+        A line through log rate against log width when three sizes were checked; else the rule.
+        """
+        checked = [(s.width, self._checks(s)) for s in self.sizes]
+        known = [(width, c, losses) for width, c in checked if (losses := final_losses(runs, c)) is not None]
+        best = [(width, best_learning_rate(c, losses)) for width, c, losses in known]
+        points = [(math.log(width), math.log(rate)) for width, rate in best if rate is not None]
+        if len({x for x, _ in points}) < 3:
+            return self._rule(size)
+        log_widths, log_rates = np.array(points).T
+        slope, level = np.polyfit(log_widths, log_rates, deg=1)
+        return _rounded(math.exp(level + slope * math.log(size.width)))
+
+    def at(self, size: Size, *, tokens: int, learning_rate: float) -> Recipe:
+        """The base recipe at another size, budget and rate."""
+        return replace(
+            self.base,
+            architecture=replace(self.base.architecture, **asdict(size)),
+            optimizer=replace(self.base.optimizer, learning_rate=learning_rate),
+            tokens=tokens,
+        )
+
+    def _rule(self, size: Size) -> float:
+        return _rounded(self.base.optimizer.learning_rate * self.base.architecture.width / size.width)
+
+    def _checks(self, size: Size) -> list[Recipe]:
+        if not self.check_tokens:
+            return []
+        rates = [_rounded(self._rule(size) * factor) for factor in self.check_factors]
+        return [self.at(size, tokens=self.check_tokens, learning_rate=rate) for rate in rates]
+
+    def _rung(self, size: Size, learning_rate: float) -> list[Planned]:
+        finished = [self.at(size, tokens=tokens, learning_rate=learning_rate) for tokens in self.horizons]
+        trunk = max(finished, key=lambda recipe: recipe.tokens).trunk()
+        branches = [replace(recipe, parent=trunk.run_id) for recipe in finished]
+        return [
+            Planned(recipe=trunk, design="trunk"),
+            *(Planned(recipe=branch, design="ladder") for branch in branches),
+        ]
+
+
+@choice
+class Grid:
+    """Every combination of values of some recipe fields, each trained straight.
+
+    Attributes:
+        base: The recipe that is varied.
+        vary: Dotted field to values, for example {"optimizer.learning_rate": [0.01, 0.02], "seed": [0, 1]}.
+    """
+
+    base: Recipe
+    vary: dict[str, list[Any]] = Field(min_length=1)
+    kind: Literal["grid"] = "grid"
+
+    def __post_init__(self) -> None:
+        self.outline()
+
+    def recipes(self, runs: Runs) -> list[Planned]:
+        """All combinations, whatever has run."""
+        return self.outline()
+
+    def outline(self) -> list[Planned]:
+        """All combinations, the last field varying fastest."""
+        combinations = itertools.product(*self.vary.values())
+        return [
+            Planned(recipe=_with(self.base, dict(zip(self.vary, values, strict=True))), design="grid")
+            for values in combinations
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One run beyond a ladder, at the learning rate that the ladder's checks point to."""
+
+    ladder: Ladder
+    size: Size
+    tokens: int
+
+    def recipes(self, runs: Runs) -> list[Planned]:
+        """The target run."""
+        rate = self.ladder.learning_rate(self.size, runs)
+        recipe = self.ladder.at(self.size, tokens=self.tokens, learning_rate=rate)
+        return [Planned(recipe=recipe, design="target")]
+
+    def outline(self) -> list[Planned]:
+        """The target run at the rule's rate."""
+        return self.recipes(Runs.of([]))
+
+
+def best_learning_rate(checks: Sequence[Recipe], losses: Sequence[float]) -> float | None:
+    """The rate at the minimum of a parabola in log rate through the best check and its neighbours.
+
+    Args:
+        checks: The check runs.
+        losses: Their held-out losses; NaN for one that diverged.
+
+    Returns:
+        The rate, the best tried one if it lies at an end, None if there was no check.
+
+    Raises:
+        Refusal: If every check diverged.
+    """
+    if not checks:
+        return None
+    finite = sorted(
+        (math.log(check.optimizer.learning_rate), loss)
+        for check, loss in zip(checks, losses, strict=True)
+        if math.isfinite(loss)
+    )
+    if not finite:
+        width = checks[0].architecture.width
+        raise Refusal(f"Every learning-rate check at width {width} diverged; lower the base learning_rate.")
+    best = min(range(len(finite)), key=lambda k: finite[k][1])
+    if best in (0, len(finite) - 1):
+        return _rounded(math.exp(finite[best][0]))
+    log_rates, values = np.array(finite[best - 1 : best + 2]).T
+    curvature, slope, _ = np.polyfit(log_rates, values, deg=2)
+    return _rounded(math.exp(-slope / (2 * curvature)))
+
+
+def final_losses(runs: Runs, recipes: Sequence[Recipe]) -> list[float] | None:
+    """Held-out loss of each recipe, NaN if it diverged; None if one is still to be made."""
+    ended = runs.where("status IN ('done', 'diverged')").table
+    losses = ended["loss"] if "loss" in ended.columns else [math.nan] * len(ended)
+    known = dict(zip(ended["run_id"], losses, strict=True))
+    if any(recipe.run_id not in known for recipe in recipes):
+        return None
+    return [float(known[recipe.run_id]) for recipe in recipes]
+
+
+def _rounded(rate: float) -> float:
+    """Three digits: a learning rate is not known better, and a short number is a readable recipe."""
+    return float(f"{rate:.3g}")
+
+
+def _with(base: Recipe, changes: dict[str, Any]) -> Recipe:
+    values = asdict(base)
+    for path, value in changes.items():
+        table = values
+        *tables, key = path.split(".")
+        for name in tables:
+            table = table.get(name, {})
+        table[key] = value
+    return read_choice(Recipe, values, f"grid at {changes}")

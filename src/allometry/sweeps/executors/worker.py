@@ -1,0 +1,104 @@
+"""A worker process: takes jobs as JSON lines on standard input, answers on standard output.
+
+The end of standard input means that the sweep is over, or was killed: the run in training saves a
+checkpoint and the worker ends. So no worker outlives its sweep, however the sweep ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from allometry.errors import AllometryError, StudyBusy, StudyError
+from allometry.files import locked
+from allometry.recipe import Recipe
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+
+_PATIENCE = 30.0  # seconds a worker of a killed sweep may take to save and let go of its run
+
+
+def main() -> None:
+    """Take jobs until standard input ends."""
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the sweep, which asks the workers to stop
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not look like an answer
+    jobs: queue.Queue[str | None] = queue.Queue()
+    over = threading.Event()
+    threading.Thread(target=_listen, args=(jobs, over), daemon=True).start()
+    while (line := jobs.get()) is not None:
+        _answer(answers, _work(json.loads(line), answers, over))
+
+
+def _listen(jobs: queue.Queue[str | None], over: threading.Event) -> None:
+    for line in sys.stdin:
+        jobs.put(line)
+    over.set()
+    jobs.put(None)
+
+
+def _answer(answers: TextIO, message: dict[str, Any]) -> None:
+    try:
+        answers.write(json.dumps(message) + "\n")
+    except BrokenPipeError:
+        sys.exit(0)  # nobody listens any more
+
+
+def _work(job: dict[str, Any], answers: TextIO, over: threading.Event) -> dict[str, Any]:
+    recipe = Recipe.from_toml(job["recipe"])
+    try:
+        run = _train(recipe, job, answers, over)
+    except StudyError as error:
+        return {"kind": "unusable", "run_id": recipe.run_id, "reason": str(error)}
+    except AllometryError as error:
+        return {"kind": "ended", "run_id": recipe.run_id, "status": "failed", "reason": str(error)}
+    return {"kind": "ended", "run_id": recipe.run_id, "status": run.status, "reason": run.reason}
+
+
+def _train(recipe: Recipe, job: dict[str, Any], answers: TextIO, over: threading.Event) -> Run:
+    from allometry.lab.loop import Sitting, train
+
+    study = Study.open(job["study"])
+    sitting = Sitting(
+        keep_steps=job["keep_steps"],
+        checkpoint_seconds=job["checkpoint_seconds"],
+        on_progress=lambda progress: _answer(answers, {"kind": "advanced", **asdict(progress)}),
+        should_stop=over.is_set,
+        design=job["design"],
+    )
+    with _patiently_locked(study.run_folder(recipe.run_id) / ".lock", recipe.run_id):
+        return train(recipe, study=study, device=job["device"], sitting=sitting)
+
+
+@contextmanager
+def _patiently_locked(path: Path, run_id: str) -> Iterator[None]:
+    """Hold a run; wait for the worker of a killed sweep that is still saving it."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(path, busy=f"Run {run_id} is being trained by another process."))
+            except StudyBusy:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+                continue
+            yield
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""`run_sweep`: every run of a design, once; resumable, and a failed cell does not stop the others."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Literal
+
+from allometry.errors import MissingExtra, StudyError
+from allometry.files import locked, write_atomically
+from allometry.recipe import Recipe
+from allometry.runs.run import Run, Runs
+from allometry.runs.study import Study
+from allometry.sweeps.designs import Design, Planned
+from allometry.sweeps.executors.definition import Advanced, Died, Ended, Event, Executor, Job, Unusable
+from allometry.sweeps.executors.local import LocalExecutor
+from allometry.sweeps.progress import Board, Display
+
+_LIVES = 3  # times a run may lose its worker to a signal before it is recorded as failed
+_TICK = 0.5  # seconds between looks at the clock when nothing happens
+_FINISHED = ("done", "diverged")
+
+
+def run_sweep(
+    design: Design | Sequence[Recipe],
+    study: Study,
+    *,
+    executor: Literal["local"] = "local",
+    workers: int | None = None,
+    device: str = "cpu",
+    checkpoint_seconds: float = 15.0,
+    display: Display | None = None,
+) -> Runs:
+    """Make every run of a design that the study does not hold yet.
+
+    Runs are known by the hash of their recipe: a finished one is never trained again, one that was
+    interrupted goes on from its last checkpoint, one that failed is tried again.
+
+    Args:
+        design: A design, or recipes to train as they are.
+        executor: Where runs are made.
+        workers: Processes; one per core if not given.
+        device: "cpu", "cuda", …
+        checkpoint_seconds: Time between a run's checkpoints.
+        display: Told what happens; nothing is shown if None.
+
+    Returns:
+        All runs of the study that ended, whichever sweep made them.
+
+    Raises:
+        StudyError: If the study cannot be written, is in use, or was begun with other text.
+        MissingExtra: If PyTorch or tokenizers are not installed.
+    """
+    _require_lab()
+    asked = design if not isinstance(design, Sequence) else _AsGiven(design)
+    busy = f"{study.folder} is in use by another sweep; wait for it, or choose another folder."
+    with locked(study.folder / ".sweep.lock", busy=busy):
+        count = max(1, min(workers or os.cpu_count() or 1, len(asked.outline())))
+        log = study.folder / "workers.log"
+        pool = LocalExecutor(workers=count, log=log, device=device, checkpoint_seconds=checkpoint_seconds)
+        with closing(pool), display or Display() as shown:
+            _settle_text(study, [planned.recipe for planned in asked.outline()])
+            _Sweep(design=asked, study=study, executor=pool, shown=shown).run()
+    return study.runs()
+
+
+@dataclass(frozen=True)
+class _AsGiven:
+    """Recipes as a design."""
+
+    given: Sequence[Recipe]
+
+    def recipes(self, runs: Runs) -> list[Planned]:
+        return self.outline()
+
+    def outline(self) -> list[Planned]:
+        return [Planned(recipe=recipe, design="given") for recipe in self.given]
+
+
+@dataclass
+class _Sweep:
+    """One sweep in progress."""
+
+    design: Design
+    study: Study
+    executor: Executor
+    shown: Display
+    running: dict[str, Planned] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)  # failed in this sweep: the next one tries again
+    deaths: dict[str, int] = field(default_factory=dict)
+
+    def run(self) -> None:
+        board = Board.of(self.design.outline())
+        planned = self._ask()
+        while self._start(planned) or self.running:
+            board = board.refreshed(planned, self._ended(planned))
+            self.shown.update(board)
+            events = self.executor.wait(_TICK)
+            for event in events:
+                board = board.told(event)
+                self._handle(event)
+            if any(not isinstance(event, Advanced) for event in events):
+                planned = self._ask()
+        self.shown.update(board.refreshed(planned, self._ended(planned)))
+
+    def _ask(self) -> list[Planned]:
+        return self.design.recipes(self.study.runs())
+
+    def _ended(self, planned: Sequence[Planned]) -> dict[str, Run]:
+        runs = ((p.recipe.run_id, self.study.run(p.recipe.run_id)) for p in planned)
+        return {run_id: run for run_id, run in runs if run is not None and run_id not in self.running}
+
+    def _start(self, planned: Sequence[Planned]) -> bool:
+        """Start what is ready on free workers; true if anything was started or failed for good."""
+        waiting = [p for p in planned if self._is_open(p.recipe.run_id)]
+        moved = False
+        for chosen in sorted(waiting, key=_urgency, reverse=True):
+            if trunk_reason := self._doomed(chosen.recipe):
+                self._record_failure(chosen, trunk_reason)
+                moved = True
+            elif self.executor.free() and self._is_ready(chosen.recipe):
+                self._launch(chosen, planned)
+                moved = True
+        return moved
+
+    def _is_open(self, run_id: str) -> bool:
+        if run_id in self.running or run_id in self.given_up:
+            return False
+        run = self.study.run(run_id)
+        return run is None or run.status not in _FINISHED
+
+    def _is_ready(self, recipe: Recipe) -> bool:
+        """A branch waits until its trunk has come to where they part."""
+        trunk = self.study.run(recipe.parent) if recipe.parent else None
+        if not recipe.parent or (trunk is not None and trunk.status == "done"):
+            return True
+        part = self.study.run_folder(recipe.parent) / "checkpoints" / f"step-{recipe.trunk_steps:08d}"
+        return part.exists()
+
+    def _doomed(self, recipe: Recipe) -> str:
+        """Why a branch cannot be made; empty if it can."""
+        trunk = self.study.run(recipe.parent) if recipe.parent else None
+        if trunk is None or trunk.status in ("done", "stopped") or self._is_open(recipe.parent):
+            return ""
+        return f"its trunk {recipe.parent} {trunk.status}: {trunk.reason}"
+
+    def _launch(self, chosen: Planned, planned: Sequence[Planned]) -> None:
+        run_id = chosen.recipe.run_id
+        parting = sorted({p.recipe.trunk_steps for p in planned if p.recipe.parent == run_id})
+        self.running[run_id] = chosen
+        self.executor.start(
+            Job(
+                recipe=chosen.recipe,
+                study=str(self.study.folder),
+                design=chosen.design,
+                keep_steps=tuple(parting),
+            )
+        )
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Advanced():
+                pass
+            case Ended(status="failed"):
+                self._record_failure(self.running.pop(event.run_id), event.reason)
+            case Ended():
+                self.running.pop(event.run_id)
+            case Died():
+                self._bury(event)
+            case Unusable():
+                raise StudyError(event.reason)
+
+    def _bury(self, event: Died) -> None:
+        chosen = self.running.pop(event.run_id)
+        self.deaths[event.run_id] = self.deaths.get(event.run_id, 0) + 1
+        if not event.by_signal or self.deaths[event.run_id] >= _LIVES:
+            self._record_failure(chosen, f"{event.reason} ({self.deaths[event.run_id]} times)")
+
+    def _record_failure(self, chosen: Planned, reason: str) -> None:
+        run_id = chosen.recipe.run_id
+        self.given_up.add(run_id)
+        values = {"design": chosen.design, "parent": chosen.recipe.parent, "tokens": chosen.recipe.tokens}
+        self.study.save_run(Run(run_id=run_id, status="failed", values=values, reason=reason))
+
+
+def _urgency(planned: Planned) -> tuple[float, int, int]:
+    """Largest models first, and of one size what others wait for: the longest must not start last."""
+    stage = {"learning_rate_check": 2, "trunk": 1}.get(planned.design, 0)
+    return planned.recipe.architecture.flops_per_token(), stage, planned.recipe.tokens
+
+
+def _require_lab() -> None:
+    missing = [
+        name for name in ("torch", "tokenizers", "safetensors") if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise MissingExtra(f"Training needs {', '.join(missing)}. Run: pip install 'allometry[lab]'")
+
+
+def _settle_text(study: Study, recipes: Sequence[Recipe]) -> None:
+    """Encode the text before the workers ask for it, and hold the study to the text it was begun with."""
+    from allometry.lab.tokens import prepare_tokens
+
+    for data in {recipe.data for recipe in recipes}:
+        tokens = prepare_tokens(data)
+        path = study.folder / "data.json"
+        if not path.exists():
+            write_atomically(
+                path, json.dumps({"data_hash": tokens.data_hash, **tokens.record}, indent=1) + "\n"
+            )
+            continue
+        begun = json.loads(path.read_text())
+        if begun["data_hash"] != tokens.data_hash:
+            raise StudyError(
+                f"{study.folder} was begun with other text ({begun['origin']}) than there is now "
+                f"({tokens.record['origin']}): its runs would not compare. Choose another folder."
+            )
