@@ -93,7 +93,7 @@ def test_a_plan_never_gets_worse_with_more_compute(exponent: float, more: float)
 
 
 def test_the_ranges_of_a_resampled_fit_contain_the_plan_and_the_truth() -> None:
-    plan = allocate(resampled(), flops=1e22, level=0.9)
+    plan = allocate(resampled(), flops=1e22, level=0.99)  # at 90% one seed in ten misses, rightly
     truth = allocate(fitted(), flops=1e22)
 
     for name in ("params", "tokens", "tokens_per_parameter", "loss"):

@@ -1,23 +1,56 @@
-"""`study.toml`: what a study trains, which law it fits, and the run it forecasts."""
+"""`study.toml`: what a study trains, which laws it fits, and the run it forecasts."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from allometry.errors import RecipeError
+from allometry.errors import InputError, RecipeError
 from allometry.recipe import choice, read_choice
-from allometry.runs.study import Study
+from allometry.runs.study import SPEC, Study, read_toml
 from allometry.sweeps.designs import Grid, Ladder, Size, Target
 
 
 @choice
 class TargetSpec:
-    """The held-out larger run: the forecast is about it."""
+    """The held-out larger run: the forecast is about it.
+
+    Attributes:
+        assumptions: What the forecast takes for granted, in words; goes into the register.
+    """
 
     size: Size
     tokens: int = Field(gt=0)
+    assumptions: str = ""
+
+
+@choice
+class FitSpec:
+    """One law to fit to the study's runs.
+
+    Attributes:
+        name: Of the saved fit, fits/<name>.json; the law's own if empty.
+        inputs: The law's input name to column, where they differ.
+        where: SQL condition over the selected runs, which are the table `runs` in it.
+        because: Why only those.
+        draws: Resamples for the intervals.
+    """
+
+    law: str
+    name: str = ""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    where: str = ""
+    because: str = ""
+    objective: Literal["huber", "lad", "least_squares", "lower_envelope"] = "huber"
+    draws: int = Field(default=1000, ge=2)
+
+    @property
+    def file(self) -> str:
+        """Where the fit is saved, below the study's folder."""
+        return f"fits/{self.name or self.law}.json"
 
 
 @choice
@@ -26,16 +59,21 @@ class StudySpec:
 
     Attributes:
         name: For people.
-        law: Name of the law that is fitted and forecasts the target.
+        fits: Laws to fit; the first one forecasts and plans.
         target: The run beyond the ladder; None if nothing is forecast.
         plan_factor: The planning question: so many times the compute of the largest run.
     """
 
     name: str
     design: Annotated[Ladder | Grid, Field(discriminator="kind")]
-    law: str = "chinchilla"
+    fits: tuple[FitSpec, ...] = (FitSpec(law="chinchilla"),)
     target: TargetSpec | None = None
     plan_factor: float = Field(default=10.0, gt=0)
+
+    @property
+    def selection(self) -> str:
+        """Which runs of the study are fitted: those that its design finished."""
+        return f"design = '{self.design.kind}'"
 
     def target_design(self) -> Target:
         """The design that trains the target.
@@ -51,10 +89,43 @@ class StudySpec:
         return Target(ladder=self.design, size=self.target.size, tokens=self.target.tokens)
 
 
+def quickstart_path() -> Path:
+    """The study.toml of `allometry quickstart`."""
+    return Path(str(files("allometry.sweeps") / "quickstart.toml"))
+
+
+def is_study(path: Path) -> bool:
+    """Whether a path is the folder of a study."""
+    return (path / SPEC).is_file()
+
+
 def read_spec(study: Study) -> StudySpec:
     """Read a study's specification.
 
     Raises:
         RecipeError: Naming the key, the rule and the nearest known key.
     """
-    return read_choice(StudySpec, study.spec(), str(study.folder / "study.toml"))
+    return read_choice(StudySpec, study.spec(), str(study.folder / SPEC))
+
+
+def read_spec_file(path: Path) -> StudySpec:
+    """Read a specification from a study.toml or from the folder of a study.
+
+    Raises:
+        InputError: If there is none.
+    """
+    file = path / SPEC if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"There is no study at {path}: give a study.toml, or a folder that holds one.")
+    return read_choice(StudySpec, read_toml(file.read_text(), str(file)), str(file))
+
+
+def open_study(path: Path, into: Path | None) -> Study:
+    """Open the study of a folder, or make one from a study.toml.
+
+    Args:
+        into: The folder to make; the study's name, in the working directory, if None.
+    """
+    if path.is_dir():
+        return Study.open(path)
+    return Study.create(into or Path(read_spec_file(path).name), path.read_text())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from allometry.errors import InputError, MissingColumn, TableError, UnknownName, did_you_mean
+from allometry.files import write_atomically
 from allometry.runs.columns import COLUMNS
 from allometry.runs.importers.cells import infer_column, read_column
 from allometry.runs.importers.files import Cells, cells_of, read_cells
@@ -61,6 +62,22 @@ def read_runs(
             )
         return _read_study(path)
     return _understand(read_cells(path, format), str(path), columns or {})
+
+
+def write_runs(runs: Runs, path: Path) -> None:
+    """Write runs as a table with canonical columns and base units; all of it or nothing.
+
+    Raises:
+        InputError: If the file's name ends in neither .csv nor .parquet.
+        StudyError: If it cannot be written.
+    """
+    match path.suffix:
+        case ".csv":
+            write_atomically(path, runs.table.to_csv(index=False))
+        case ".parquet":
+            write_atomically(path, runs.table.to_parquet(index=False))
+        case other:
+            raise InputError(f"Write runs to a .csv or .parquet file, not to '{other or path}'.")
 
 
 def describe_mapping(runs: Runs) -> str:

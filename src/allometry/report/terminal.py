@@ -1,0 +1,181 @@
+"""What a command prints: text for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from allometry.errors import InputError
+from allometry.fitting.result import Finding, Fit, Forecast, Severity
+from allometry.forecasts.records import RegisteredForecast
+from allometry.runs.run import Runs
+from allometry.units import show_count, show_seconds
+
+_COUNTS = ("params", "tokens", "flops")  # columns shown with a prefix
+
+
+def say(text: str, as_json: bool) -> None:
+    """Print text, unless the output is to be JSON alone."""
+    if not as_json:
+        sys.stdout.write(text + "\n")
+
+
+def show(value: object, text: str, as_json: bool) -> int:
+    """Print a result as text or as one JSON value; returns the exit code 0."""
+    sys.stdout.write((json.dumps(plain(value), indent=1, allow_nan=False) if as_json else text) + "\n")
+    sys.stdout.flush()
+    return 0
+
+
+def show_table(table: pd.DataFrame, as_json: bool) -> int:
+    """Print a table: counts with prefixes, empty columns left out."""
+    kept = table.dropna(axis="columns", how="all")
+    kept = kept[[name for name in kept if not (kept[name].astype(str) == "").all()]]
+    shown = {name: kept[name].map(show_count) for name in _COUNTS if name in kept}
+    text = kept.assign(**shown).to_string(index=False, na_rep="", float_format="%.4g")
+    return show(table, text if len(table) else "Nothing.", as_json)
+
+
+def show_fits(fits: Mapping[str, Fit], as_json: bool) -> int:
+    """Print fits, each under its name."""
+    texts = [
+        fit.summary() if name == fit.law.name else f"{name}, by {fit.summary()}" for name, fit in fits.items()
+    ]
+    return show(fits, "\n\n".join(texts), as_json)
+
+
+def show_findings(findings: Mapping[str, list[Finding]], as_json: bool) -> int:
+    """Print findings in plain words, the serious ones first, under the name of their fit."""
+    lines: list[str] = []
+    order = list(reversed(Severity))
+    for name, found in findings.items():
+        lines += [f"{name}: nothing found"] if not found else [f"{name}:"]
+        for finding in sorted(found, key=lambda finding: order.index(finding.severity)):
+            lines.append(f"  {finding.severity}: {finding.sentence}")
+            lines += [f"    -> {finding.remedy}"] if finding.remedy else []
+    return show(findings, "\n".join(lines), as_json)
+
+
+def describe_forecast(forecast: Forecast) -> str:
+    """A forecast in plain words.
+
+    >>> describe_forecast(Forecast(
+    ...     inputs={"params": 7e9, "tokens": 1.4e12}, output="loss", unit="nat/token", median=2.1, low=2.0,
+    ...     high=2.2, level=0.9, quantiles={}, beyond={"params": 7.0, "tokens": 0.5}, law="chinchilla",
+    ...     width={"coefficients": 0.8, "noise": 0.2}, fit_hash="", data_hash="")).splitlines()[0]
+    'Forecast at 7B params, 1.4T tokens: loss 2.1000 nat/token, 90% interval 2.0000 to 2.2000'
+    """
+    at = ", ".join(f"{show_count(value)} {name}" for name, value in forecast.inputs.items())
+    interval = f"{forecast.level:.0%} interval {forecast.low:.4f} to {forecast.high:.4f}"
+    interval = (
+        f"no interval because {forecast.no_interval_because}" if forecast.no_interval_because else interval
+    )
+    far = ", ".join(
+        f"{factor:.2g} times the largest {name}" if factor > 1 else f"{name} inside the range"
+        for name, factor in forecast.beyond.items()
+    )
+    width = ", ".join(f"{share:.0%} {source}" for source, share in forecast.width.items())
+    lines = [f"Forecast at {at}: {forecast.output} {forecast.median:.4f} {forecast.unit}, {interval}"]
+    lines += [f"  against the fitted runs: {far}"] if far else []
+    lines += [f"  where the width comes from: {width}"] if width else []
+    return "\n".join([*lines, f"  by {forecast.law}, fit {forecast.fit_hash}, data {forecast.data_hash}"])
+
+
+def describe_stated(stated: RegisteredForecast) -> str:
+    """A registered forecast in plain words, with where it stands in the register."""
+    when = f"stated {stated.stated:%Y-%m-%d %H:%M:%S} UTC, before run {stated.target}"
+    where = f"line {stated.number} of the register, hash {stated.hash[:16]}"
+    lines = [describe_forecast(stated.forecast), f"  {when}, as {where}"]
+    return "\n".join(lines + ([f"  assuming: {stated.assumptions}"] if stated.assumptions else []))
+
+
+def numbered(steps: Mapping[str, Callable[[], int]]) -> int:
+    """Run commands in order, each under its own words, and say how long each took.
+
+    Returns:
+        The first exit code that is not 0, or 0. Failed runs (1) do not stop the steps after them.
+    """
+    begun = time.monotonic()
+    took: dict[str, float] = {}
+    worst = 0
+    for number, (command, step) in enumerate(steps.items(), start=1):
+        sys.stderr.write(f"\n[{number}/{len(steps)}] allometry {command}\n")
+        since = time.monotonic()
+        worst = worst or step()
+        took[command] = time.monotonic() - since
+    lines = [f"  {show_seconds(seconds):>12s}  {command}" for command, seconds in took.items()]
+    total = f"  {show_seconds(time.monotonic() - begun):>12s}  in all"
+    sys.stderr.write("\n".join(["", "Time taken:", *lines, total, ""]))
+    return worst
+
+
+def pairs(given: Iterable[str]) -> dict[str, str]:
+    """Read name=value options.
+
+    >>> pairs(["toks=tokens", "x=flops"])
+    {'toks': 'tokens', 'x': 'flops'}
+    """
+    split = [text.partition("=") for text in given]
+    for text, (name, equals, value) in zip(given, split, strict=True):
+        if not (name and equals and value):
+            raise InputError(f"'{text}' is not of the form name=value.")
+    return {name.strip(): value.strip() for name, _, value in split}
+
+
+def plain(value: Any) -> Any:
+    """A result as what JSON knows; NaN and infinity become null."""
+    match value:
+        case Fit():
+            return _plain_fit(value)
+        case Runs():
+            return plain(value.table)
+        case pd.DataFrame():
+            return [plain(row) for row in value.to_dict(orient="records")]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case Mapping():
+            return {str(key): plain(entry) for key, entry in value.items()}
+        case list() | tuple():
+            return [plain(entry) for entry in value]
+        case Enum() | Path() | datetime():
+            return str(value)
+        case np.generic():
+            return plain(value.item())
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return None if value is pd.NA or value is pd.NaT else value
+
+
+def _plain_fit(fit: Fit) -> dict[str, Any]:
+    intervals = {name: fit.interval(name) for name in fit.coefficients} if fit.draws is not None else None
+    return {
+        "law": fit.law.name,
+        "coefficients": dict(fit.coefficients),
+        "intervals_90": plain(intervals),
+        "objective": fit.objective,
+        "delta": fit.delta,
+        "on": fit.on,
+        "objective_value": fit.objective_value,
+        "status": str(fit.status),
+        "starts": plain(fit.starts),
+        "runs": len(fit.data),
+        "filters": plain(fit.filters),
+        "held": dict(fit.held),
+        "conventions": dict(fit.conventions),
+        "source": fit.source,
+        "fit_hash": fit.fit_hash,
+        "data_hash": fit.data_hash,
+        "findings": plain(fit.findings),
+    }

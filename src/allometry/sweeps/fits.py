@@ -1,0 +1,122 @@
+"""The fits and the target that a study's specification asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from allometry.errors import InputError
+from allometry.fitting.result import Fit, Forecast
+from allometry.fitting.solve import fit
+from allometry.fitting.uncertainty import bootstrap
+from allometry.recipe import Recipe
+from allometry.runs.importers.table import read_runs
+from allometry.runs.run import Runs
+from allometry.runs.study import Study
+from allometry.sweeps.spec import FitSpec, read_spec
+
+
+def selected_runs(study: Study) -> Runs:
+    """The runs of a study that its fits are made from: what its design finished, nothing else."""
+    because = "checks, trunks and the target are not part of the design that is fitted"
+    return study.runs().where(read_spec(study).selection, because=because)
+
+
+def fit_study(study: Study) -> dict[str, Fit]:
+    """Make and save every fit that study.toml asks for, by name.
+
+    Raises:
+        FitError: If the runs cannot carry a law.
+    """
+    runs = selected_runs(study)
+    fits: dict[str, Fit] = {}
+    for spec in read_spec(study).fits:
+        made = _fit(spec, runs)
+        made.save(study.folder / spec.file)
+        fits[spec.name or spec.law] = made
+    return fits
+
+
+def load_fits(source: Path) -> dict[str, Fit]:
+    """The fits of a study's folder by name, in the order of study.toml, or the one in a file.
+
+    Raises:
+        InputError: If there is none yet.
+        CorruptFile: If one cannot be read.
+    """
+    if not source.is_dir():
+        return {source.stem: Fit.load(source)}
+    named = {s.name or s.law: source / s.file for s in read_spec(Study.open(source)).fits}
+    fits = {name: Fit.load(path) for name, path in named.items() if path.exists()}
+    if not fits:
+        raise InputError(f"{source} holds no fit yet. Make it with: allometry fit {source}")
+    return fits
+
+
+def main_fit(source: Path) -> Fit:
+    """The fit that forecasts and plans: the first one of a study, or the one in a file."""
+    return next(iter(load_fits(source).values()))
+
+
+def target_inputs(study: Study) -> dict[str, float]:
+    """What laws may read of the run that the study forecasts: params, tokens, flops."""
+    recipe = target_recipe(study)
+    return {
+        "params": float(recipe.architecture.params()),
+        "tokens": float(recipe.tokens),
+        "flops": recipe.flops(),
+    }
+
+
+def target_recipe(study: Study) -> Recipe:
+    """The run that the study forecasts.
+
+    Raises:
+        RecipeError: If the study has no target.
+    """
+    return read_spec(study).target_design().recipes(study.runs())[0].recipe
+
+
+def forecast_from(source: Path, *, level: float, inputs: Mapping[str, float]) -> Forecast:
+    """Forecast by the main fit: at the given inputs, or at a study's target if none are given.
+
+    Raises:
+        InputError: If the law needs an input that is not given.
+    """
+    found = main_fit(source)
+    given = dict(inputs) or (target_inputs(Study.open(source)) if source.is_dir() else {})
+    return found.predict(level, **{name: given[name] for name in found.inputs.values() if name in given})
+
+
+def plan_budget(source: Path) -> float:
+    """The compute of a study's planning question: plan_factor times its largest run.
+
+    Raises:
+        InputError: If the source is not a study.
+    """
+    if not source.is_dir():
+        raise InputError("Say for which compute: --flops 1e21.")
+    study = Study.open(source)
+    return read_spec(study).plan_factor * float(np.nanmax(study.runs().column("flops")))
+
+
+def runs_to_fit(source: Path, *, columns: Mapping[str, str], where: str, because: str) -> Runs:
+    """Runs from a table, filtered; or those that a study fits.
+
+    Raises:
+        InputError: If a study is given together with columns or a filter, which its study.toml states.
+    """
+    if source.is_dir():
+        if columns or where:
+            raise InputError(f"{source} is a study: its study.toml says what is fitted; edit [[fits]] there.")
+        return selected_runs(Study.open(source))
+    runs = read_runs(source, columns=columns)
+    return runs.where(where, because=because) if where else runs
+
+
+def _fit(spec: FitSpec, runs: Runs) -> Fit:
+    chosen = runs.where(spec.where, because=spec.because) if spec.where else runs
+    found = fit(spec.law, chosen, inputs=spec.inputs or None, objective=spec.objective)
+    return bootstrap(found, draws=spec.draws)
