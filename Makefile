@@ -1,18 +1,18 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-all check fix bench docs
+.PHONY: quickstart test test-slow check fix bench docs
 
-quickstart: .venv/lab  ## real text to a scored forecast, in one command
+quickstart: .venv/lab  # real text to a scored forecast, in one command
 	.venv/bin/allometry quickstart
 
-test: .venv/test  ## the default suite: no network, no GPU
+test: .venv/test  # the default suite: under 3 minutes, no network, no GPU
 	.venv/bin/pytest
 
-test-all: .venv/test  ## the slow tests too
-	.venv/bin/pytest -m "not gpu"
+test-slow: .venv/test  # what takes longer: kill -9 at random moments, a browser
+	.venv/bin/pytest -m "slow and not gpu"
 
-check: .venv/test  ## lint, types, layers, generated docs
+check: .venv/test  # lint, types, layers, generated docs
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 	.venv/bin/lint-imports && .venv/bin/python docs/generate.py --check
 
@@ -27,4 +27,4 @@ docs: .venv/test
 
 .venv/lab .venv/test: pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(PIP) --editable '.[$(notdir $@)]' && touch $@
+	$(PIP) --editable '.[$(@F)]' && touch $@
