@@ -1,0 +1,91 @@
+"""One look for all charts: colours that the colour-blind can tell apart, words on everything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import altair as alt
+import pandas as pd
+
+WIDTH, HEIGHT = 660, 380
+INK, MUTED, FAINT = "#1c2733", "#66727f", "#e4e8ec"
+# Okabe and Ito's palette: told apart by all common kinds of colour vision, and in grey by lightness.
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
+
+
+def finish(layers: Sequence[Any], *, title: str, subtitle: Sequence[str], description: str) -> alt.LayerChart:
+    """Put layers together under a title that says what is seen.
+
+    Args:
+        subtitle: Lines below the title: how many runs, what the marks are.
+        description: What a reader who cannot see the chart should know.
+    """
+    heading = alt.TitleParams(text=title, subtitle=[line for line in subtitle if line])
+    chart = cast(alt.LayerChart, alt.layer(*layers))
+    return styled(chart.properties(width=WIDTH, height=HEIGHT, title=heading, description=description))
+
+
+def styled(chart: alt.LayerChart) -> alt.LayerChart:
+    """The theme, as configuration of one chart: nothing global changes."""
+    made = (
+        chart.configure(background="white", font=FONT, padding=8)
+        .configure_view(stroke=None)
+        .configure_title(
+            anchor="start", color=INK, fontSize=17, fontWeight=600, subtitleColor=MUTED, subtitleFontSize=13,
+            subtitlePadding=5, offset=14, subtitleLineHeight=17,
+        )
+        .configure_axis(
+            gridColor=FAINT, domainColor=MUTED, tickColor=MUTED, labelColor=INK, titleColor=INK,
+            labelFontSize=13, titleFontSize=13.5, titleFontWeight=500, titlePadding=9, labelOverlap="greedy",
+        )
+        .configure_legend(
+            orient="bottom", labelFontSize=13, titleFontSize=13, titleFontWeight=500, labelColor=INK,
+            titleColor=INK, symbolSize=90, columnPadding=18, titleLimit=400, labelLimit=260,
+        )
+    )  # fmt: skip
+    return cast(alt.LayerChart, made)
+
+
+def rows(table: pd.DataFrame) -> alt.InlineData:
+    """A table as data inside the chart, of any length, every number unrounded, a missing one as null."""
+    records = table.astype(object).to_dict("records")
+    return alt.InlineData(values=[{str(k): _plain(v) for k, v in record.items()} for record in records])
+
+
+def sizes_colour(labels: Sequence[str], title: str) -> alt.Color:
+    """Colour for an ordered series such as model sizes: dark to light, never near white."""
+    scale = alt.Scale(domain=list(labels), range=_viridis(len(labels)))
+    return alt.Color("series:N", scale=scale, sort=list(labels), legend=alt.Legend(title=title))
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many.
+
+    >>> counted(1, "run"), counted(16, "run")
+    ('1 run', '16 runs')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _plain(value: Any) -> Any:
+    number = value.item() if hasattr(value, "item") else value
+    return None if isinstance(number, float) and not math.isfinite(number) else number
+
+
+# Matplotlib's viridis (van der Walt and Smith, CC0) at even steps, without its last, too light, fifth.
+_VIRIDIS = ((68, 1, 84), (70, 50, 126), (54, 92, 141), (39, 127, 142), (31, 161, 135), (74, 193, 109),
+            (140, 208, 62))  # fmt: skip
+
+
+def _viridis(count: int) -> list[str]:
+    steps = [place * (len(_VIRIDIS) - 1) / max(count - 1, 1) for place in range(count)]
+    return [_between(step) for step in steps]
+
+
+def _between(step: float) -> str:
+    low = min(int(step), len(_VIRIDIS) - 2)
+    mixed = [round(a + (step - low) * (b - a)) for a, b in zip(_VIRIDIS[low], _VIRIDIS[low + 1], strict=True)]
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
