@@ -49,7 +49,9 @@ def forecast_and_outcome(
             *_fan_layers(path, across, loss),
             *marks.dots(runs, x=across, y=loss.y(), color=MUTED, tips={"run_id": "run", "value": "measured"}),
             *_stated_layers(stated, across, loss),
-            *marks.dots(median, x=across, y=loss.y(), shape="stroke", size=900, color=INK, strokeWidth=2.5),
+            *marks.rings(
+                median, x=across, y=loss.y(), shape="stroke", size=1100, color=INK, tips={"value": "forecast"}
+            ),
             *marks.stars(measured, x=across, y=loss.y(), color=ORANGE, tips={"value": "measured"}),
         ],
         title=_title(forecast, outcome),
@@ -167,14 +169,14 @@ def _title(forecast: Forecast, outcome: float | None) -> str:
 
 
 def _subtitle(forecast: Forecast, runs: pd.DataFrame, outcome: float | None) -> list[str]:
-    grey = f"Grey: {counted(len(runs), 'fitted run')}. Blue: the law on the way to the target, with its intervals."
+    grey = f"Grey: {counted(len(runs), 'fitted run')}. Blue: the law on the way to the target, 50 to 95%."
     bars = (
         "50, 80, 90 and 95% bars"
         if forecast.quantiles
         else f"no interval because {forecast.no_interval_because}"
     )
     star = ". Star: measured." if outcome is not None else "."
-    return [grey if len(runs) else "", f"At the target: the forecast as stated, {bars}{star}"]
+    return [grey if len(runs) else "", f"At the target: the forecast as stated (line), {bars}{star}"]
 
 
 def _description(forecast: Forecast, outcome: float | None) -> str:

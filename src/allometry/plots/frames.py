@@ -17,7 +17,7 @@ from allometry.units import show_count
 Array = NDArray[np.float64]
 
 MOST_SERIES = 7  # more colours than this cannot be told apart
-_CURVE_POINTS = 80
+_CURVE_POINTS = 48
 UNFINISHED = ("learning_rate_check", "trunk")  # designs whose losses are not those of a finished run
 
 

@@ -47,7 +47,7 @@ def loss_against_params(plan: Plan, fit: Fit) -> alt.LayerChart:
             *marks.bars(best.dropna(), x=size.x("left"), x2="right", y=loss.y()),
             *marks.diamonds(best, x=size.x(), y=loss.y()),
         ],
-        title=f"{show_power(plan.flops)} FLOP are best spent on {show_count(plan.params.value)} parameters",
+        title=f"{show_power(plan.flops)} FLOP: least loss at {show_count(plan.params.value)} parameters",
         subtitle=[_near_words(plan), _range_words(plan, fit)],
         description=f"Predicted loss against size at {show_power(plan.flops)} FLOP. {_near_words(plan)}",
     )
@@ -150,7 +150,7 @@ def _slopes(curve: pd.DataFrame) -> str:
         part = curve[curve["series"] == series]
         rise = math.log(part["value"].iloc[-1] / part["value"].iloc[0])
         slope = rise / math.log(part["x"].iloc[-1] / part["x"].iloc[0])
-        said.append(f"{series.split()[1]} ∝ C^{slope:.2f}")
+        said.append(f"{series.split()[1]} grows as C^{slope:.2f}")
     return ", ".join(said) + " over the range shown."
 
 

@@ -15,6 +15,7 @@ from allometry.plots import axes, frames, marks
 from allometry.plots.theme import INK, MUTED, counted, finish, sizes_colour
 from allometry.runs.run import Runs
 from allometry.runs.study import Study
+from allometry.units import show_count
 
 Array = NDArray[np.float64]
 
@@ -45,14 +46,15 @@ def loss_against_compute(runs: Runs, fit: Fit | None = None, *, study: Study | N
         [
             *marks.lines(curves, x=across, y=up, color=colour, detail="run_id", strokeWidth=1, opacity=0.55),
             *marks.lines(best, x=across, y=up, color=MUTED, strokeWidth=5, opacity=0.35),
+            *marks.lines(frame, x=across, y=up, color=colour, strokeWidth=1.8),
             *marks.lines(frontier, x=across, y=up, color=INK, strokeDash=_DASH),
             *_run_layers(frame, across, up, colour),
             *marks.crosses(lost, x=across),
         ],
-        title="More compute, less loss: how far each size carries",
+        title=_fall(best),
         subtitle=[
             _how_many(frame, lost),
-            f"Thick grey: best measured so far.{_frontier_words(fit, frontier)}{_curve_words(curves)}",
+            f"Grey: best so far.{_frontier_words(fit, frontier)}{_curve_words(curves)}",
         ],
         description=f"Loss against training compute, one colour a model size. {_how_many(frame, lost)}",
     )
@@ -84,7 +86,7 @@ def loss_against_tokens(runs: Runs, fit: Fit | None = None, *, study: Study | No
             *_run_layers(frame, across, up, colour),
             *marks.crosses(lost, x=across),
         ],
-        title="More tokens, less loss at every size",
+        title="What more tokens bring at each size",
         subtitle=[_how_many(frame, lost), f"{law}{_curve_words(curves)}".strip()],
         description=f"Loss against training tokens, one colour a model size. {_how_many(frame, lost)}",
     )
@@ -117,24 +119,30 @@ def learning_rate_checks(runs: Runs) -> alt.LayerChart:
             *marks.stars(best, x=across, y=up, color=colour, stroke=INK, strokeWidth=1, tips=tips),
             *marks.crosses(lost, x=across),
         ],
-        title="Which learning rate each size wants",
-        subtitle=[
-            f"{counted(len(frame), 'short run')}{_lost_words(lost)}; star: lowest of each size.",
-            _bracketing(frame, best),
-        ],
+        title=_bracketing(checks, best),
+        subtitle=[f"{counted(len(frame), 'short run')}{_lost_words(lost)}; star: lowest of each size."],
         description=f"Held-out loss of {len(frame)} short runs against the peak rate, one line a size.",
     )
 
 
-def _bracketing(frame: pd.DataFrame, best: pd.DataFrame) -> str:
-    ends = frame.groupby("params")["x"].agg(["min", "max"])
-    at_end = sum(
-        float(x) in set(ends.loc[params]) for params, x in zip(best["params"], best["x"], strict=True)
-    )
-    if not at_end:
-        return "Every minimum lies between rates that were tried."
+def _bracketing(checks: Runs, best: pd.DataFrame) -> str:
+    """Whether each size was tried at rates on both sides of its best one; one that diverged counts as tried."""
+    tried = pd.DataFrame({"params": checks.column("params"), "x": checks.column("learning_rate")})
+    ends = tried.groupby("params")["x"].agg(["min", "max"])
+    found = zip(best["params"], best["x"], strict=True)
+    open_sizes = sum(float(x) in {float(end) for end in ends.loc[params]} for params, x in found)
+    if not open_sizes:
+        return "The best learning rate lies between tried ones at every size"
+    return f"At {open_sizes} of {len(best)} sizes the best learning rate tried is the last one tried"
+
+
+def _fall(best: pd.DataFrame) -> str:
+    if len(best) < 2:
+        return "Loss against training compute"
+    first, last = best.iloc[0], best.iloc[-1]
+    times = show_count(float(last["x"] / first["x"]), 2)
     return (
-        f"At {at_end} of {len(best)} sizes the lowest is at the end of the rates tried: look further there."
+        f"The best loss falls from {first['value']:.3g} to {last['value']:.3g} with {times} times the compute"
     )
 
 
@@ -243,7 +251,7 @@ def _lost_words(lost: pd.DataFrame) -> str:
 def _frontier_words(fit: Fit | None, frontier: pd.DataFrame) -> str:
     if fit is None or frontier.empty:
         return ""
-    what = "at the best split of each budget" if "params" in fit.inputs.values() else "as fitted"
+    what = "at the best size for each budget" if "params" in fit.inputs.values() else "as fitted"
     return f" Dashed: {fit.law.name} {what}."
 
 

@@ -1,0 +1,202 @@
+"""What a report is about: gathers the items that were given, and what a study's folder holds."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from allometry.errors import FitError, ForecastError, InputError, Refusal
+from allometry.fitting import Finding, Fit, Forecast, Severity, check, check_forecast
+from allometry.forecasts.register import read_register
+from allometry.forecasts.scoring import score
+from allometry.planning.allocation import Plan, allocate
+from allometry.runs.run import Runs
+from allometry.runs.study import Study
+
+Item = Study | Runs | Fit | Plan | Forecast
+PLAN_FACTOR = 10.0  # of the largest run's compute, where study.toml does not say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """A forecast, where it was written down, and what came of it.
+
+    Attributes:
+        number: Its line in the register; 0 if it is not registered.
+        outcome: Row of `score`; None if it is not registered.
+    """
+
+    forecast: Forecast
+    number: int = 0
+    target: str = ""
+    stated: datetime | None = None
+    assumptions: str = ""
+    outcome: pd.Series[Any] | None = None
+
+    @property
+    def measured(self) -> float | None:
+        """What the run measured; None if it has not, or failed."""
+        if self.outcome is None or not math.isfinite(self.outcome["outcome"]):
+            return None
+        return float(self.outcome["outcome"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """All that a report shows.
+
+    Attributes:
+        fits: The one that the study forecasts with comes first.
+        problems: What is in the study's folder and cannot be read, or cannot be relied on.
+        no_plan_because: Why there is no plan, where there is a fit; empty otherwise.
+        chain: State of the register in words; empty without a study.
+    """
+
+    name: str
+    command: str
+    study: Study | None = None
+    runs: Runs | None = None
+    fits: tuple[Fit, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    forecasts: tuple[Stated, ...] = ()
+    problems: tuple[Finding, ...] = ()
+    no_plan_because: str = ""
+    chain: str = ""
+    _checked: dict[str, list[Finding]] = field(default_factory=dict, repr=False)
+
+    @property
+    def main(self) -> Fit | None:
+        """The fit that charts are drawn of."""
+        return self.fits[0] if self.fits else None
+
+    def findings(self, fit: Fit) -> list[Finding]:
+        """What the checks say about a fit and the forecasts made with it."""
+        if fit.fit_hash not in self._checked:
+            made = [s.forecast for s in self.forecasts if s.forecast.fit_hash == fit.fit_hash]
+            far = {f.code: f for forecast in made for f in check_forecast(fit, forecast)}
+            self._checked[fit.fit_hash] = [*check(fit), *far.values()]
+        return self._checked[fit.fit_hash]
+
+    def fit_of(self, forecast: Forecast) -> Fit | None:
+        """The fit a forecast was made with, if it is here."""
+        return next((fit for fit in self.fits if fit.fit_hash == forecast.fit_hash), None)
+
+
+def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
+    """Sort the items by kind, and read what a study among them holds.
+
+    Raises:
+        InputError: If there is nothing, more than one study, or something a report cannot show.
+    """
+    given = [items] if isinstance(items, Item) else list(items)
+    _refuse_unusable(given)
+    studies = [item for item in given if isinstance(item, Study)]
+    runs = [item for item in given if isinstance(item, Runs)]
+    fits = [item for item in given if isinstance(item, Fit)]
+    plans = [item for item in given if isinstance(item, Plan)]
+    stated = [Stated(forecast=item) for item in given if isinstance(item, Forecast)]
+    if studies:
+        return _of_study(studies[0], runs, fits, plans, stated, command)
+    return Contents(
+        name=runs[0].source if runs else "report",
+        command=command or "allometry.write_report(items, path)",
+        runs=runs[0] if runs else None,
+        fits=tuple(fits),
+        plans=tuple(plans),
+        forecasts=tuple(stated),
+    )
+
+
+def _refuse_unusable(given: list[Item]) -> None:
+    for item in given:
+        if not isinstance(item, Item):
+            kind = type(item).__name__
+            raise InputError(f"A report shows a Study, Runs, a Fit, a Plan or a Forecast, not a {kind}.")
+    for kind in (Study, Runs):
+        if sum(isinstance(item, kind) for item in given) > 1:
+            raise InputError(f"A report is about one {kind.__name__}; write one report for each.")
+    if not given:
+        raise InputError("There is nothing to report; give a study, or a list such as [runs, fit, plan].")
+
+
+def _of_study(
+    study: Study, runs: list[Runs], fits: list[Fit], plans: list[Plan], stated: list[Stated], command: str
+) -> Contents:
+    spec = study.spec()
+    measured = runs[0] if runs else study.runs()
+    stored, unread = _stored_fits(study.folder / "fits")
+    main = str(spec.get("law", ""))
+    every = sorted([*fits, *stored], key=lambda fit: fit.law.name != main)
+    registered, chain, broken = _register(study)
+    planned, refusal = (plans, "") if plans else _plan(every, measured, spec)
+    return Contents(
+        name=str(spec.get("name", study.folder.name)),
+        command=command or f"allometry report {shlex.quote(str(study.folder))}",
+        study=study,
+        runs=measured,
+        fits=tuple(every),
+        plans=tuple(planned),
+        forecasts=(*registered, *stated),
+        problems=(*unread, *broken),
+        no_plan_because=refusal,
+        chain=chain,
+    )
+
+
+def _stored_fits(folder: Path) -> tuple[list[Fit], list[Finding]]:
+    fits, unread = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            fits.append(Fit.load(path))
+        except InputError as error:
+            unread.append(_problem("unread_fit", str(error), "Fit again, or give the fit with the study."))
+    return fits, unread
+
+
+def _register(study: Study) -> tuple[list[Stated], str, list[Finding]]:
+    try:
+        entries, scores = read_register(study), score(study)
+    except ForecastError as error:
+        broken = _problem("register_broken", str(error), "Do not rely on any forecast of this study.")
+        return [], f"Broken: {error}", [broken]
+    rows = [scores.iloc[place] for place in range(len(scores))]
+    stated = [
+        Stated(
+            forecast=entry.forecast, number=entry.number, target=entry.target, stated=entry.stated,
+            assumptions=entry.assumptions, outcome=row,
+        )
+        for entry, row in zip(entries, rows, strict=True)
+    ]  # fmt: skip
+    if not entries:
+        return [], "Empty: no forecast has been registered.", []
+    return stated, f"Whole: {len(entries)} stated, last hash {entries[-1].hash}.", []
+
+
+def _plan(fits: list[Fit], runs: Runs, spec: dict[str, Any]) -> tuple[list[Plan], str]:
+    if not fits:
+        return [], ""
+    largest = _largest_flops(runs)
+    if not math.isfinite(largest):
+        return [], "the runs do not say how much compute they took"
+    try:
+        return [allocate(fits[0], flops=float(spec.get("plan_factor", PLAN_FACTOR)) * largest)], ""
+    except (FitError, InputError, Refusal) as error:
+        return [], str(error)
+
+
+def _largest_flops(runs: Runs) -> float:
+    done = runs.where("status = 'done'") if "status" in runs.table.columns else runs
+    if "flops" not in done.table.columns or not len(done):
+        return math.nan
+    return float(pd.Series(done.column("flops")).max())
+
+
+def _problem(code: str, sentence: str, remedy: str) -> Finding:
+    return Finding(code=code, severity=Severity.SERIOUS, sentence=sentence, remedy=remedy)

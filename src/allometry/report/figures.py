@@ -1,0 +1,120 @@
+"""Which charts a report shows, as Vega-Lite for the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from allometry import plots
+from allometry.errors import Refusal
+from allometry.fitting import Fit
+from allometry.report.contents import Contents
+from allometry.report.verdict import shown_forecasts
+from allometry.runs.run import Runs
+
+_SMALL_HEIGHT = 230
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One chart.
+
+    Attributes:
+        title, lines, description: Its words, as text of the page, where they wrap and can be read aloud.
+        spec: The chart without its title, as wide as the page.
+        small: Shown beside others.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    description: str
+    spec: dict[str, Any]
+    small: bool = False
+
+
+def forecast_figures(contents: Contents) -> list[Figure]:
+    """One chart a target."""
+    return [
+        _figure(
+            plots.forecast_and_outcome(
+                stated.forecast, contents.fit_of(stated.forecast), outcome=stated.measured
+            )
+        )
+        for stated in shown_forecasts(contents)
+    ]
+
+
+def figures(contents: Contents) -> list[Figure]:
+    """All other charts that the contents allow."""
+    return [*_run_figures(contents), *_fit_figures(contents), *_plan_figures(contents)]
+
+
+def _run_figures(contents: Contents) -> Iterator[Figure]:
+    runs, fit = contents.runs, contents.main
+    if runs is None:
+        return
+    columns = {column for column in runs.table.columns if runs.table[column].notna().any()}
+    if (fit.output if fit else "loss") not in columns:
+        return
+    if "flops" in columns or {"params", "tokens"} <= columns:
+        yield _figure(plots.loss_against_compute(runs, fit, study=contents.study))
+    if "tokens" in columns:
+        yield _figure(plots.loss_against_tokens(runs, fit, study=contents.study))
+    if _has_checks(runs):
+        yield _figure(plots.learning_rate_checks(runs))
+
+
+def _has_checks(runs: Runs) -> bool:
+    if not {"design", "status", "params", "learning_rate", "loss"} <= set(runs.table.columns):
+        return False
+    return len(runs.where("design = 'learning_rate_check' AND status = 'done'")) > 0
+
+
+def _fit_figures(contents: Contents) -> Iterator[Figure]:
+    fit = contents.main
+    if fit is None:
+        return
+    for column in reversed(fit.inputs.values()):
+        yield _figure(plots.law_slices(fit, column))
+    yield _figure(plots.predicted_against_measured(fit))
+    for along in _residual_axes(fit):
+        yield _figure(plots.residuals(fit, along), small=True)
+    if fit.draws is not None and len(fit.open) > 1:
+        yield _figure(plots.exponent_cloud(fit))
+
+
+def _residual_axes(fit: Fit) -> list[str]:
+    columns = list(fit.inputs.values())
+    compute = ["flops"] if {"params", "tokens"} <= set(columns) and "flops" not in columns else []
+    return [*columns, *compute, "order"]
+
+
+def _plan_figures(contents: Contents) -> Iterator[Figure]:
+    for plan in contents.plans:
+        fit = next((fit for fit in contents.fits if fit.fit_hash == plan.fit_hash), None)
+        if fit is not None:
+            yield _figure(plots.loss_against_params(plan, fit))
+            yield from _if_possible(lambda fit=fit, plan=plan: plots.optimum_against_compute(fit, plan))
+
+
+def _if_possible(draw: Callable[[], alt.LayerChart]) -> Iterator[Figure]:
+    try:
+        yield _figure(draw())
+    except Refusal:  # no optimum at some budget: the plan's own figure has said what can be said
+        return
+
+
+def _figure(chart: alt.LayerChart, *, small: bool = False) -> Figure:
+    spec = chart.to_dict()
+    heading = spec.pop("title")
+    description = spec.pop("description")
+    wide = {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
+    height = {"height": _SMALL_HEIGHT} if small else {}
+    lines = tuple(heading.get("subtitle", ()))
+    return Figure(
+        title=heading["text"], lines=lines, description=description,
+        spec={**spec, **wide, **height, "description": description}, small=small,
+    )  # fmt: skip

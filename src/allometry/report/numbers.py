@@ -1,0 +1,83 @@
+"""How numbers are written in a report: with digits that mean something, and an interval or the reason for none."""
+
+from __future__ import annotations
+
+import math
+
+from allometry.fitting import Estimate, Forecast
+from allometry.units import show_count, show_power
+
+MISSING = "–"
+
+
+def count(value: object) -> str:
+    """A count such as parameters or tokens.
+
+    >>> count(430080.0), count(float("nan"))
+    ('430k', '–')
+    """
+    return show_count(float(value)) if _usable(value) else MISSING  # type: ignore[arg-type]
+
+
+def power(value: object) -> str:
+    """Compute, as a power of ten."""
+    return show_power(float(value)) if _usable(value) else MISSING  # type: ignore[arg-type]
+
+
+def places(value: object, digits: int = 4) -> str:
+    """A loss or an error, to so many decimals."""
+    return f"{float(value):.{digits}f}" if _usable(value) else MISSING  # type: ignore[arg-type]
+
+
+def short(value: object, digits: int = 3) -> str:
+    """Any number, in a few significant digits."""
+    return f"{float(value):.{digits}g}" if _usable(value) else MISSING  # type: ignore[arg-type]
+
+
+def interval(low: float, high: float, show: object = places) -> str:
+    """Two ends, or a dash."""
+    assert callable(show)
+    return f"{show(low)} to {show(high)}" if math.isfinite(low) else MISSING
+
+
+def estimate(value: Estimate, show: object = count) -> str:
+    """A number with its range.
+
+    >>> estimate(Estimate(value=3e5, low=1e5, high=1e6, unit="1"))
+    '300k (100k to 1M)'
+    """
+    assert callable(show)
+    return (
+        f"{show(value.value)} ({interval(value.low, value.high, show)})"
+        if math.isfinite(value.low)
+        else str(show(value.value))
+    )
+
+
+def forecast_words(forecast: Forecast) -> str:
+    """A forecast with its unit and interval.
+
+    >>> forecast = Forecast(inputs={}, output="loss", unit="nat/token", median=3.5, low=3.4, high=3.6, level=0.9,
+    ...                     quantiles={}, beyond={}, width={}, law="kaplan", fit_hash="", data_hash="")
+    >>> forecast_words(forecast)
+    '3.500 nat/token (90%: 3.400 to 3.600)'
+    """
+    ends = f"{100 * forecast.level:g}%: {interval(forecast.low, forecast.high, lambda v: places(v, 3))}"
+    within = ends if math.isfinite(forecast.low) else f"no interval because {forecast.no_interval_because}"
+    return f"{places(forecast.median, 3)} {forecast.unit} ({within})".replace("  ", " ")
+
+
+def inputs_words(forecast: Forecast) -> str:
+    """What a forecast is for: "430k params, 1.05M tokens"."""
+    return ", ".join(
+        f"{count(value)} {column.replace('_', ' ')}" for column, value in forecast.inputs.items()
+    )
+
+
+def beyond_words(beyond: dict[str, float]) -> str:
+    """How far beyond the largest fitted run."""
+    return ", ".join(f"{short(factor)}× {column.replace('_', ' ')}" for column, factor in beyond.items())
+
+
+def _usable(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

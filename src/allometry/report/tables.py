@@ -1,0 +1,220 @@
+"""The tables of a report: plain text cells, units in the headers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from allometry.fitting import Fit
+from allometry.fitting.wording import LAW_UNIT, show
+from allometry.planning.allocation import Plan
+from allometry.report.contents import Contents, Stated
+from allometry.report.numbers import MISSING, count, estimate, interval, places, power, short
+from allometry.runs.run import Runs
+from allometry.units import show_seconds
+
+MOST_ROWS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """One column: its words, unit, and whether it holds numbers, which are aligned right."""
+
+    text: str
+    unit: str = ""
+    number: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table as text.
+
+    Attributes:
+        download: The whole table, unrounded, as a data: link; empty where there is none.
+    """
+
+    title: str
+    headers: tuple[Header, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    download: str = ""
+
+
+def coefficients(fit: Fit, level: float = 0.9) -> Table:
+    """Every coefficient with value, interval, unit and meaning."""
+    headers = (
+        Header(text="coefficient"), Header(text="value", number=True),
+        Header(text=f"{100 * level:g}% interval", number=True), Header(text="unit"), Header(text="meaning"),
+    )  # fmt: skip
+    rows = tuple(
+        (c.name, show(fit.coefficients[c.name]), _between(fit, c.name, level), _unit(fit, c.unit), c.meaning)
+        for c in fit.law.coefficients
+    )
+    return Table(title=f"Coefficients of {fit.law.name}", headers=headers, rows=rows, note=_drawn(fit))
+
+
+def runs_table(runs: Runs) -> Table:
+    """Every run, those that were lost included, ordered by why it was made, size and tokens."""
+    table = runs.table
+    shown = [column for column in _RUN_COLUMNS if column in table.columns and table[column].notna().any()]
+    order = [column for column in ("design", "params", "tokens", "run_id") if column in table.columns]
+    ordered = table.sort_values(order) if order else table
+    rows = tuple(
+        tuple(_RUN_COLUMNS[column][1](row[column]) for column in shown)
+        for row in ordered.head(MOST_ROWS).to_dict("records")
+    )
+    left = f" The first {MOST_ROWS} are shown; the file holds all." if len(table) > MOST_ROWS else ""
+    return Table(
+        title="Runs",
+        headers=tuple(_RUN_COLUMNS[column][0] for column in shown),
+        rows=rows,
+        note=f"{_status_words(table)}{left}",
+        download=_as_link(ordered),
+    )
+
+
+def forecasts_table(forecasts: tuple[Stated, ...]) -> Table:
+    """Every forecast with what came of it, in the order they were stated."""
+    unit = {stated.forecast.unit for stated in forecasts}
+    loss = unit.pop() if len(unit) == 1 else "as stated"
+    headers = (
+        Header(text="no.", number=True), Header(text="stated (UTC)"), Header(text="target run"),
+        Header(text="for"), Header(text="law"), Header(text="forecast", unit=loss, number=True),
+        Header(text="interval", unit=loss, number=True), Header(text="measured", unit=loss, number=True),
+        Header(text="error", unit=loss, number=True), Header(text="error", unit="%", number=True),
+        Header(text="inside"), Header(text="CRPS", unit=loss, number=True), Header(text="counts"),
+    )  # fmt: skip
+    note = "Error: forecast minus measured. CRPS: 0 is perfect. Counts: the last one stated before its run began."
+    return Table(
+        title="Forecasts", headers=headers, rows=tuple(_forecast_row(s) for s in forecasts), note=note
+    )
+
+
+def plan_table(plan: Plan) -> Table:
+    """A plan, one quantity a row."""
+    headers = (
+        Header(text="quantity"), Header(text=f"value ({100 * plan.level:g}% range)", number=True), Header(text="unit"),
+    )  # fmt: skip
+    near = plan.near
+    rows = (
+        ("budget, counted as 6 · params · tokens", power(plan.flops), "FLOP"),
+        (f"parameters, counted: {plan.conventions.get('params_convention', 'as in the runs')}", estimate(plan.params), "1"),
+        ("tokens", estimate(plan.tokens), "token"),
+        ("tokens per parameter", estimate(plan.tokens_per_parameter, short), "token"),
+        (f"predicted {plan.output.replace('_', ' ')}", estimate(plan.loss, places), plan.loss.unit),
+        (f"sizes within {short(100 * near.tolerance)}% of the least loss", interval(near.params_low, near.params_high, count), "1"),
+        ("their tokens", interval(near.tokens_low, near.tokens_high, count), "token"),
+    )  # fmt: skip
+    why = f"No ranges because {plan.no_interval_because}." if plan.no_interval_because else ""
+    return Table(title=f"Plan, by {plan.law}", headers=headers, rows=rows, note=why)
+
+
+def provenance(contents: Contents) -> Table:
+    """What reproduces the report: hashes, versions, devices."""
+    facts: list[tuple[str, str]] = [("command", contents.command)]
+    for fit in contents.fits:
+        facts.append((f"fit of {fit.law.name}", f"fit {fit.fit_hash}, data {fit.data_hash}, seed {fit.seed}"))
+    if contents.runs is not None:
+        facts += _run_facts(contents.runs.table)
+    headers = (Header(text="what"), Header(text="value"))
+    return Table(title="Hashes and versions", headers=headers, rows=tuple(facts))
+
+
+def _between(fit: Fit, name: str, level: float) -> str:
+    if name in fit.held:
+        return "held, not fitted"
+    if fit.draws is None:
+        return "none: no draws"
+    return interval(*fit.interval(name, level), show)
+
+
+def _unit(fit: Fit, unit: str) -> str:
+    # A law speaks of its own output; this fit may predict another column, such as bits_per_byte.
+    return unit.replace(LAW_UNIT, fit.unit).replace("output", fit.unit or fit.output)
+
+
+def _drawn(fit: Fit) -> str:
+    if fit.drawn is None:
+        return "No intervals because the fit has no draws; make them with bootstrap(fit)."
+    left = f"; {fit.drawn.unconverged} did not converge and are left out" if fit.drawn.unconverged else ""
+    return f"Intervals from {fit.drawn.count} resamples of {fit.drawn.resampling} by {fit.drawn.unit}{left}."
+
+
+def _text(value: object) -> str:
+    return MISSING if value is None or value != value or value == "" else str(value)
+
+
+def _seconds(value: Any) -> str:
+    return MISSING if value is None or value != value else show_seconds(float(value))
+
+
+_RUN_COLUMNS: Mapping[str, tuple[Header, Callable[[Any], str]]] = {
+    "run_id": (Header(text="run"), _text),
+    "design": (Header(text="made as"), _text),
+    "status": (Header(text="status"), _text),
+    "parent": (Header(text="branched off"), _text),
+    "params": (Header(text="params N", unit="1", number=True), count),
+    "tokens": (Header(text="tokens D", unit="token", number=True), count),
+    "flops": (Header(text="compute C", unit="FLOP", number=True), power),
+    "loss": (Header(text="loss", unit="nat/token", number=True), places),
+    "bits_per_byte": (Header(text="loss", unit="bit/byte", number=True), places),
+    "learning_rate": (Header(text="learning rate", unit="1", number=True), short),
+    "seconds": (Header(text="time", number=True), _seconds),
+    "reason": (Header(text="why not done"), lambda value: "" if _text(value) == MISSING else str(value)),
+}
+
+
+def _status_words(table: pd.DataFrame) -> str:
+    if "status" not in table.columns:
+        return f"{len(table)} runs."
+    counts = table["status"].value_counts()
+    parts = ", ".join(f"{number} {status}" for status, number in counts.items())
+    return f"{len(table)} runs: {parts}."
+
+
+def _as_link(table: pd.DataFrame) -> str:
+    return "data:text/csv;base64," + base64.b64encode(table.to_csv(index=False).encode()).decode()
+
+
+def _forecast_row(stated: Stated) -> tuple[str, ...]:
+    forecast, row = stated.forecast, stated.outcome
+    known = {} if row is None else row.to_dict()
+    when = stated.stated.strftime("%Y-%m-%d %H:%M:%S") if stated.stated else "not registered"
+    return (
+        str(stated.number) if stated.number else MISSING,
+        when,
+        stated.target or MISSING,
+        ", ".join(f"{count(value)} {column}" for column, value in forecast.inputs.items()),
+        forecast.law,
+        places(forecast.median),
+        f"{interval(forecast.low, forecast.high)} ({100 * forecast.level:g}%)",
+        places(known.get("outcome")) if stated.measured is not None else str(known.get("status", MISSING)),
+        places(known.get("error")),
+        places(known.get("error_percent"), 2),
+        _yes(known.get("inside")),
+        places(known.get("crps")),
+        _yes(known.get("counts")),
+    )
+
+
+def _yes(value: object) -> str:
+    return MISSING if value is None or value is pd.NA else ("yes" if value else "no")
+
+
+def _run_facts(table: pd.DataFrame) -> list[tuple[str, str]]:
+    words = {
+        "data_hash": "data of the runs", "allometry_version": "allometry that trained them",
+        "torch_version": "PyTorch that trained them", "device": "device", "threads": "threads per run",
+    }  # fmt: skip
+    facts = []
+    for column, what in words.items():
+        values = table[column].dropna().unique() if column in table.columns else []
+        if len(values):
+            facts.append((what, ", ".join(sorted(str(value) for value in values))))
+    if "run_id" in table.columns and "data_hash" in table.columns:
+        facts.append(("recipes", "the id of each run is the hash of its recipe: see the table of runs"))
+    return facts

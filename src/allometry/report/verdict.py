@@ -1,0 +1,130 @@
+"""The first box of a report: the forecast and its outcome, the plan, the red flags, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from allometry.fitting import Finding, Severity
+from allometry.forecasts.scoring import describe_score
+from allometry.planning.allocation import Plan
+from allometry.report.contents import Contents, Stated
+from allometry.report.numbers import (
+    beyond_words,
+    count,
+    estimate,
+    forecast_words,
+    inputs_words,
+    places,
+    power,
+    short,
+)
+
+Kind = Literal["good", "bad", "open", "plain"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the verdict: a label, a sentence that carries the numbers, and what to know with it."""
+
+    kind: Kind
+    label: str
+    text: str
+    detail: str = ""
+
+
+def verdict(contents: Contents) -> list[Line]:
+    """What a reader should know first, in order of weight."""
+    return [*_forecast_lines(contents), *_plan_lines(contents), _flags(contents)]
+
+
+def shown_forecasts(contents: Contents) -> list[Stated]:
+    """One forecast a target: the one that counts, else the last one stated."""
+    chosen: dict[tuple[str, str], Stated] = {}
+    for stated in contents.forecasts:
+        key = (stated.target or f"#{stated.number}{stated.forecast.fit_hash}", stated.forecast.output)
+        before = chosen.get(key)
+        if before is None or not _counts(before) or _counts(stated):
+            chosen[key] = stated
+    return list(chosen.values())
+
+
+def all_findings(contents: Contents) -> list[Finding]:
+    """Findings about the study and its main fit, worst first."""
+    found = [*contents.problems, *(contents.findings(contents.main) if contents.main else [])]
+    order = [Severity.SERIOUS, Severity.WARNING, Severity.NOTE]
+    return sorted(found, key=lambda finding: order.index(finding.severity))
+
+
+def _counts(stated: Stated) -> bool:
+    return stated.outcome is not None and bool(stated.outcome["counts"])
+
+
+def _forecast_lines(contents: Contents) -> list[Line]:
+    lines = [_forecast_line(stated) for stated in shown_forecasts(contents)]
+    return lines or [Line(kind="open", label="Forecast", text=_no_forecast(contents))]
+
+
+def _no_forecast(contents: Contents) -> str:
+    if contents.chain.startswith("Broken"):
+        return "The register of forecasts is damaged, so none of them is shown."
+    if contents.study is not None and "target" in contents.study.spec():
+        return "This study names a target run, and no forecast for it has been registered yet."
+    return "No forecast was stated."
+
+
+def _forecast_line(stated: Stated) -> Line:
+    said = f"{forecast_words(stated.forecast)} for {inputs_words(stated.forecast)}, by {stated.forecast.law}."
+    far = f"Of the largest fitted run: {beyond_words(dict(stated.forecast.beyond))}."
+    if stated.outcome is None:
+        return Line(kind="open", label="Forecast", text=said, detail=f"{far} It is in no register.")
+    if stated.measured is None:
+        waiting = f"No outcome: {stated.outcome['status']}."
+        return Line(kind="open", label="Forecast", text=said, detail=f"{waiting} {far}")
+    unit = stated.forecast.unit
+    measured = f"Measured {places(stated.measured, 3)} {unit}".rstrip()
+    kind: Kind = "good" if bool(stated.outcome["inside"]) and _counts(stated) else "bad"
+    return Line(
+        kind=kind, label="Forecast", text=said, detail=f"{measured}: {describe_score(stated.outcome)}."
+    )
+
+
+def _plan_lines(contents: Contents) -> list[Line]:
+    lines = [_plan_line(plan) for plan in contents.plans]
+    if not lines and contents.no_plan_because:
+        return [Line(kind="open", label="Plan", text=f"No plan: {contents.no_plan_because}")]
+    return lines
+
+
+def _plan_line(plan: Plan) -> Line:
+    text = (
+        f"For {power(plan.flops)} FLOP: {estimate(plan.params)} parameters on {estimate(plan.tokens)} tokens, "
+        f"{plan.output.replace('_', ' ')} {estimate(plan.loss, lambda v: places(v, 3))} {plan.loss.unit}."
+    )
+    near = f"{count(plan.near.params_low)} to {count(plan.near.params_high)}"
+    ranges = (
+        f"Ranges: {100 * plan.level:g}%."
+        if not plan.no_interval_because
+        else f"No ranges because {plan.no_interval_because}."
+    )
+    detail = (
+        f"{ranges} Sizes of {near} parameters are predicted within {short(100 * plan.near.tolerance)}% of the "
+        f"least. Of the largest fitted run: {beyond_words(dict(plan.beyond))}."
+    )
+    return Line(kind="plain", label="Plan", text=text, detail=detail)
+
+
+def _flags(contents: Contents) -> Line:
+    found = all_findings(contents)
+    serious = [finding for finding in found if finding.severity is Severity.SERIOUS]
+    if serious:
+        return Line(kind="bad", label="Red flags", text=" ".join(finding.sentence for finding in serious))
+    if contents.main is None:
+        return Line(
+            kind="open", label="Fit", text="Nothing has been fitted yet, so there is nothing to check."
+        )
+    warnings = [finding for finding in found if finding.severity is Severity.WARNING]
+    text = "No red flags." if not warnings else f"No red flags; {len(warnings)} to keep in mind."
+    return Line(
+        kind="plain", label="Checks", text=text, detail=" ".join(finding.sentence for finding in warnings)
+    )

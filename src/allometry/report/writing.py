@@ -1,0 +1,114 @@
+"""`write_report`: the contents, rendered as one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+from allometry.files import write_atomically
+from allometry.fitting import Fit
+from allometry.report import figures, tables
+from allometry.report.contents import Contents, Item, gather
+from allometry.report.formula import formula
+from allometry.report.verdict import all_findings, verdict
+
+
+def write_report(items: Item | Iterable[Item], path: str | Path, *, command: str = "") -> Path:
+    """Write one self-contained HTML file that works offline; nothing is computed that is not in the library.
+
+    The same items give the same file, byte for byte.
+
+    Args:
+        items: A study, with its runs, fits and forecasts; or a list of Runs, Fit, Plan, Forecast.
+        command: What to run to get this report again; for a study "allometry report FOLDER".
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: If there is nothing to report, or an item that a report cannot show.
+        StudyError: If the file cannot be written; one that was there is then unchanged.
+    """
+    page = _render(gather(items, command))
+    write_atomically(Path(path), page)
+    return Path(path)
+
+
+def _render(contents: Contents) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("allometry.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(_values(contents))
+
+
+def _values(contents: Contents) -> dict[str, Any]:
+    stated = figures.forecast_figures(contents)
+    return {
+        "contents": contents,
+        "verdict": verdict(contents),
+        "forecast_figures": stated,
+        "figures": figures.figures(contents),
+        "fits": [_fit_values(fit) for fit in contents.fits],
+        "findings": all_findings(contents),
+        "tables": list(_tables(contents)),
+        "assumptions": _assumptions(contents),
+        "provenance": tables.provenance(contents),
+        "versions": f"allometry {version('allometry')}, Python {python_version()}",
+        "style": (files("allometry.report") / "style.css").read_text(),
+        "script": _vega(),
+    }
+
+
+def _fit_values(fit: Fit) -> dict[str, Any]:
+    return {"fit": fit, "formula": formula(fit), "coefficients": tables.coefficients(fit)}
+
+
+def _tables(contents: Contents) -> Iterable[tables.Table]:
+    if contents.forecasts:
+        yield tables.forecasts_table(contents.forecasts)
+    for plan in contents.plans:
+        yield tables.plan_table(plan)
+    if contents.runs is not None:
+        yield tables.runs_table(contents.runs)
+
+
+def _assumptions(contents: Contents) -> list[str]:
+    found = [
+        f"Forecast {stated.number}: {stated.assumptions}"
+        for stated in contents.forecasts
+        if stated.assumptions
+    ]
+    fit = contents.main
+    if fit is None:
+        return found
+    found.append("Intervals hold if the law holds at the target; no interval covers a law of another form.")
+    found += [f"{name.replace('_', ' ')}: {value}." for name, value in fit.conventions.items()]
+    found += [
+        f"Left out of the fit: {entry.dropped} runs that are not {entry.query}"
+        + (f" ({entry.because})." if entry.because else ".")
+        for entry in fit.filters
+    ]
+    if contents.plans:
+        found.append("The plan counts compute as 6 · params · tokens, without attention scores.")
+    return found
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, for all charts of a page."""
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle()
+    assert "</script" not in script, "the page would end inside the library"
+    return script
