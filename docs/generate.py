@@ -18,11 +18,12 @@ NOTE = "<!-- Written by docs/generate.py; edit the docstrings, then run `make do
 def law_section(law: Law) -> str:
     """One law: what it says, formula, coefficients, source."""
     rows = [f"| `{c.name}` | {c.meaning} | {c.unit} |" for c in law.coefficients]
+    reads = ", ".join(f"`{name}`" for name in law.reads)
     parts = [
         f"## {law.name}",
         law.description.split("\n\n")[0],
         f"$$ {law.latex()} $$",
-        f"Reads {', '.join(f'`{name}`' for name in law.reads)}; predicts `{law.predicts}`. Source: {law.source}.",
+        f"Reads {reads}; predicts `{law.predicts}`. Source: {law.source}.",
         "\n".join(["| coefficient | meaning | unit |", "|---|---|---|", *rows]),
     ]
     return "\n\n".join(parts)

@@ -37,7 +37,7 @@ def observe(law: Law, runs: Runs, inputs: Mapping[str, str], output: str, weight
         TableError: If a value is missing or not above zero; it names row and column.
     """
     for column in (*inputs.values(), output):
-        _require(law, runs, inputs, column)
+        _require(law, runs, column)
     keep, filters = _usable(runs)
     rows = np.flatnonzero(keep)
     data = FitData(
@@ -61,14 +61,16 @@ def conventions(runs: Runs) -> dict[str, str]:
     return found
 
 
-def _require(law: Law, runs: Runs, inputs: Mapping[str, str], column: str) -> None:
+def _require(law: Law, runs: Runs, column: str) -> None:
     if column in runs.table.columns:
         return
     has = [str(name) for name in runs.table.columns]
-    way = f'inputs={{"{column}": "flops"}}' if inputs.get(column) == column else 'output="loss"'
+    read_as = f'read_runs(path, columns={{"theirs": "{column}"}}) (command line: --columns theirs={column})'
+    fit_to = f'inputs={{"{column}": "flops"}} (command line: --inputs {column}=flops)'
     raise MissingColumn(
         f"Law '{law.name}' needs a column '{column}', and {runs.source} has none."
-        f"{did_you_mean(column, has)} It has: {', '.join(has)}. Say which one to use, for example {way}."
+        f"{did_you_mean(column, has)} It has: {', '.join(has)}. "
+        f"Say which one to use, for example with {read_as if column in COLUMNS else fit_to}."
     )
 
 
