@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from allometry.errors import StudyBusy, StudyError
 
@@ -23,6 +24,7 @@ _REASONS = {
     errno.EACCES: "permission was denied; choose a folder that you may write to",
     errno.EPERM: "permission was denied; choose a folder that you may write to",
     errno.EROFS: "the file system is read-only; choose another folder",
+    errno.EEXIST: "a file of that name is where a folder must be; choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
 }
 
@@ -90,9 +92,14 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
     with file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StudyBusy(busy) from error
+        with explained(path):
+            _lock(file, busy)
         yield
+
+
+def _lock(file: IO[str], busy: str) -> None:
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StudyBusy(busy) from error

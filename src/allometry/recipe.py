@@ -89,7 +89,7 @@ class AdamW:
 
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(default=0.1, ge=0)
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
     clip: float = Field(default=1.0, gt=0)
     kind: Literal["adamw"] = "adamw"
 
@@ -227,6 +227,10 @@ class Recipe:
                 f"The tokenizer has {self.data.tokenizer.vocab} tokens and the architecture "
                 f"{self.architecture.vocab}; set both vocab to the same number."
             )
+        if self.parent and not isinstance(self.schedule, Wsd):
+            raise RecipeError(
+                f"Only a wsd schedule branches off a trunk: leave out parent = '{self.parent}'."
+            )
 
     @property
     def run_id(self) -> str:
@@ -254,10 +258,15 @@ class Recipe:
         """The constant-rate run that this decayed run can branch off.
 
         Raises:
-            RecipeError: If the schedule is not WSD.
+            RecipeError: If the schedule is not WSD, or decays from the first step on.
         """
         if not isinstance(self.schedule, Wsd):
             raise RecipeError(f"Only a wsd schedule has a trunk, not {self.schedule.kind}.")
+        if self.trunk_steps == 0:
+            raise RecipeError(
+                f"A run of {self.steps} steps with decay_fraction {self.schedule.decay_fraction} decays from "
+                f"the start and has no trunk; give it more tokens or a smaller decay_fraction."
+            )
         constant = Constant(warmup_tokens=self.schedule.warmup_tokens)
         return replace(self, schedule=constant, tokens=self.trunk_steps * self.batch_tokens, parent="")
 

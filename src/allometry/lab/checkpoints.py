@@ -1,7 +1,7 @@
 """Checkpoints that are whole or not there: written aside, flushed, renamed, checked by hash when read.
 
 checkpoints/step-00000768/state.safetensors   tensors by name
-checkpoints/step-00000768/manifest.json       step, hash of the state, what else a resumed run needs
+checkpoints/step-00000768/manifest.json       step, what else a resumed run needs, hash of it all
 """
 
 from __future__ import annotations
@@ -55,11 +55,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
                 {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
             )
             write_atomically(aside / "state.safetensors", state)
-            manifest = {
-                "step": checkpoint.step,
-                "sha256": hashlib.sha256(state).hexdigest(),
-                "notes": dict(checkpoint.notes),
-            }
+            manifest = {"step": checkpoint.step, "notes": dict(checkpoint.notes)}
+            manifest["sha256"] = _digest(state, manifest)
             write_atomically(aside / "manifest.json", json.dumps(manifest))
             aside.rename(place)
             sync_folder(folder)
@@ -77,12 +74,16 @@ def load_checkpoint(folder: Path, step: int) -> Checkpoint:
     try:
         manifest = json.loads((place / "manifest.json").read_text())
         state = (place / "state.safetensors").read_bytes()
-        intact = manifest["sha256"] == hashlib.sha256(state).hexdigest()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        intact = manifest.pop("sha256") == _digest(state, manifest) and manifest["step"] == step
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptFile(f"{place} cannot be read ({error}). {_WAY_OUT}") from error
     if not intact:
         raise CorruptFile(f"{place} does not match its checksum. {_WAY_OUT}")
-    return Checkpoint(step=manifest["step"], tensors=load(state), notes=manifest["notes"])
+    return Checkpoint(step=step, tensors=load(state), notes=manifest["notes"])
+
+
+def _digest(state: bytes, manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(state + json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 _WAY_OUT = "Delete that folder and run the same command again: the run goes on from the checkpoint before it."
@@ -90,7 +91,7 @@ _WAY_OUT = "Delete that folder and run the same command again: the run goes on f
 
 def saved_steps(folder: Path) -> list[int]:
     """Steps at which checkpoints are there, ascending."""
-    return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*"))
+    return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-" + "[0-9]" * 8))
 
 
 def newest_step(folder: Path, at_most: int) -> int | None:
@@ -107,9 +108,11 @@ def prune_checkpoints(folder: Path, *, keep: Collection[int], last: int) -> None
     """
     others = [step for step in saved_steps(folder) if step not in keep]
     for step in others[: len(others) - last]:
-        shutil.rmtree(_path(folder, step), ignore_errors=True)
-    for unfinished in folder.glob(".saving-*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
+        # Out of sight first: a crash in the middle of deleting must not leave half a checkpoint.
+        _path(folder, step).rename(folder / f".deleting-{step:08d}")
+    for pattern in (".saving-*", ".deleting-*"):
+        for leftover in folder.glob(pattern):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _path(folder: Path, step: int) -> Path:

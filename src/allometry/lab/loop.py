@@ -13,10 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from allometry.errors import RecipeError
+from allometry.errors import RecipeError, StudyError
 from allometry.files import explained, write_atomically
 from allometry.lab.checkpoints import (
     Checkpoint,
@@ -28,7 +30,7 @@ from allometry.lab.checkpoints import (
     state_tensors,
 )
 from allometry.lab.data import Batches, held_out_windows
-from allometry.lab.evaluate import HeldOut, evaluate
+from allometry.lab.evaluate import evaluate
 from allometry.lab.losses import head_loss
 from allometry.lab.measures import recipe_facts
 from allometry.lab.optimizers import build_optimizer, set_rate
@@ -41,7 +43,7 @@ from allometry.runs.study import Study
 LOG_STEPS = 8  # steps averaged into one line of the curve
 _HOPELESS = 1.0  # nats above the uniform guess ln(vocab): no healthy run is there after its first line
 _REASONS = {
-    "diverged": f"the training loss was not finite or over ln(vocab) + {_HOPELESS:g}",
+    "diverged": f"the loss was not finite, or in training over ln(vocab) + {_HOPELESS:g}",
     "stopped": "stopped on request; the next sweep goes on from there",
 }
 
@@ -92,7 +94,7 @@ def train(
 
     Raises:
         CorruptFile: If the checkpoint to resume from is damaged.
-        StudyError: If the study cannot be written.
+        StudyError: If the study cannot be written, or the run was begun with other text.
         InputError: If the text is too short for the recipe.
     """
     if study is None:
@@ -113,6 +115,7 @@ class _Training:
     device: torch.device
     sitting: Sitting
     data: TokenData
+    held_out: npt.NDArray[np.int64]
     batches: Batches
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -137,6 +140,9 @@ class _Training:
             device=device,
             sitting=sitting,
             data=data,
+            held_out=held_out_windows(
+                data.held_out, context=recipe.architecture.context, tokens=recipe.data.held_out_tokens
+            ),
             batches=Batches(
                 data.train,
                 context=recipe.architecture.context,
@@ -181,10 +187,10 @@ class _Training:
         unique = self.batches.unique_tokens
         values = recipe_facts(self.recipe, unique_tokens=unique) | self._circumstances()
         if status != "done":
-            values["last_good_step"] = max(0, self.step - LOG_STEPS) if status == "diverged" else self.step
-            reason = f"{_REASONS[status]}, at step {self.step} of {self.recipe.steps}"
-            return Run(run_id=self.recipe.run_id, status=status, values=values, reason=reason)
-        held_out = self._evaluate()
+            return self._unfinished(status, values)
+        held_out = evaluate(self.model, self.held_out, self.data.token_bytes, self.device)
+        if not math.isfinite(held_out.loss):  # the last step's update was the one too many
+            return self._unfinished("diverged", values)
         prune_checkpoints(self.folder / "checkpoints", keep=self.sitting.keep_steps, last=1)
         values |= {
             "loss": held_out.loss,
@@ -192,6 +198,16 @@ class _Training:
             "held_out_tokens": held_out.tokens,
         }
         return Run(run_id=self.recipe.run_id, status="done", values=values)
+
+    def _unfinished(self, status: Literal["diverged", "stopped"], values: dict[str, Any]) -> Run:
+        line_before = max(0, self.step - 1) // LOG_STEPS * LOG_STEPS
+        last_good = line_before if status == "diverged" else self.step
+        return Run(
+            run_id=self.recipe.run_id,
+            status=status,
+            values=values | {"last_good_step": last_good},
+            reason=f"{_REASONS[status]}, at step {self.step} of {self.recipe.steps}",
+        )
 
     def _one_step(self) -> None:
         ids = torch.from_numpy(self.batches.batch(self.step)).to(self.device, non_blocking=True)
@@ -229,6 +245,7 @@ class _Training:
             "pending": [float(loss) for loss in self.pending],
             "seconds": self._seconds(),
             "started": self.started,
+            "data_hash": self.data.data_hash,
         }
         folder = self.folder / "checkpoints"
         tensors = state_tensors(self.model, self.optimizer)
@@ -252,6 +269,11 @@ class _Training:
 
     def _restore(self, folder: Path, step: int) -> Mapping[str, Any]:
         checkpoint = load_checkpoint(folder / "checkpoints", step)
+        if checkpoint.notes["data_hash"] != self.data.data_hash:
+            raise StudyError(
+                f"{folder} was begun with other text than its recipe names now. Bring the old text back, or "
+                f"delete that folder to train the run anew."
+            )
         restore_tensors(self.model, self.optimizer, checkpoint.tensors)
         self.step = checkpoint.step
         self.pending = [torch.tensor(loss, device=self.device) for loss in checkpoint.notes["pending"]]
@@ -267,14 +289,6 @@ class _Training:
     def _leads_here(self, step: int) -> bool:
         # A run's last line may average fewer steps; its losses are still pending in the checkpoint.
         return step <= self.step and step % LOG_STEPS == 0
-
-    def _evaluate(self) -> HeldOut:
-        windows = held_out_windows(
-            self.data.held_out,
-            context=self.recipe.architecture.context,
-            tokens=self.recipe.data.held_out_tokens,
-        )
-        return evaluate(self.model, windows, self.data.token_bytes, self.device)
 
     def _seconds(self) -> float:
         return self.seconds + time.perf_counter() - self.begun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -16,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from allometry.errors import InputError
+from allometry.errors import CorruptFile, InputError
 from allometry.files import explained, write_atomically
 from allometry.lab.corpus import Corpus, Document, read_corpus
 from allometry.recipe import Data
 
 END_OF_DOCUMENT = "<|end|>"
 _BLOCK_LINES = 200  # whole files as one string make training and encoding several times slower
-_FORMAT = 1  # part of the cache key: raise it when what is stored changes
+_FORMAT = 2  # part of the cache key: raise it when what is stored changes
 
 Ids = npt.NDArray[np.uint16]
 
@@ -59,6 +60,7 @@ def prepare_tokens(data: Data) -> TokenData:
     Raises:
         InputError: If the text is too short for the vocabulary.
         StudyError: If the cache cannot be written.
+        CorruptFile: If the cache was damaged.
     """
     corpus = read_corpus(data)
     key = json.dumps([_FORMAT, corpus.sha256, asdict(data.tokenizer)], sort_keys=True)
@@ -66,13 +68,18 @@ def prepare_tokens(data: Data) -> TokenData:
     folder = cache_folder() / "tokens" / data_hash
     if not (folder / "record.json").exists():
         _encode_into(folder, corpus, data.tokenizer.vocab)
-    return TokenData(
-        train=np.load(folder / "train.npy", mmap_mode="r"),
-        held_out=np.load(folder / "held_out.npy", mmap_mode="r"),
-        token_bytes=np.load(folder / "token_bytes.npy"),
-        data_hash=data_hash,
-        record=json.loads((folder / "record.json").read_text()),
-    )
+    try:
+        return TokenData(
+            train=np.load(folder / "train.npy", mmap_mode="r"),
+            held_out=np.load(folder / "held_out.npy", mmap_mode="r"),
+            token_bytes=np.load(folder / "token_bytes.npy"),
+            data_hash=data_hash,
+            record=json.loads((folder / "record.json").read_text()),
+        )
+    except (OSError, ValueError, EOFError) as error:
+        raise CorruptFile(
+            f"The encoded text in {folder} cannot be read ({error}). Delete that folder; it is made again."
+        ) from error
 
 
 def _encode_into(folder: Path, corpus: Corpus, vocab: int) -> None:
@@ -82,15 +89,28 @@ def _encode_into(folder: Path, corpus: Corpus, vocab: int) -> None:
         aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".encoding-"))
         try:
             tokenizer = _train_bpe(corpus.train, vocab)
-            np.save(aside / "train.npy", _encode(tokenizer, corpus.train))
-            np.save(aside / "held_out.npy", _encode(tokenizer, corpus.held_out))
-            np.save(aside / "token_bytes.npy", _token_bytes(tokenizer))
+            _save_array(aside / "train.npy", _encode(tokenizer, corpus.train))
+            _save_array(aside / "held_out.npy", _encode(tokenizer, corpus.held_out))
+            _save_array(aside / "token_bytes.npy", _token_bytes(tokenizer))
             write_atomically(aside / "tokenizer.json", tokenizer.to_str())
             write_atomically(aside / "record.json", json.dumps(corpus.record(), indent=1) + "\n")
-            if not folder.exists():
-                aside.rename(folder)
+            _put_in_place(aside, folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    try:
+        aside.rename(folder)
+    except OSError:
+        if not folder.exists():  # else another process was first, with the same content
+            raise
+
+
+def _save_array(path: Path, values: npt.NDArray[Any]) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    write_atomically(path, buffer.getvalue())
 
 
 def _blocks(document: Document) -> Iterator[str]:
@@ -103,6 +123,7 @@ def _train_bpe(documents: Sequence[Document], vocab: int) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.encode_special_tokens = True  # text that spells the end-of-document token is text
     trainer = trainers.BpeTrainer(
         vocab_size=vocab,
         special_tokens=[END_OF_DOCUMENT],

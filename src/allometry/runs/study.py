@@ -106,7 +106,9 @@ class Study:
         path = self.run_folder(run_id) / "history.jsonl"
         if not path.exists():
             return pd.DataFrame()
-        return pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+        lines = path.read_text().splitlines(keepends=True)
+        # A line without its end is being written, or was when the disk filled up.
+        return pd.DataFrame([json.loads(line) for line in lines if line.endswith("\n")])
 
     def query(self, sql: str) -> pd.DataFrame:
         """Answer SQL over the tables `runs` and `history` (all curves, with their run_id).

@@ -75,6 +75,8 @@ class Ladder:
     def __post_init__(self) -> None:
         if not isinstance(self.base.schedule, Wsd):
             raise RecipeError("A ladder branches off trunks, so the base needs schedule kind = 'wsd'.")
+        if len(set(self.check_factors)) < len(self.check_factors):
+            raise RecipeError(f"check_factors must differ from each other, not {self.check_factors}.")
         self.outline()  # every rung must be a legal recipe before the first is trained
 
     def recipes(self, runs: Runs) -> list[Planned]:
@@ -130,7 +132,7 @@ class Ladder:
 
     def _rung(self, size: Size, learning_rate: float) -> list[Planned]:
         finished = [self.at(size, tokens=tokens, learning_rate=learning_rate) for tokens in self.horizons]
-        trunk = max(finished, key=lambda recipe: recipe.tokens).trunk()
+        trunk = max((recipe.trunk() for recipe in finished), key=lambda recipe: recipe.tokens)
         branches = [replace(recipe, parent=trunk.run_id) for recipe in finished]
         return [
             Planned(recipe=trunk, design="trunk"),
@@ -238,6 +240,8 @@ def _with(base: Recipe, changes: dict[str, Any]) -> Recipe:
         table = values
         *tables, key = path.split(".")
         for name in tables:
-            table = table.get(name, {})
+            table = table.setdefault(name, {})  # an unknown table stays in and is refused below
+            if not isinstance(table, dict):
+                raise RecipeError(f"grid: '{path}' names no field of a recipe: '{name}' is a plain value.")
         table[key] = value
     return read_choice(Recipe, values, f"grid at {changes}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from allometry.errors import MissingExtra, StudyError
@@ -94,7 +95,7 @@ class _Sweep:
     deaths: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> None:
-        board = Board.of(self.design.outline())
+        board = Board.of(_distinct(self.design.outline()))
         planned = self._ask()
         while self._start(planned) or self.running:
             board = board.refreshed(planned, self._ended(planned))
@@ -108,7 +109,7 @@ class _Sweep:
         self.shown.update(board.refreshed(planned, self._ended(planned)))
 
     def _ask(self) -> list[Planned]:
-        return self.design.recipes(self.study.runs())
+        return _distinct(self.design.recipes(self.study.runs()))
 
     def _ended(self, planned: Sequence[Planned]) -> dict[str, Run]:
         runs = ((p.recipe.run_id, self.study.run(p.recipe.run_id)) for p in planned)
@@ -117,12 +118,13 @@ class _Sweep:
     def _start(self, planned: Sequence[Planned]) -> bool:
         """Start what is ready on free workers; true if anything was started or failed for good."""
         waiting = [p for p in planned if self._is_open(p.recipe.run_id)]
+        asked = {p.recipe.run_id for p in planned}
         moved = False
         for chosen in sorted(waiting, key=_urgency, reverse=True):
-            if trunk_reason := self._doomed(chosen.recipe):
+            if trunk_reason := self._doomed(chosen.recipe, asked):
                 self._record_failure(chosen, trunk_reason)
                 moved = True
-            elif self.executor.free() and self._is_ready(chosen.recipe):
+            elif self.executor.free() and self._is_ready(chosen.recipe, asked):
                 self._launch(chosen, planned)
                 moved = True
         return moved
@@ -133,18 +135,23 @@ class _Sweep:
         run = self.study.run(run_id)
         return run is None or run.status not in _FINISHED
 
-    def _is_ready(self, recipe: Recipe) -> bool:
-        """A branch waits until its trunk has come to where they part."""
-        trunk = self.study.run(recipe.parent) if recipe.parent else None
-        if not recipe.parent or (trunk is not None and trunk.status == "done"):
+    def _is_ready(self, recipe: Recipe, asked: Collection[str]) -> bool:
+        """A branch waits until its trunk has come to where they part; one without a trunk does not."""
+        if recipe.parent not in asked or self._has_parted(recipe):
             return True
+        trunk = self.study.run(recipe.parent)
+        return trunk is not None and trunk.status == "done"
+
+    def _has_parted(self, recipe: Recipe) -> bool:
         part = self.study.run_folder(recipe.parent) / "checkpoints" / f"step-{recipe.trunk_steps:08d}"
         return part.exists()
 
-    def _doomed(self, recipe: Recipe) -> str:
-        """Why a branch cannot be made; empty if it can."""
-        trunk = self.study.run(recipe.parent) if recipe.parent else None
-        if trunk is None or trunk.status in ("done", "stopped") or self._is_open(recipe.parent):
+    def _doomed(self, recipe: Recipe, asked: Collection[str]) -> str:
+        """Why a branch cannot be made; empty if it can. What its trunk did after they parted is no reason."""
+        if recipe.parent not in asked or self._has_parted(recipe) or self._is_open(recipe.parent):
+            return ""
+        trunk = self.study.run(recipe.parent)
+        if trunk is None or trunk.status in ("done", "stopped"):
             return ""
         return f"its trunk {recipe.parent} {trunk.status}: {trunk.reason}"
 
@@ -187,6 +194,11 @@ class _Sweep:
         self.study.save_run(Run(run_id=run_id, status="failed", values=values, reason=reason))
 
 
+def _distinct(planned: Iterable[Planned]) -> list[Planned]:
+    """Every run once, however often it is asked for: two workers must not train the same one."""
+    return list({p.recipe.run_id: p for p in planned}.values())
+
+
 def _urgency(planned: Planned) -> tuple[float, int, int]:
     """Largest models first, and of one size what others wait for: the longest must not start last."""
     stage = {"learning_rate_check": 2, "trunk": 1}.get(planned.design, 0)
@@ -205,9 +217,10 @@ def _settle_text(study: Study, recipes: Sequence[Recipe]) -> None:
     """Encode the text before the workers ask for it, and hold the study to the text it was begun with."""
     from allometry.lab.tokens import prepare_tokens
 
-    for data in {recipe.data for recipe in recipes}:
+    for data in {recipe.data: None for recipe in recipes}:
         tokens = prepare_tokens(data)
-        path = study.folder / "data.json"
+        described = json.dumps(asdict(data), sort_keys=True)
+        path = study.folder / "data" / f"{hashlib.sha256(described.encode()).hexdigest()[:12]}.json"
         if not path.exists():
             write_atomically(
                 path, json.dumps({"data_hash": tokens.data_hash, **tokens.record}, indent=1) + "\n"

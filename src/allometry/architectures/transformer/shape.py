@@ -47,8 +47,9 @@ class Transformer(Architecture):
 
     def __post_init__(self) -> None:
         for name in ("vocab", "context", "width", "layers", "heads", "mlp_ratio", "rotary_base"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} must be a whole number of at least 1, not {value!r}.")
         if self.width % (2 * self.heads):
             legal = [heads for heads in range(1, self.width) if self.width % (2 * heads) == 0]
             raise InputError(

@@ -11,8 +11,10 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from allometry.errors import StudyError
+from allometry.files import explained
 from allometry.sweeps.executors.definition import Advanced, Died, Ended, Event, Job, Unusable
 
 _LETTING_GO = 60.0  # seconds a worker has to save its run before it is ended
@@ -22,6 +24,7 @@ _LETTING_GO = 60.0  # seconds a worker has to save its run before it is ended
 class _Worker:
     process: subprocess.Popen[bytes]
     job: Job | None = None
+    ready: bool = False  # it has loaded PyTorch and said so
     unread: bytes = b""
 
     @property
@@ -81,8 +84,10 @@ class LocalExecutor:
         return [event for worker in ready for event in self._read(worker)]
 
     def close(self) -> None:
-        """Close the workers' input, which asks them to save and end."""
+        """Close the workers' input, which asks them to save and end; an idle one has nothing to save."""
         for worker in self._pool:
+            if worker.job is None:
+                worker.process.terminate()
             assert worker.process.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # it may be dead already
                 worker.process.stdin.close()
@@ -97,15 +102,23 @@ class LocalExecutor:
 
     def _hire(self) -> _Worker:
         one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "allometry.sweeps.executors.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | one_thread,
-            )
+        with explained(self.log):
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            log = self.log.open("ab")
+        with log:
+            try:
+                process = subprocess.Popen(
+                    # -P: a file in the user's folder that is called like a library must not be taken for it
+                    [sys.executable, "-P", "-m", "allometry.sweeps.executors.worker"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=os.environ | one_thread,
+                )
+            except OSError as error:
+                raise StudyError(
+                    f"Cannot start a worker process: {error.strerror}. Give fewer workers."
+                ) from error
         return _Worker(process)
 
     def _read(self, worker: _Worker) -> list[Event]:
@@ -113,7 +126,9 @@ class LocalExecutor:
         if not data:
             return self._bury(worker)
         *lines, worker.unread = (worker.unread + data).split(b"\n")
-        events = [_event(line) for line in lines]
+        messages = [json.loads(line) for line in lines]
+        worker.ready |= any(message["kind"] == "ready" for message in messages)
+        events = [_event(message) for message in messages if message["kind"] != "ready"]
         if any(isinstance(event, Ended | Unusable) for event in events):
             worker.job = None
         return events
@@ -124,7 +139,7 @@ class LocalExecutor:
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):  # what the dead worker did not read is lost with it
                 pipe.close()
-        if worker.job is None and code > 0:
+        if not worker.ready and code > 0:
             raise StudyError(
                 f"A worker process cannot start: {self._last_words()}. All it said is in {self.log}."
             )
@@ -146,13 +161,13 @@ class LocalExecutor:
         return next((line for line in reversed(lines) if line.strip()), f"nothing in {self.log}")
 
 
-def _event(line: bytes) -> Event:
-    message = json.loads(line)
-    match message.pop("kind"):
+def _event(message: dict[str, Any]) -> Event:
+    values = {name: value for name, value in message.items() if name != "kind"}
+    match message["kind"]:
         case "advanced":
             names = ("run_id", "tokens", "loss", "tokens_per_second")
-            return Advanced(**{name: message[name] for name in names})
+            return Advanced(**{name: values[name] for name in names})
         case "unusable":
-            return Unusable(**message)
+            return Unusable(**values)
         case _:
-            return Ended(**message)
+            return Ended(**values)

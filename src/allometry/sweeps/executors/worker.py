@@ -14,10 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from allometry.errors import AllometryError, StudyBusy, StudyError
 from allometry.files import locked
@@ -30,14 +31,15 @@ _PATIENCE = 30.0  # seconds a worker of a killed sweep may take to save and let 
 
 def main() -> None:
     """Take jobs until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the sweep, which asks the workers to stop
     import torch
 
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the sweep, which asks the workers to stop
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not look like an answer
     jobs: queue.Queue[str | None] = queue.Queue()
     over = threading.Event()
+    _answer(answers, {"kind": "ready"})
     threading.Thread(target=_listen, args=(jobs, over), daemon=True).start()
     while (line := jobs.get()) is not None:
         _answer(answers, _work(json.loads(line), answers, over))
@@ -50,14 +52,12 @@ def _listen(jobs: queue.Queue[str | None], over: threading.Event) -> None:
     jobs.put(None)
 
 
-def _answer(answers: TextIO, message: dict[str, Any]) -> None:
-    try:
-        answers.write(json.dumps(message) + "\n")
-    except BrokenPipeError:
-        sys.exit(0)  # nobody listens any more
+def _answer(answers: RawIOBase, message: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError):  # the sweep was killed: its run is still saved, see `_listen`
+        answers.write(json.dumps(message).encode() + b"\n")
 
 
-def _work(job: dict[str, Any], answers: TextIO, over: threading.Event) -> dict[str, Any]:
+def _work(job: dict[str, Any], answers: RawIOBase, over: threading.Event) -> dict[str, Any]:
     recipe = Recipe.from_toml(job["recipe"])
     try:
         run = _train(recipe, job, answers, over)
@@ -68,7 +68,7 @@ def _work(job: dict[str, Any], answers: TextIO, over: threading.Event) -> dict[s
     return {"kind": "ended", "run_id": recipe.run_id, "status": run.status, "reason": run.reason}
 
 
-def _train(recipe: Recipe, job: dict[str, Any], answers: TextIO, over: threading.Event) -> Run:
+def _train(recipe: Recipe, job: dict[str, Any], answers: RawIOBase, over: threading.Event) -> Run:
     from allometry.lab.loop import Sitting, train
 
     study = Study.open(job["study"])
@@ -80,6 +80,9 @@ def _train(recipe: Recipe, job: dict[str, Any], answers: TextIO, over: threading
         design=job["design"],
     )
     with _patiently_locked(study.run_folder(recipe.run_id) / ".lock", recipe.run_id):
+        ended = study.run(recipe.run_id)
+        if ended is not None and ended.status in ("done", "diverged"):
+            return ended  # the worker of a killed sweep came to the end while we waited for the lock
         return train(recipe, study=study, device=job["device"], sitting=sitting)
 
 
