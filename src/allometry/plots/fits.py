@@ -94,7 +94,7 @@ def residuals(fit: Fit, along: str = "") -> alt.LayerChart:
             *marks.level_line(0.0, left.y()),
             *marks.dots(frame, x=across, y=left.y("percent"), color=BLUE, opacity=0.85, tips=_TIPS),
         ],
-        title=f"What the law leaves over, along {_along_words(along)}",
+        title=f"Residuals along {_along_words(along)}",
         subtitle=[f"{fit.law.name}, {counted(len(frame), 'fitted run')}; above zero: worse than the law."],
         description=f"Residuals of {len(frame)} runs in percent along {_along_words(along)}.",
     )

@@ -126,7 +126,7 @@ def learning_rate_checks(runs: Runs) -> alt.LayerChart:
 
 
 def _bracketing(checks: Runs, best: pd.DataFrame) -> str:
-    """Whether each size was tried at rates on both sides of its best one; one that diverged counts as tried."""
+    """Whether each size was tried at rates on both sides of its best; one that diverged was tried too."""
     tried = pd.DataFrame({"params": checks.column("params"), "x": checks.column("learning_rate")})
     ends = tried.groupby("params")["x"].agg(["min", "max"])
     found = zip(best["params"], best["x"], strict=True)
@@ -187,9 +187,8 @@ def _curves(study: Study | None, output: str, frame: pd.DataFrame) -> pd.DataFra
     series = curves["params"].map(dict(zip(frame["params"], frame["series"], strict=True)))
     shown = curves.assign(series=series, x=curves["tokens"]).dropna(subset=["series"])
     # A curve starts near ln(vocab): what lies far above and left of the finished runs would squeeze them.
-    return shown[
-        (shown["value"] <= 1.1 * frame["value"].max()) & (shown["tokens"] >= frame["tokens"].min() / 4)
-    ]
+    keep = (shown["value"] <= 1.1 * frame["value"].max()) & (shown["tokens"] >= frame["tokens"].min() / 4)
+    return pd.DataFrame(shown[keep])
 
 
 def _against_compute(curves: pd.DataFrame, fit: Fit | None) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -114,14 +114,14 @@ def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
     )
 
 
-def _refuse_unusable(given: list[Item]) -> None:
+def _refuse_unusable(given: Sequence[object]) -> None:
     for item in given:
         if not isinstance(item, Item):
             kind = type(item).__name__
             raise InputError(f"A report shows a Study, Runs, a Fit, a Plan or a Forecast, not a {kind}.")
-    for kind in (Study, Runs):
-        if sum(isinstance(item, kind) for item in given) > 1:
-            raise InputError(f"A report is about one {kind.__name__}; write one report for each.")
+    for one in (Study, Runs):
+        if sum(isinstance(item, one) for item in given) > 1:
+            raise InputError(f"A report is about one {one.__name__}; write one report for each.")
     if not given:
         raise InputError("There is nothing to report; give a study, or a list such as [runs, fit, plan].")
 

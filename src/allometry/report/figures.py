@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import altair as alt
 from allometry import plots
 from allometry.errors import Refusal
 from allometry.fitting import Fit
+from allometry.planning.allocation import Plan
 from allometry.report.contents import Contents
 from allometry.report.verdict import shown_forecasts
 from allometry.runs.run import Runs
@@ -77,7 +78,7 @@ def _fit_figures(contents: Contents) -> Iterator[Figure]:
     fit = contents.main
     if fit is None:
         return
-    for column in reversed(fit.inputs.values()):
+    for column in reversed(list(fit.inputs.values())):
         yield _figure(plots.law_slices(fit, column))
     yield _figure(plots.predicted_against_measured(fit))
     for along in _residual_axes(fit):
@@ -97,12 +98,12 @@ def _plan_figures(contents: Contents) -> Iterator[Figure]:
         fit = next((fit for fit in contents.fits if fit.fit_hash == plan.fit_hash), None)
         if fit is not None:
             yield _figure(plots.loss_against_params(plan, fit))
-            yield from _if_possible(lambda fit=fit, plan=plan: plots.optimum_against_compute(fit, plan))
+            yield from _optimum_figure(fit, plan)
 
 
-def _if_possible(draw: Callable[[], alt.LayerChart]) -> Iterator[Figure]:
+def _optimum_figure(fit: Fit, plan: Plan) -> Iterator[Figure]:
     try:
-        yield _figure(draw())
+        yield _figure(plots.optimum_against_compute(fit, plan))
     except Refusal:  # no optimum at some budget: the plan's own figure has said what can be said
         return
 

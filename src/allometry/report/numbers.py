@@ -1,13 +1,16 @@
-"""How numbers are written in a report: with digits that mean something, and an interval or the reason for none."""
+"""How numbers are written in a report: in digits that mean something, with an interval or why none."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from allometry.fitting import Estimate, Forecast
+from allometry.fitting.wording import show
 from allometry.units import show_count, show_power
 
 MISSING = "–"
+_NOUNS = {"params": "parameters", "tokens": "tokens", "flops": "compute"}
 
 
 def count(value: object) -> str:
@@ -29,36 +32,41 @@ def places(value: object, digits: int = 4) -> str:
     return f"{float(value):.{digits}f}" if _usable(value) else MISSING  # type: ignore[arg-type]
 
 
+def coefficient(value: float) -> str:
+    """A coefficient, in four digits.
+
+    >>> coefficient(0.0), coefficient(0.34731)
+    ('0', '0.3473')
+    """
+    return "0" if value == 0 else show(value)
+
+
 def short(value: object, digits: int = 3) -> str:
     """Any number, in a few significant digits."""
     return f"{float(value):.{digits}g}" if _usable(value) else MISSING  # type: ignore[arg-type]
 
 
-def interval(low: float, high: float, show: object = places) -> str:
+def interval(low: float, high: float, show: Callable[[float], str] = places) -> str:
     """Two ends, or a dash."""
-    assert callable(show)
     return f"{show(low)} to {show(high)}" if math.isfinite(low) else MISSING
 
 
-def estimate(value: Estimate, show: object = count) -> str:
+def estimate(value: Estimate, show: Callable[[float], str] = count) -> str:
     """A number with its range.
 
     >>> estimate(Estimate(value=3e5, low=1e5, high=1e6, unit="1"))
     '300k (100k to 1M)'
     """
-    assert callable(show)
-    return (
-        f"{show(value.value)} ({interval(value.low, value.high, show)})"
-        if math.isfinite(value.low)
-        else str(show(value.value))
-    )
+    ends = f" ({interval(value.low, value.high, show)})" if math.isfinite(value.low) else ""
+    return f"{show(value.value)}{ends}"
 
 
 def forecast_words(forecast: Forecast) -> str:
     """A forecast with its unit and interval.
 
-    >>> forecast = Forecast(inputs={}, output="loss", unit="nat/token", median=3.5, low=3.4, high=3.6, level=0.9,
-    ...                     quantiles={}, beyond={}, width={}, law="kaplan", fit_hash="", data_hash="")
+    >>> forecast = Forecast(
+    ...     inputs={}, output="loss", unit="nat/token", median=3.5, low=3.4, high=3.6, level=0.9,
+    ...     quantiles={}, beyond={}, width={}, law="kaplan", fit_hash="", data_hash="")
     >>> forecast_words(forecast)
     '3.500 nat/token (90%: 3.400 to 3.600)'
     """
@@ -68,7 +76,7 @@ def forecast_words(forecast: Forecast) -> str:
 
 
 def inputs_words(forecast: Forecast) -> str:
-    """What a forecast is for: "430k params, 1.05M tokens"."""
+    """What a forecast is for: "430k parameters and 1.05M tokens"."""
     return ", ".join(
         f"{count(value)} {column.replace('_', ' ')}" for column, value in forecast.inputs.items()
     )
@@ -76,7 +84,7 @@ def inputs_words(forecast: Forecast) -> str:
 
 def beyond_words(beyond: dict[str, float]) -> str:
     """How far beyond the largest fitted run."""
-    return ", ".join(f"{short(factor)}× {column.replace('_', ' ')}" for column, factor in beyond.items())
+    return ", ".join(f"{short(factor)}× {_NOUNS.get(column, column)}" for column, factor in beyond.items())
 
 
 def _usable(value: object) -> bool:

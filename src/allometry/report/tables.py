@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from allometry.fitting import Fit
-from allometry.fitting.wording import LAW_UNIT, show
+from allometry.fitting.wording import LAW_UNIT
 from allometry.planning.allocation import Plan
 from allometry.report.contents import Contents, Stated
-from allometry.report.numbers import MISSING, count, estimate, interval, places, power, short
+from allometry.report.numbers import MISSING, coefficient, count, estimate, interval, places, power, short
 from allometry.runs.run import Runs
 from allometry.units import show_seconds
 
@@ -27,6 +27,14 @@ class Header:
     text: str
     unit: str = ""
     number: bool = False
+
+
+def _words(text: str) -> Header:
+    return Header(text=text)
+
+
+def _number(text: str, unit: str = "") -> Header:
+    return Header(text=text, unit=unit, number=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +55,17 @@ class Table:
 def coefficients(fit: Fit, level: float = 0.9) -> Table:
     """Every coefficient with value, interval, unit and meaning."""
     headers = (
-        Header(text="coefficient"), Header(text="value", number=True),
-        Header(text=f"{100 * level:g}% interval", number=True), Header(text="unit"), Header(text="meaning"),
+        _words("coefficient"), _number("value"),
+        _number(f"{100 * level:g}% interval"), _words("unit"), _words("meaning"),
     )  # fmt: skip
     rows = tuple(
-        (c.name, show(fit.coefficients[c.name]), _between(fit, c.name, level), _unit(fit, c.unit), c.meaning)
+        (
+            c.name,
+            coefficient(fit.coefficients[c.name]),
+            _between(fit, c.name, level),
+            _unit(fit, c.unit),
+            c.meaning,
+        )
         for c in fit.law.coefficients
     )
     return Table(title=f"Coefficients of {fit.law.name}", headers=headers, rows=rows, note=_drawn(fit))
@@ -61,8 +75,7 @@ def runs_table(runs: Runs) -> Table:
     """Every run, those that were lost included, ordered by why it was made, size and tokens."""
     table = runs.table
     shown = [column for column in _RUN_COLUMNS if column in table.columns and table[column].notna().any()]
-    order = [column for column in ("design", "params", "tokens", "run_id") if column in table.columns]
-    ordered = table.sort_values(order) if order else table
+    ordered = _ordered(table)
     rows = tuple(
         tuple(_RUN_COLUMNS[column][1](row[column]) for column in shown)
         for row in ordered.head(MOST_ROWS).to_dict("records")
@@ -79,16 +92,15 @@ def runs_table(runs: Runs) -> Table:
 
 def forecasts_table(forecasts: tuple[Stated, ...]) -> Table:
     """Every forecast with what came of it, in the order they were stated."""
-    unit = {stated.forecast.unit for stated in forecasts}
-    loss = unit.pop() if len(unit) == 1 else "as stated"
+    loss = _one({stated.forecast.unit for stated in forecasts}, "as stated")
+    level = _one({f"{100 * stated.forecast.level:g}% " for stated in forecasts}, "")
     headers = (
-        Header(text="no.", number=True), Header(text="stated (UTC)"), Header(text="target run"),
-        Header(text="for"), Header(text="law"), Header(text="forecast", unit=loss, number=True),
-        Header(text="interval", unit=loss, number=True), Header(text="measured", unit=loss, number=True),
-        Header(text="error", unit=loss, number=True), Header(text="error", unit="%", number=True),
-        Header(text="inside"), Header(text="CRPS", unit=loss, number=True), Header(text="counts"),
+        _number("no."), _words("stated (UTC)"), _words("target run"), _words("for"), _words("law"),
+        _number("forecast", loss), _number(f"{level}interval", loss), _number("measured", loss),
+        _number("error", loss), _number("error", "%"), _words("inside"), _number("CRPS", loss),
+        _words("counts"),
     )  # fmt: skip
-    note = "Error: forecast minus measured. CRPS: 0 is perfect. Counts: the last one stated before its run began."
+    note = "Error: forecast minus measured. CRPS: 0 is perfect. Counts: the last stated before its run began."
     return Table(
         title="Forecasts", headers=headers, rows=tuple(_forecast_row(s) for s in forecasts), note=note
     )
@@ -96,19 +108,18 @@ def forecasts_table(forecasts: tuple[Stated, ...]) -> Table:
 
 def plan_table(plan: Plan) -> Table:
     """A plan, one quantity a row."""
-    headers = (
-        Header(text="quantity"), Header(text=f"value ({100 * plan.level:g}% range)", number=True), Header(text="unit"),
-    )  # fmt: skip
-    near = plan.near
+    near, counted = plan.near, plan.conventions.get("params_convention", "as in the runs")
+    sizes = interval(near.params_low, near.params_high, count)
     rows = (
         ("budget, counted as 6 · params · tokens", power(plan.flops), "FLOP"),
-        (f"parameters, counted: {plan.conventions.get('params_convention', 'as in the runs')}", estimate(plan.params), "1"),
+        (f"parameters, counted: {counted}", estimate(plan.params), "1"),
         ("tokens", estimate(plan.tokens), "token"),
-        ("tokens per parameter", estimate(plan.tokens_per_parameter, short), "token"),
+        ("tokens per parameter", estimate(plan.tokens_per_parameter), "token"),
         (f"predicted {plan.output.replace('_', ' ')}", estimate(plan.loss, places), plan.loss.unit),
-        (f"sizes within {short(100 * near.tolerance)}% of the least loss", interval(near.params_low, near.params_high, count), "1"),
+        (f"sizes within {short(100 * near.tolerance)}% of the least loss", sizes, "1"),
         ("their tokens", interval(near.tokens_low, near.tokens_high, count), "token"),
-    )  # fmt: skip
+    )
+    headers = (_words("quantity"), _number(f"value ({100 * plan.level:g}% range)"), _words("unit"))
     why = f"No ranges because {plan.no_interval_because}." if plan.no_interval_because else ""
     return Table(title=f"Plan, by {plan.law}", headers=headers, rows=rows, note=why)
 
@@ -120,8 +131,12 @@ def provenance(contents: Contents) -> Table:
         facts.append((f"fit of {fit.law.name}", f"fit {fit.fit_hash}, data {fit.data_hash}, seed {fit.seed}"))
     if contents.runs is not None:
         facts += _run_facts(contents.runs.table)
-    headers = (Header(text="what"), Header(text="value"))
+    headers = (_words("what"), _words("value"))
     return Table(title="Hashes and versions", headers=headers, rows=tuple(facts))
+
+
+def _one(found: set[str], otherwise: str) -> str:
+    return found.pop() if len(found) == 1 else otherwise
 
 
 def _between(fit: Fit, name: str, level: float) -> str:
@@ -129,7 +144,7 @@ def _between(fit: Fit, name: str, level: float) -> str:
         return "held, not fitted"
     if fit.draws is None:
         return "none: no draws"
-    return interval(*fit.interval(name, level), show)
+    return interval(*fit.interval(name, level), coefficient)
 
 
 def _unit(fit: Fit, unit: str) -> str:
@@ -153,19 +168,29 @@ def _seconds(value: Any) -> str:
 
 
 _RUN_COLUMNS: Mapping[str, tuple[Header, Callable[[Any], str]]] = {
-    "run_id": (Header(text="run"), _text),
-    "design": (Header(text="made as"), _text),
-    "status": (Header(text="status"), _text),
-    "parent": (Header(text="branched off"), _text),
-    "params": (Header(text="params N", unit="1", number=True), count),
-    "tokens": (Header(text="tokens D", unit="token", number=True), count),
-    "flops": (Header(text="compute C", unit="FLOP", number=True), power),
-    "loss": (Header(text="loss", unit="nat/token", number=True), places),
-    "bits_per_byte": (Header(text="loss", unit="bit/byte", number=True), places),
-    "learning_rate": (Header(text="learning rate", unit="1", number=True), short),
-    "seconds": (Header(text="time", number=True), _seconds),
-    "reason": (Header(text="why not done"), lambda value: "" if _text(value) == MISSING else str(value)),
+    "run_id": (_words("run"), _text),
+    "design": (_words("made as"), lambda value: _text(value).replace("_", " ")),
+    "status": (_words("status"), _text),
+    "params": (_number("params N", "1"), count),
+    "tokens": (_number("tokens D", "token"), count),
+    "flops": (_number("compute C", "FLOP"), power),
+    "loss": (_number("loss", "nat/token"), places),
+    "bits_per_byte": (_number("loss", "bit/byte"), places),
+    "learning_rate": (_number("learning rate", "1"), short),
+    "seconds": (_number("time"), _seconds),
+    "parent": (_words("branched off"), _text),
+    "reason": (_words("why not done"), lambda value: "" if _text(value) == MISSING else str(value)),
 }
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """What is read first comes first: finished runs by size and tokens, then what led to them."""
+    by = [column for column in ("params", "tokens", "run_id") if column in table.columns]
+    ordered = table.sort_values(by, kind="stable") if by else table
+    if "design" not in table.columns:
+        return ordered
+    late = ordered["design"].map({"target": 1, "learning_rate_check": 2, "trunk": 3}).fillna(0)
+    return ordered.iloc[late.argsort(kind="stable")]
 
 
 def _status_words(table: pd.DataFrame) -> str:
@@ -191,7 +216,7 @@ def _forecast_row(stated: Stated) -> tuple[str, ...]:
         ", ".join(f"{count(value)} {column}" for column, value in forecast.inputs.items()),
         forecast.law,
         places(forecast.median),
-        f"{interval(forecast.low, forecast.high)} ({100 * forecast.level:g}%)",
+        interval(forecast.low, forecast.high),
         places(known.get("outcome")) if stated.measured is not None else str(known.get("status", MISSING)),
         places(known.get("error")),
         places(known.get("error_percent"), 2),
@@ -212,9 +237,9 @@ def _run_facts(table: pd.DataFrame) -> list[tuple[str, str]]:
     }  # fmt: skip
     facts = []
     for column, what in words.items():
-        values = table[column].dropna().unique() if column in table.columns else []
-        if len(values):
-            facts.append((what, ", ".join(sorted(str(value) for value in values))))
+        values = {str(value) for value in table[column].dropna()} if column in table.columns else set()
+        if values:
+            facts.append((what, ", ".join(sorted(values))))
     if "run_id" in table.columns and "data_hash" in table.columns:
         facts.append(("recipes", "the id of each run is the hash of its recipe: see the table of runs"))
     return facts

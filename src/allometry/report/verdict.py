@@ -98,17 +98,14 @@ def _plan_lines(contents: Contents) -> list[Line]:
 
 def _plan_line(plan: Plan) -> Line:
     text = (
-        f"For {power(plan.flops)} FLOP: {estimate(plan.params)} parameters on {estimate(plan.tokens)} tokens, "
+        f"{power(plan.flops)} FLOP: {estimate(plan.params)} parameters, {estimate(plan.tokens)} tokens, "
         f"{plan.output.replace('_', ' ')} {estimate(plan.loss, lambda v: places(v, 3))} {plan.loss.unit}."
     )
     near = f"{count(plan.near.params_low)} to {count(plan.near.params_high)}"
-    ranges = (
-        f"Ranges: {100 * plan.level:g}%."
-        if not plan.no_interval_because
-        else f"No ranges because {plan.no_interval_because}."
-    )
+    missing = f"No ranges because {plan.no_interval_because}."
+    ranges = missing if plan.no_interval_because else f"Ranges: {100 * plan.level:g}%."
     detail = (
-        f"{ranges} Sizes of {near} parameters are predicted within {short(100 * plan.near.tolerance)}% of the "
+        f"{ranges} {near} parameters are predicted within {short(100 * plan.near.tolerance)}% of the "
         f"least. Of the largest fitted run: {beyond_words(dict(plan.beyond))}."
     )
     return Line(kind="plain", label="Plan", text=text, detail=detail)

@@ -12,10 +12,18 @@ from typing import Any
 
 from allometry.files import write_atomically
 from allometry.fitting import Fit
+from allometry.plots import axes
 from allometry.report import figures, tables
 from allometry.report.contents import Contents, Item, gather
 from allometry.report.formula import formula
 from allometry.report.verdict import all_findings, verdict
+
+_OBJECTIVES = {
+    "huber": "Huber's robust penalty",
+    "lad": "absolute residuals",
+    "least_squares": "least squares",
+    "lower_envelope": "the lower envelope",
+}
 
 
 def write_report(items: Item | Iterable[Item], path: str | Path, *, command: str = "") -> Path:
@@ -71,7 +79,15 @@ def _values(contents: Contents) -> dict[str, Any]:
 
 
 def _fit_values(fit: Fit) -> dict[str, Any]:
-    return {"fit": fit, "formula": formula(fit), "coefficients": tables.coefficients(fit)}
+    inputs = zip(fit.law.symbols, fit.law.reads, strict=True)
+    called = [f"{symbol}: {axes.words(fit.inputs[name])}" for symbol, name in inputs]
+    return {
+        "fit": fit,
+        "formula": formula(fit),
+        "symbols": ", ".join(called),
+        "objective": _OBJECTIVES[fit.objective],
+        "coefficients": tables.coefficients(fit),
+    }
 
 
 def _tables(contents: Contents) -> Iterable[tables.Table]:
@@ -109,6 +125,7 @@ def _vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, for all charts of a page."""
     import vl_convert
 
-    script: str = vl_convert.javascript_bundle()
+    # Its type hints ask for a snippet; without one it makes the libraries global.
+    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
     assert "</script" not in script, "the page would end inside the library"
     return script
