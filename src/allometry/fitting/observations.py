@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from allometry.errors import InputError, MissingColumn, TableError, did_you_mean
 from allometry.fitting.result import FitData
 from allometry.laws import Law
+from allometry.runs.columns import COLUMNS
 from allometry.runs.run import Filter, Runs
 
 Array = NDArray[np.float64]
