@@ -21,6 +21,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """As in a sweep's workers: the order of sums is part of the bits, and threads only cost time here."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def write_text(folder: Path, *, documents: int = 80, seed: int = 0) -> Path:
     """Documents of made-up words, some 2 kB each."""
     draw = random.Random(seed)

@@ -91,7 +91,12 @@ def leaves(table: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str,
 def test_no_field_is_left_out_of_the_identity(leaf: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[dict[str, Any]] = []
     dumps = json.dumps
-    monkeypatch.setattr(json, "dumps", lambda value, **options: hashed.append(value) or dumps(value))
+
+    def noted(value: dict[str, Any], **options: Any) -> str:
+        hashed.append(value)
+        return dumps(value)
+
+    monkeypatch.setattr(json, "dumps", noted)
 
     assert len(RECIPE.run_id) == 12
     value: Any = hashed[0]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from allometry.errors import CorruptFile, StudyError
+from allometry.files import write_atomically
 from allometry.lab import checkpoints
 from allometry.lab.checkpoints import (
     Checkpoint,
@@ -85,12 +86,11 @@ def test_any_damage_is_noticed_and_the_way_out_is_told(folder: Path, damage: Dam
 def test_a_crash_in_mid_save_leaves_the_older_checkpoint_and_nothing_else(
     folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    write = checkpoints.write_atomically
 
     def failing_write(path: Path, content: str | bytes) -> None:
         if path.name == failing:
             raise OSError(28, "No space left on device")
-        write(path, content)
+        write_atomically(path, content)
 
     monkeypatch.setattr(checkpoints, "write_atomically", failing_write)
 
@@ -118,7 +118,7 @@ def test_a_crash_while_pruning_leaves_no_half_checkpoint(
         (path / "manifest.json").unlink()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints.shutil, "rmtree", crash)
+    monkeypatch.setattr("allometry.lab.checkpoints.shutil.rmtree", crash)
     with pytest.raises(KeyboardInterrupt):
         prune_checkpoints(folder, keep=(), last=1)
 

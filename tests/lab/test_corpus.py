@@ -109,5 +109,5 @@ def test_no_matching_file_is_a_sentence(tmp_path: Path) -> None:
 def test_documents_that_cannot_be_split_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "only.txt").write_text("alone")
 
-    with pytest.raises(InputError, match="1 documents cannot be split .* Give more documents"):
+    with pytest.raises(InputError, match=r"1 documents cannot be split .* Give more documents"):
         read_corpus(files(tmp_path))

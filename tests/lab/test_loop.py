@@ -20,6 +20,8 @@ from allometry.lab import loop
 from allometry.lab.checkpoints import load_checkpoint, saved_steps
 from allometry.lab.evaluate import HeldOut
 from allometry.lab.loop import LOG_STEPS, Progress, Sitting, train
+from allometry.lab.losses import head_loss
+from allometry.lab.schedules import rate_at
 from allometry.recipe import Data, Recipe, TextFiles, Wsd
 from allometry.runs.run import Run
 from allometry.runs.study import Study
@@ -204,15 +206,20 @@ def test_a_branch_equals_the_run_trained_straight(tiny: Recipe, straight: Outcom
     assert_bit_identical(study, long_branch, straight)
 
 
-def test_a_branch_trains_only_its_own_part(tiny: Recipe, study: Study) -> None:
+def test_a_branch_trains_only_its_own_part(
+    tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trunk = tiny.trunk()
     train(trunk, study=study)
     steps: list[int] = []
     branch = replace(tiny, parent=trunk.run_id)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "rate_at", lambda recipe, step: steps.append(step) or 1.0)
-        train(branch, study=study)
+    def noted(recipe: Recipe, step: int) -> float:
+        steps.append(step)
+        return rate_at(recipe, step)
+
+    monkeypatch.setattr(loop, "rate_at", noted)
+    train(branch, study=study)
 
     assert set(steps) == set(range(tiny.trunk_steps, tiny.steps))
 
@@ -273,7 +280,7 @@ def test_an_absurd_learning_rate_is_a_diverged_run_and_not_an_error(tiny: Recipe
 def test_a_loss_that_is_not_finite_ends_the_run_at_the_next_line(
     tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch, bad_step: int, last_good: int
 ) -> None:
-    steps, head_loss = count(), loop.head_loss
+    steps = count()
 
     def broken(*inputs: torch.Tensor) -> torch.Tensor:
         return head_loss(*inputs) * (math.nan if next(steps) == bad_step else 1.0)

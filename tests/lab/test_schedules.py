@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_the_decay_starts_with_the_branch_and_every_step_of_it_trains() -> None:
 
     assert RECIPE.trunk_steps == 75
     assert rates[74] == 1.0
-    assert all(later < earlier for earlier, later in zip(rates[74:], rates[75:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[74:]))
     assert rates[-1] > 0
 
 

@@ -1,0 +1,193 @@
+"""kill -9 at any moment, of a worker or of the sweep: a rerun completes, repeats nothing, no bit differs."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from allometry.recipe import Recipe
+from allometry.runs.study import Study
+from allometry.sweeps.designs import Ladder, Size
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
+
+# What a user's script may look like: no guard of __main__, no cleaning up.
+SCRIPT = """
+import sys, tomllib
+from allometry.recipe import read_choice
+from allometry.runs.study import Study
+from allometry.sweeps.designs import Ladder
+from allometry.sweeps.running import run_sweep
+
+ladder = read_choice(Ladder, tomllib.loads(sys.argv[1]), "ladder")
+run_sweep(ladder, Study.create(sys.argv[2], sys.argv[1]), workers=2, checkpoint_seconds=0.1)
+"""
+PATIENCE = 120.0  # seconds until a sweep counts as hanging
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep in a process group of its own."""
+
+    ladder: Ladder
+    folder: Path
+
+    def start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SCRIPT, tomli_w.dumps(asdict(self.ladder)), str(self.folder)]
+        return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+
+    def complete(self) -> None:
+        process = self.start()
+        _, said = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, said) == (0, "")
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a sweep that nobody disturbs leaves, and how long it takes."""
+
+    curves: dict[str, bytes]
+    losses: dict[str, float]
+    seconds: float
+
+
+def curves(folder: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in folder.glob("runs/*/history.jsonl")}
+
+
+def losses(folder: Path) -> dict[str, float]:
+    table = Study.open(folder).runs().table
+    assert set(table["status"]) == {"done"}, table[["run_id", "status", "reason"]].to_string()
+    return dict(zip(table["run_id"], table["loss"], strict=True))
+
+
+def assert_as_undisturbed(folder: Path, undisturbed: Undisturbed) -> None:
+    assert curves(folder) == undisturbed.curves
+    assert losses(folder) == undisturbed.losses
+
+
+def finished(folder: Path) -> dict[Path, int]:
+    """Files of the runs that are done, and when they were written."""
+    done = [path for path in folder.glob("runs/*/run.json") if '"status": "done"' in path.read_text()]
+    return {p: p.stat().st_mtime_ns for path in done for p in (path, path.with_name("history.jsonl"))}
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def kill_a_worker(process: subprocess.Popen[str], draw: random.Random) -> None:
+    if workers := children(process.pid):
+        os.kill(draw.choice(workers), signal.SIGKILL)
+
+
+def kill_the_sweep(process: subprocess.Popen[str], draw: random.Random) -> None:
+    """The process that hands out the runs; its workers notice by themselves."""
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+
+
+def kill_everything(process: subprocess.Popen[str], draw: random.Random) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=PATIENCE)
+
+
+Kill = Callable[[subprocess.Popen[str], random.Random], None]
+
+
+def disturb(sweep: Sweep, kill: Kill, after: float, draw: random.Random) -> dict[Path, int]:
+    """Start the sweep and kill at a moment; what was finished by then."""
+    process = sweep.start()
+    time.sleep(after)
+    before = finished(sweep.folder)
+    kill(process, draw)
+    if process.returncode is None:
+        _, said = process.communicate(timeout=PATIENCE)
+        assert said == ""
+    return before
+
+
+def assert_untouched(files: dict[Path, int]) -> None:
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+
+
+@pytest.fixture(scope="module")
+def ladder(tiny: Recipe) -> Ladder:
+    sizes = (Size(width=16, layers=1, heads=1), Size(width=24, layers=2, heads=1))
+    base = replace(tiny, data=replace(tiny.data, held_out_tokens=2048))
+    return Ladder(base=base, sizes=sizes, horizons=(251 * 64, 603 * 64), check_tokens=101 * 64)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ladder: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    Sweep(ladder, folder / "warm-up").complete()  # the text is encoded, as it is for what follows
+    begun = time.monotonic()
+    Sweep(ladder, folder / "study").complete()
+    seconds = time.monotonic() - begun
+    assert len(curves(folder / "study")) == 12
+    return Undisturbed(curves=curves(folder / "study"), losses=losses(folder / "study"), seconds=seconds)
+
+
+def test_a_sweep_killed_again_and_again_comes_out_the_same(
+    ladder: Ladder, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    draw = random.Random(20)
+    sweep = Sweep(ladder, tmp_path / "study")
+
+    for kill in (kill_everything, kill_the_sweep, kill_a_worker):
+        before = disturb(sweep, kill, draw.uniform(0.5, 0.8) * undisturbed.seconds, draw)
+        assert_untouched(before)
+    assert_as_undisturbed(sweep.folder, undisturbed)
+    done = finished(sweep.folder)
+    sweep.complete()
+
+    assert_untouched(done)
+
+
+def test_ctrl_c_saves_and_a_rerun_goes_on(ladder: Ladder, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    sweep = Sweep(ladder, tmp_path / "study")
+    process = sweep.start()
+    deadline = time.monotonic() + PATIENCE
+    while not curves(sweep.folder) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    workers = children(process.pid)
+
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal sends
+    _, said = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == -signal.SIGINT
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert (sweep.folder / "workers.log").read_text() == ""
+    sweep.complete()
+    assert_as_undisturbed(sweep.folder, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [kill_a_worker, kill_the_sweep, kill_everything])
+@pytest.mark.parametrize("moment", range(10))
+def test_ten_random_moments(
+    ladder: Ladder, undisturbed: Undisturbed, tmp_path: Path, kill: Kill, moment: int
+) -> None:
+    draw = random.Random(moment)
+    sweep = Sweep(ladder, tmp_path / "study")
+
+    before = disturb(sweep, kill, draw.uniform(0.0, 1.0) * undisturbed.seconds, draw)
+    sweep.complete()
+
+    assert_untouched(before)
+    assert_as_undisturbed(sweep.folder, undisturbed)

@@ -1,0 +1,333 @@
+"""A sweep makes every run once, and one bad cell spoils no other."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from allometry.errors import MissingExtra, StudyBusy, StudyError
+from allometry.files import locked
+from allometry.recipe import Recipe, TextFiles
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+from allometry.sweeps.designs import Grid, Ladder
+from allometry.sweeps.executors.definition import Advanced, Died, Event, Job, Unusable
+from allometry.sweeps.progress import Board, Display
+from allometry.sweeps.running import run_sweep
+
+
+class Bench(Protocol):
+    """The executor of this folder's conftest."""
+
+    workers: int
+    script: dict[str, list[Event]]
+    started: list[Job]
+
+
+def run_of(study: Study, run_id: str) -> Run:
+    run = study.run(run_id)
+    assert run is not None
+    return run
+
+
+def statuses(study: Study) -> dict[str, str]:
+    table = study.runs().table
+    return dict(zip(table["run_id"], table["status"], strict=True))
+
+
+def written(study: Study) -> dict[Path, tuple[int, bytes]]:
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in study.folder.glob("runs/*/run.json")}
+
+
+def designs(jobs: Sequence[Job]) -> list[str]:
+    return [job.design for job in jobs]
+
+
+def with_rate(recipe: Recipe, rate: float) -> Recipe:
+    return replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=rate))
+
+
+def killed(run_id: str) -> Died:
+    return Died(run_id=run_id, by_signal=True, reason="its worker was killed by SIGKILL")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_every_run_of_a_ladder_arrives(bench: Bench, ladder: Ladder, study: Study, workers: int) -> None:
+    bench.workers = workers
+
+    runs = run_sweep(ladder, study, workers=workers)
+
+    assert set(runs.table["run_id"]) == {planned.recipe.run_id for planned in ladder.outline()}
+    assert set(runs.table["status"]) == {"done"}
+    assert len(bench.started) == len(ladder.outline()) == 6
+
+
+def test_checks_come_first_and_decide_the_rate_of_the_rung(
+    bench: Bench, checked: Ladder, study: Study
+) -> None:
+    runs = run_sweep(checked, study).table
+
+    order = designs(bench.started)
+    assert order == 2 * (3 * ["learning_rate_check"] + ["trunk", "ladder", "ladder"])
+    for width, of_size in runs.groupby("width"):
+        assert of_size.loc[of_size["design"] != "learning_rate_check", "learning_rate"].nunique() == 1, width
+
+
+def test_a_rerun_trains_nothing_and_touches_nothing(bench: Bench, checked: Ladder, study: Study) -> None:
+    run_sweep(checked, study)
+    before = written(study)
+    bench.started.clear()
+
+    run_sweep(checked, study)
+
+    assert bench.started == []
+    assert written(study) == before
+
+
+def test_a_run_asked_for_twice_is_made_once(bench: Bench, tiny: Recipe, study: Study) -> None:
+    bench.workers = 2
+
+    run_sweep([tiny, tiny], study)
+
+    assert len(bench.started) == 1
+
+
+def test_no_recipes_make_no_runs(bench: Bench, study: Study) -> None:
+    assert len(run_sweep([], study)) == 0
+
+
+def test_a_damaged_checkpoint_fails_its_own_run_only(bench: Bench, tiny: Recipe, study: Study) -> None:
+    place = study.run_folder(tiny.run_id) / "checkpoints" / "step-00000008"
+    place.mkdir(parents=True)
+
+    run_sweep([tiny, replace(tiny, seed=1)], study)
+
+    run = run_of(study, tiny.run_id)
+    assert (run.status, run.values["tokens"]) == ("failed", tiny.tokens)
+    assert "Delete that folder" in run.reason
+    assert run_of(study, replace(tiny, seed=1).run_id).status == "done"
+
+
+def test_a_failed_run_is_tried_again_by_the_next_sweep(bench: Bench, tiny: Recipe, study: Study) -> None:
+    place = study.run_folder(tiny.run_id) / "checkpoints" / "step-00000008"
+    place.mkdir(parents=True)
+    run_sweep([tiny], study)
+    shutil.rmtree(place)
+
+    run_sweep([tiny], study)
+
+    assert run_of(study, tiny.run_id).status == "done"
+
+
+def test_a_diverging_run_is_a_result_and_is_not_repeated(bench: Bench, tiny: Recipe, study: Study) -> None:
+    absurd = with_rate(tiny, 1e4)
+    run_sweep([absurd, tiny], study)
+    bench.started.clear()
+
+    run_sweep([absurd, tiny], study)
+
+    assert statuses(study) == {absurd.run_id: "diverged", tiny.run_id: "done"}
+    assert bench.started == []
+
+
+def test_branches_of_a_trunk_that_failed_are_recorded_with_the_reason(
+    bench: Bench, ladder: Ladder, study: Study
+) -> None:
+    trunk, *branches = (p.recipe for p in ladder.outline() if p.recipe.architecture.width == 24)
+    bench.script[trunk.run_id] = [Died(run_id=trunk.run_id, by_signal=False, reason="out of luck")]
+
+    run_sweep(ladder, study)
+
+    for branch in branches:
+        run = run_of(study, branch.run_id)
+        assert (run.status, run.values["parent"]) == ("failed", trunk.run_id)
+        assert f"its trunk {trunk.run_id} failed: out of luck" in run.reason
+    assert sorted(statuses(study).values()) == 3 * ["done"] + 3 * ["failed"]
+
+
+def test_branches_of_a_trunk_that_diverged_are_recorded_with_the_reason(
+    bench: Bench, ladder: Ladder, study: Study
+) -> None:
+    absurd = replace(ladder, base=with_rate(ladder.base, 1e4))
+
+    run_sweep(absurd, study)
+
+    assert sorted(statuses(study).values()) == 2 * ["diverged"] + 4 * ["failed"]
+
+
+def test_a_branch_that_left_its_trunk_before_it_failed_is_made(
+    bench: Bench, ladder: Ladder, study: Study
+) -> None:
+    trunk, early, late = (p.recipe for p in ladder.outline() if p.recipe.architecture.width == 16)
+    run_sweep([replace(trunk, tokens=early.trunk_steps * 64)], study)
+    made = study.run_folder(replace(trunk, tokens=early.trunk_steps * 64).run_id) / "checkpoints"
+    shutil.copytree(made, study.run_folder(trunk.run_id) / "checkpoints")
+    (study.run_folder(trunk.run_id) / "recipe.toml").write_text(trunk.to_toml())
+    bench.script[trunk.run_id] = [Died(run_id=trunk.run_id, by_signal=False, reason="out of luck")]
+
+    run_sweep([trunk, early, late], study)
+
+    assert run_of(study, early.run_id).status == "done"
+    assert run_of(study, late.run_id).status == "failed"
+
+
+def test_a_branch_asked_for_without_its_trunk_is_trained_straight(
+    bench: Bench, ladder: Ladder, tiny: Recipe, study: Study
+) -> None:
+    branch = replace(tiny, parent=tiny.trunk().run_id)
+
+    run_sweep([branch, tiny], study)
+
+    branched, straight = (run_of(study, recipe.run_id) for recipe in (branch, tiny))
+    assert branched.values["loss"] == straight.values["loss"]
+
+
+def test_a_trunk_keeps_the_checkpoints_its_branches_start_from(
+    bench: Bench, ladder: Ladder, study: Study
+) -> None:
+    run_sweep(ladder, study)
+
+    for planned in ladder.outline():
+        if planned.recipe.parent:
+            trunk = study.run_folder(planned.recipe.parent)
+            assert (trunk / "checkpoints" / f"step-{planned.recipe.trunk_steps:08d}").is_dir()
+
+
+def test_a_run_that_loses_its_worker_twice_goes_on(bench: Bench, tiny: Recipe, study: Study) -> None:
+    bench.script[tiny.run_id] = [killed(tiny.run_id) for _ in range(2)]
+
+    run_sweep([tiny], study)
+
+    assert statuses(study) == {tiny.run_id: "done"}
+
+
+def test_a_run_that_loses_its_worker_three_times_is_recorded_as_failed(
+    bench: Bench, tiny: Recipe, study: Study
+) -> None:
+    bench.script[tiny.run_id] = [killed(tiny.run_id) for _ in range(3)]
+
+    run_sweep([tiny], study)
+
+    run = run_of(study, tiny.run_id)
+    assert (run.status, run.reason) == ("failed", "its worker was killed by SIGKILL (3 times)")
+
+
+def test_a_study_in_use_is_refused_at_once(bench: Bench, tiny: Recipe, study: Study) -> None:
+    with (
+        locked(study.folder / ".sweep.lock", busy=""),
+        pytest.raises(StudyBusy, match=r"is in use by another sweep; wait for it"),
+    ):
+        run_sweep([tiny], study)
+
+    assert bench.started == []
+
+
+def test_a_study_begun_on_other_text_is_refused(
+    bench: Bench, tiny: Recipe, study: Study, own_text: Path
+) -> None:
+    data = replace(tiny.data, corpus=TextFiles(paths=(f"{own_text}/*.txt",)))
+    recipe = replace(tiny, data=data, tokens=64 * 8)
+    run_sweep([recipe], study)
+    (own_text / "text003.txt").write_text("something else\n")
+
+    with pytest.raises(StudyError, match=r"begun with other text .* Choose another folder"):
+        run_sweep([recipe, replace(recipe, seed=1)], study)
+
+
+def test_one_study_may_compare_several_splits_and_vocabularies(
+    bench: Bench, tiny: Recipe, study: Study
+) -> None:
+    grid = Grid(base=tiny, vary={"data.held_out_tokens": [32, 64], "data.held_out": [0.2, 0.4]})
+
+    run_sweep(grid, study)
+    run_sweep(grid, study)
+
+    assert list(statuses(study).values()) == 4 * ["done"]
+
+
+def test_a_study_that_cannot_be_written_ends_the_sweep(bench: Bench, tiny: Recipe, study: Study) -> None:
+    bench.script[tiny.run_id] = [Unusable(run_id=tiny.run_id, reason="Cannot write x: the disk is full")]
+
+    with pytest.raises(StudyError, match="the disk is full"):
+        run_sweep([tiny], study)
+
+
+def test_a_study_whose_folder_is_read_only_is_refused_before_anything_starts(
+    bench: Bench, tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", denied)
+
+    with pytest.raises(StudyError, match="permission was denied; choose a folder that you may write to"):
+        run_sweep([tiny], study)
+
+
+def test_a_missing_extra_names_the_command_that_installs_it(
+    tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else object())
+
+    with pytest.raises(MissingExtra, match=r"needs torch\. Run: pip install 'allometry\[lab\]'"):
+        run_sweep([tiny], study)
+
+
+def test_the_display_is_told_of_every_run(bench: Bench, ladder: Ladder, study: Study) -> None:
+    boards: list[Board] = []
+
+    class Watching(Display):
+        def update(self, board: Board) -> None:
+            boards.append(board)
+
+    first = ladder.outline()[0].recipe
+    word = Advanced(run_id=first.run_id, tokens=64, loss=5.0, tokens_per_second=9.0)
+    bench.script[first.run_id] = [word]  # the bench then forgets the job, as a dead worker would not
+    bench.script[first.run_id].append(killed(first.run_id))
+
+    run_sweep([recipe.recipe for recipe in ladder.outline()[3:]], study, display=Watching())
+
+    assert [len(board.ended) for board in boards] == [0, 1, 2, 3]
+    assert all(board.total == 3 for board in boards)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tiny: Recipe, tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from allometry.errors import StudyError
+from allometry.recipe import Recipe
+from allometry.runs.study import Study
+from allometry.sweeps.running import run_sweep
+
+recipe = Recipe.from_toml(sys.argv[1])
+study = Study.create(sys.argv[2], "")
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    run_sweep([recipe], study, workers=1)
+except StudyError as error:
+    sys.exit(f"Error: {error}")
+"""
+    from allometry.lab.tokens import prepare_tokens
+
+    prepare_tokens(tiny.data)
+    folder = tmp_path / "full"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code, tiny.to_toml(), str(folder)], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert (
+        "a file size limit was reached; raise it (ulimit -f) and run the same command again" in ended.stderr
+    )
+    runs = folder / "runs" / tiny.run_id
+    assert {path.name for path in runs.iterdir()} <= {".lock", "recipe.toml", "history.jsonl", "checkpoints"}
+    assert list((runs / "checkpoints").iterdir()) == []
