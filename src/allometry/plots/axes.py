@@ -111,8 +111,8 @@ def span(values: Iterable[float]) -> tuple[float, float]:
 def ticks(low: float, high: float, most: int = 7) -> list[float]:
     """Ticks for a logarithmic axis: powers of ten, then 1-2-5, then even steps, whichever are enough.
 
-    >>> ticks(3e15, 2e18), ticks(1.5e4, 5e5), ticks(3.4, 4.6, most=4)
-    ([1e+16, 1e+17, 1e+18], [20000.0, 50000.0, 100000.0, 200000.0, 500000.0], [3.5, 4.0, 4.5])
+    >>> ticks(2e16, 2e20), ticks(1.5e4, 2.5e5), ticks(3.4, 4.6, most=4)
+    ([1e+17, 1e+18, 1e+19, 1e+20], [20000.0, 50000.0, 100000.0, 200000.0], [3.5, 4.0, 4.5])
     """
     decades = math.log10(high / low)
     if decades < 0.7:

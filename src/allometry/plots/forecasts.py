@@ -52,7 +52,7 @@ def forecast_and_outcome(
             *marks.rings(
                 median, x=across, y=loss.y(), shape="stroke", size=1100, color=INK, tips={"value": "forecast"}
             ),
-            *marks.stars(measured, x=across, y=loss.y(), color=ORANGE, tips={"value": "measured"}),
+            *marks.stars(measured, x=across, y=loss.y(), color=ORANGE, size=340, tips={"value": "measured"}),
         ],
         title=_title(forecast, outcome),
         subtitle=_subtitle(forecast, runs, outcome),

@@ -42,9 +42,9 @@ def styled(chart: alt.LayerChart) -> alt.LayerChart:
             labelFontSize=13, titleFontSize=13.5, titleFontWeight=500, titlePadding=9, labelOverlap="greedy",
         )
         .configure_legend(
-            orient="bottom", labelFontSize=13, titleFontSize=13, titleFontWeight=500, labelColor=INK,
-            titleColor=INK, symbolSize=90, symbolOpacity=1, symbolStrokeWidth=2.5, columnPadding=18,
-            titleLimit=400, labelLimit=260,
+            orient="bottom", columns=4, labelFontSize=13, titleFontSize=13, titleFontWeight=500,
+            labelColor=INK, titleColor=INK, symbolSize=90, symbolOpacity=1, symbolStrokeWidth=2.5,
+            columnPadding=18, titleLimit=400, labelLimit=260,
         )
     )  # fmt: skip
     return cast(alt.LayerChart, made)

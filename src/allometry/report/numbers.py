@@ -77,8 +77,8 @@ def forecast_words(forecast: Forecast) -> str:
 
 def inputs_words(forecast: Forecast) -> str:
     """What a forecast is for: "430k parameters and 1.05M tokens"."""
-    return ", ".join(
-        f"{count(value)} {column.replace('_', ' ')}" for column, value in forecast.inputs.items()
+    return " and ".join(
+        f"{count(value)} {_NOUNS.get(column, column)}" for column, value in forecast.inputs.items()
     )
 
 

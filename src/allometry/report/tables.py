@@ -13,7 +13,17 @@ from allometry.fitting import Fit
 from allometry.fitting.wording import LAW_UNIT
 from allometry.planning.allocation import Plan
 from allometry.report.contents import Contents, Stated
-from allometry.report.numbers import MISSING, coefficient, count, estimate, interval, places, power, short
+from allometry.report.numbers import (
+    MISSING,
+    coefficient,
+    count,
+    estimate,
+    inputs_words,
+    interval,
+    places,
+    power,
+    short,
+)
 from allometry.runs.run import Runs
 from allometry.units import show_seconds
 
@@ -74,7 +84,7 @@ def coefficients(fit: Fit, level: float = 0.9) -> Table:
 def runs_table(runs: Runs) -> Table:
     """Every run, those that were lost included, ordered by why it was made, size and tokens."""
     table = runs.table
-    shown = [column for column in _RUN_COLUMNS if column in table.columns and table[column].notna().any()]
+    shown = [column for column in _RUN_COLUMNS if column in table.columns and _says_something(table[column])]
     ordered = _ordered(table)
     rows = tuple(
         tuple(_RUN_COLUMNS[column][1](row[column]) for column in shown)
@@ -193,6 +203,10 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     return ordered.iloc[late.argsort(kind="stable")]
 
 
+def _says_something(values: pd.Series[Any]) -> bool:
+    return bool((values.notna() & (values.astype(str) != "")).any())
+
+
 def _status_words(table: pd.DataFrame) -> str:
     if "status" not in table.columns:
         return f"{len(table)} runs."
@@ -213,7 +227,7 @@ def _forecast_row(stated: Stated) -> tuple[str, ...]:
         str(stated.number) if stated.number else MISSING,
         when,
         stated.target or MISSING,
-        ", ".join(f"{count(value)} {column}" for column, value in forecast.inputs.items()),
+        inputs_words(forecast),
         forecast.law,
         places(forecast.median),
         interval(forecast.low, forecast.high),

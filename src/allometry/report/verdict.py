@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
+
 from allometry.fitting import Finding, Severity
 from allometry.forecasts.scoring import describe_score
 from allometry.planning.allocation import Plan
@@ -81,12 +83,15 @@ def _forecast_line(stated: Stated) -> Line:
     if stated.measured is None:
         waiting = f"No outcome: {stated.outcome['status']}."
         return Line(kind="open", label="Forecast", text=said, detail=f"{waiting} {far}")
-    unit = stated.forecast.unit
-    measured = f"Measured {places(stated.measured, 3)} {unit}".rstrip()
-    kind: Kind = "good" if bool(stated.outcome["inside"]) and _counts(stated) else "bad"
-    return Line(
-        kind=kind, label="Forecast", text=said, detail=f"{measured}: {describe_score(stated.outcome)}."
-    )
+    measured = f"{said[:-1]}; measured {places(stated.measured, 3)}."
+    kind: Kind = "good" if _holds(stated) else "bad"
+    detail = describe_score(stated.outcome)
+    return Line(kind=kind, label="Forecast", text=measured, detail=f"{detail[0].upper()}{detail[1:]}.")
+
+
+def _holds(stated: Stated) -> bool:
+    inside = None if stated.outcome is None else stated.outcome["inside"]
+    return _counts(stated) and inside is not pd.NA and bool(inside)
 
 
 def _plan_lines(contents: Contents) -> list[Line]:
