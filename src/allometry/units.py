@@ -12,7 +12,8 @@ from allometry.errors import InputError
 MULTIPLIERS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21}
 _SHOWN = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _QUANTITY = re.compile(
-    r"\s*([-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*([a-z]?)\s*", re.IGNORECASE
+    r"\s*([-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?)\s*([a-z]?)\s*",
+    re.IGNORECASE,
 )
 
 

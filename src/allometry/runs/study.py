@@ -9,6 +9,7 @@ fits/ forecasts.jsonl report.html
 
 from __future__ import annotations
 
+import glob
 import json
 import tomllib
 from collections.abc import Mapping
@@ -132,10 +133,11 @@ class Study:
     def _history_query(self) -> str:
         if not any((self.folder / "runs").glob("*/history.jsonl")):
             return "SELECT '' AS run_id WHERE false"
-        pattern = str(self.folder / "runs" / "*" / "history.jsonl").replace("'", "''")
+        pattern = f"{glob.escape(str(self.folder))}/runs/*/history.jsonl".replace("'", "''")
         return (
             "SELECT parse_filename(parse_dirpath(filename)) AS run_id, * EXCLUDE (filename) FROM "
-            f"read_json('{pattern}', format = 'newline_delimited', filename = true, union_by_name = true)"
+            f"read_json('{pattern}', format = 'newline_delimited', filename = true, union_by_name = true, "
+            "ignore_errors = true)"  # a line that is being written
         )
 
 
@@ -160,7 +162,7 @@ def _read_run(path: Path) -> Run:
         known = {"run_id", "status", "reason"}
         values = {name: value for name, value in row.items() if name not in known}
         return Run(run_id=row["run_id"], status=row["status"], values=values, reason=row["reason"])
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
         raise CorruptFile(
             f"{path} cannot be read as a run ({error}). Delete it; the next sweep makes the run again from "
             f"its last checkpoint."

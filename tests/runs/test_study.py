@@ -1,0 +1,140 @@
+"""A study is a folder of files; whatever is half written or damaged is noticed or passed over."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from allometry.errors import CorruptFile, InputError, StudyError
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    made = Study.create(tmp_path / "study", 'name = "demo"')
+    for run_id, loss in (("a", 3.5), ("b", 3.25)):
+        made.save_run(Run(run_id=run_id, status="done", values={"params": 1e6, "loss": loss}))
+        lines = [json.dumps({"step": step, "loss": loss + 1 / step}) for step in (8, 16)]
+        (made.run_folder(run_id) / "history.jsonl").write_text("\n".join(lines) + "\n")
+    return made
+
+
+def test_a_run_comes_back_as_it_was_saved(study: Study) -> None:
+    run = Run(
+        run_id="c", status="diverged", values={"loss": math.inf, "x": 0.1 + 0.2, "s": "é"}, reason="why"
+    )
+
+    study.save_run(run)
+
+    assert study.run("c") == run
+
+
+def test_runs_are_in_the_order_of_their_names(study: Study) -> None:
+    study.save_run(Run(run_id="_", status="failed"))
+
+    assert list(study.runs().table["run_id"]) == ["_", "a", "b"]
+
+
+def test_a_run_that_has_not_ended_is_not_there(study: Study) -> None:
+    (study.run_folder("c")).mkdir()
+    (study.run_folder("c") / "recipe.toml").write_text("")
+
+    assert study.run("c") is None
+    assert len(study.runs()) == 2
+
+
+def test_the_same_specification_opens_the_study_and_another_is_refused(study: Study) -> None:
+    assert Study.create(study.folder, '# again\nname    = "demo"') == study
+
+    with pytest.raises(
+        StudyError, match=r"study\.toml already describes another study\. Choose another folder"
+    ):
+        Study.create(study.folder, 'name = "other"')
+
+
+def test_what_is_no_study_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"is not a study: it has no study\.toml\. Make one with: allometry"):
+        Study.open(tmp_path)
+
+
+def test_a_specification_that_is_not_toml_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"study\.toml is not valid TOML: Invalid value"):
+        Study.create(tmp_path / "new", "name = ")
+
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_study_under_a_file_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StudyError, match="choose another folder"):
+        Study.create(tmp_path / "file", "")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"run_id": "a"}', '{"run_id": "a", "sta', "\xff"])
+def test_a_damaged_run_is_named_with_the_way_out(study: Study, content: str) -> None:
+    (study.run_folder("a") / "run.json").write_bytes(content.encode("latin-1"))
+
+    with pytest.raises(CorruptFile, match=r"a.run\.json cannot be read as a run .* Delete it"):
+        study.runs()
+
+
+def test_a_history_has_a_row_for_each_line(study: Study) -> None:
+    assert list(study.history("a")["step"]) == [8, 16]
+    assert study.history("missing").empty
+
+
+def test_a_line_that_is_being_written_is_not_read_yet(study: Study) -> None:
+    with (study.run_folder("a") / "history.jsonl").open("a") as file:
+        file.write('{"step": 24, "lo')
+
+    assert list(study.history("a")["step"]) == [8, 16]
+    assert study.query("SELECT max(step) AS last FROM history WHERE run_id = 'a'").loc[0, "last"] == 16
+
+
+def test_a_run_without_lines_yet_does_not_hinder_a_query(study: Study) -> None:
+    study.run_folder("c").mkdir()
+    (study.run_folder("c") / "history.jsonl").write_text("")
+
+    assert study.query("SELECT count(*) AS n FROM history").loc[0, "n"] == 4
+
+
+def test_a_study_that_has_just_begun_can_be_queried(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "new", "")
+    nothing = study.query("SELECT run_id FROM history")
+    study.run_folder("c").mkdir(parents=True)
+    (study.run_folder("c") / "history.jsonl").write_text("")
+
+    assert nothing.empty
+    assert study.query("SELECT run_id FROM history").empty
+    assert study.query("SELECT run_id, loss FROM runs").empty
+
+
+def test_a_query_joins_runs_and_curves(study: Study) -> None:
+    rows = study.query(
+        "SELECT run_id, min(h.loss - r.loss) AS gap FROM runs r JOIN history h USING (run_id) "
+        "GROUP BY run_id ORDER BY run_id"
+    )
+
+    assert list(rows["run_id"]) == ["a", "b"]
+    assert list(rows["gap"]) == pytest.approx([1 / 16, 1 / 16])
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT nothing FROM runs", "SELEC 1", "SELECT * FROM read_csv('/etc/passwd')"]
+)
+def test_a_query_that_cannot_be_answered_names_the_tables(study: Study, sql: str) -> None:
+    with pytest.raises(InputError, match="There are two tables: runs and history"):
+        study.query(sql)
+
+
+def test_a_folder_with_odd_signs_can_be_queried(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "it's [odd] *", "")
+    study.save_run(Run(run_id="a", status="done", values={"loss": 3.0}))
+    (study.run_folder("a") / "history.jsonl").write_text('{"step": 8, "loss": 4.0}\n')
+
+    assert len(study.query("SELECT * FROM history WHERE run_id = 'a'")) == 1
