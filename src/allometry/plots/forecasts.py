@@ -165,7 +165,7 @@ def _stated_layers(stated: pd.DataFrame, across: alt.X, loss: axes.Axis) -> mark
 def _title(forecast: Forecast, outcome: float | None) -> str:
     said = f"Forecast {forecast.median:.3f}"
     unit = f" {forecast.unit}" if forecast.unit else ""
-    return f"{said}{unit}, not run yet" if outcome is None else f"{said}, measured {outcome:.3f}{unit}"
+    return f"{said}{unit}, no outcome yet" if outcome is None else f"{said}, measured {outcome:.3f}{unit}"
 
 
 def _subtitle(forecast: Forecast, runs: pd.DataFrame, outcome: float | None) -> list[str]:
@@ -181,5 +181,5 @@ def _subtitle(forecast: Forecast, runs: pd.DataFrame, outcome: float | None) -> 
 
 def _description(forecast: Forecast, outcome: float | None) -> str:
     interval = f"{100 * forecast.level:g}% interval {forecast.low:.4f} to {forecast.high:.4f}"
-    found = "not run yet" if outcome is None else f"measured {outcome:.4f}"
+    found = "no outcome yet" if outcome is None else f"measured {outcome:.4f}"
     return f"Forecast {forecast.median:.4f} {forecast.unit}, {interval}; {found}."

@@ -46,7 +46,7 @@ def loss_against_compute(runs: Runs, fit: Fit | None = None, *, study: Study | N
         [
             *marks.lines(curves, x=across, y=up, color=colour, detail="run_id", strokeWidth=1, opacity=0.55),
             *marks.lines(best, x=across, y=up, color=MUTED, strokeWidth=5, opacity=0.35),
-            *marks.lines(frame, x=across, y=up, color=colour, strokeWidth=1.8),
+            *marks.lines(_of_one_size(frame), x=across, y=up, color=colour, strokeWidth=1.8),
             *marks.lines(frontier, x=across, y=up, color=INK, strokeDash=_DASH),
             *_run_layers(frame, across, up, colour),
             *marks.crosses(lost, x=across),
@@ -161,6 +161,13 @@ def _series(frame: pd.DataFrame) -> tuple[pd.DataFrame, alt.Color]:
     exact = len(np.unique(series)) == frame["params"].nunique()
     legend = "parameters N" if exact else "parameters N, about"
     return frame.assign(series=frames.labelled(series)), sizes_colour(frames.labels(series), legend)
+
+
+def _of_one_size(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs a line may join: those of one size; nothing where a series is a band of sizes."""
+    if "params" not in frame.columns or frame["series"].nunique() < frame["params"].nunique():
+        return frame.iloc[:0]
+    return frame[frame["role"] != "held out"]
 
 
 def _with_compute(frame: pd.DataFrame, runs: Runs, fit: Fit | None) -> tuple[pd.DataFrame, str]:

@@ -77,9 +77,11 @@ def forecast_words(forecast: Forecast) -> str:
 
 def inputs_words(forecast: Forecast) -> str:
     """What a forecast is for: "430k parameters and 1.05M tokens"."""
-    return " and ".join(
-        f"{count(value)} {_NOUNS.get(column, column)}" for column, value in forecast.inputs.items()
-    )
+    return " and ".join(_amount(column, value) for column, value in forecast.inputs.items())
+
+
+def _amount(column: str, value: float) -> str:
+    return f"{power(value)} FLOP" if column == "flops" else f"{count(value)} {_NOUNS.get(column, column)}"
 
 
 def beyond_words(beyond: dict[str, float]) -> str:
