@@ -131,13 +131,13 @@ class Study:
                 ) from error
 
     def _history_query(self) -> str:
-        if not any((self.folder / "runs").glob("*/history.jsonl")):
+        if not any(path.stat().st_size for path in (self.folder / "runs").glob("*/history.jsonl")):
             return "SELECT '' AS run_id WHERE false"
         pattern = f"{glob.escape(str(self.folder))}/runs/*/history.jsonl".replace("'", "''")
         return (
             "SELECT parse_filename(parse_dirpath(filename)) AS run_id, * EXCLUDE (filename) FROM "
             f"read_json('{pattern}', format = 'newline_delimited', filename = true, union_by_name = true, "
-            "ignore_errors = true)"  # a line that is being written
+            "ignore_errors = true) WHERE step IS NOT NULL"  # a line that is being written has no step yet
         )
 
 
