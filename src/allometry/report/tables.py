@@ -222,7 +222,7 @@ def _as_link(table: pd.DataFrame) -> str:
 def _forecast_row(stated: Stated) -> tuple[str, ...]:
     forecast, row = stated.forecast, stated.outcome
     known = {} if row is None else row.to_dict()
-    when = stated.stated.strftime("%Y-%m-%d %H:%M:%S") if stated.stated else "not registered"
+    when = stated.stated.strftime("%Y-%m-%d %H:%M") if stated.stated else "not registered"
     return (
         str(stated.number) if stated.number else MISSING,
         when,
