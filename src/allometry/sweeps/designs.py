@@ -15,6 +15,8 @@ from allometry.errors import RecipeError, Refusal
 from allometry.recipe import Recipe, Wsd, choice, read_choice
 from allometry.runs.run import Runs
 
+_HORIZON_EXPONENT = -0.5  # of the best learning rate in the tokens of the run
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
@@ -53,14 +55,17 @@ class Size:
 class Ladder:
     """Sizes times token horizons; each size is one trunk with a decay branch per horizon.
 
-    The learning rate of each size is checked first: short runs at `check_factors` times the rule
-    base rate * base width / width (Yang et al. 2022, arXiv:2203.03466, table 3: matrices under Adam), and
-    the minimum of a parabola through the best three.
+    The learning rate of each size is checked first by short runs, at `check_factors` times a rule, and the
+    minimum of a parabola through the best three is taken. The rule is base rate * (base width / width) *
+    (tokens / base tokens)^-1/2. Its width part: Yang et al. 2022, arXiv:2203.03466, table 3, matrices under
+    Adam. Its horizon part, by which the best rate of a short check is also carried to longer runs: Schaipp
+    et al. 2025, arXiv:2501.18965; without it a check picks a rate several times too high for the run
+    (docs/decisions/0006-learning-rates-carried-over-horizons.md).
 
     Attributes:
-        base: What all runs share; its architecture and rate are those at the base width.
+        base: What all runs share; its rate is the one for its own width and tokens.
         sizes: The rungs.
-        horizons: Tokens at which each size is finished.
+        horizons: Tokens at which each size is finished; the trunk's rate is that of their geometric mean.
         check_tokens: Length of a learning-rate check; 0 for none.
         check_factors: Rates tried, as multiples of the rule.
     """
@@ -87,7 +92,7 @@ class Ladder:
             planned += [Planned(recipe=check, design="learning_rate_check") for check in checks]
             losses = final_losses(runs, checks)
             if losses is not None:
-                planned += self._rung(size, best_learning_rate(checks, losses) or self._rule(size))
+                planned += self._rung(size, self._carried(best_learning_rate(checks, losses), size))
         return planned
 
     def outline(self) -> list[Planned]:
@@ -95,10 +100,11 @@ class Ladder:
         checks = [
             Planned(recipe=c, design="learning_rate_check") for s in self.sizes for c in self._checks(s)
         ]
-        return checks + [planned for size in self.sizes for planned in self._rung(size, self._rule(size))]
+        rungs = [self._rung(size, self._rule(size, self._middle_horizon)) for size in self.sizes]
+        return checks + [planned for rung in rungs for planned in rung]
 
-    def learning_rate(self, size: Size, runs: Runs) -> float:
-        """The rate for a size outside the ladder: the trend of the checked rates over the width.
+    def learning_rate(self, size: Size, tokens: int, runs: Runs) -> float:
+        """The rate for a run outside the ladder: the trend of the checked rates over the width, carried on.
 
         A line through log rate against log width when three sizes were checked; else the rule.
         """
@@ -107,10 +113,11 @@ class Ladder:
         best = [(width, best_learning_rate(c, losses)) for width, c, losses in known]
         points = [(math.log(width), math.log(rate)) for width, rate in best if rate is not None]
         if len({x for x, _ in points}) < 3:
-            return self._rule(size)
+            return self._rule(size, tokens)
         log_widths, log_rates = np.array(points).T
         slope, level = np.polyfit(log_widths, log_rates, deg=1)
-        return _rounded(math.exp(level + slope * math.log(size.width)))
+        checked_rate = math.exp(level + slope * math.log(size.width))
+        return _rounded(checked_rate * (tokens / self.check_tokens) ** _HORIZON_EXPONENT)
 
     def at(self, size: Size, *, tokens: int, learning_rate: float) -> Recipe:
         """The base recipe at another size, budget and rate."""
@@ -121,13 +128,25 @@ class Ladder:
             tokens=tokens,
         )
 
-    def _rule(self, size: Size) -> float:
-        return _rounded(self.base.optimizer.learning_rate * self.base.architecture.width / size.width)
+    @property
+    def _middle_horizon(self) -> float:
+        return math.exp(sum(map(math.log, self.horizons)) / len(self.horizons))
+
+    def _rule(self, size: Size, tokens: float) -> float:
+        wider, longer = size.width / self.base.architecture.width, tokens / self.base.tokens
+        return _rounded(self.base.optimizer.learning_rate / wider * longer**_HORIZON_EXPONENT)
+
+    def _carried(self, checked_rate: float | None, size: Size) -> float:
+        """The rate of a trunk, from the best rate of its checks if there were any."""
+        if checked_rate is None:
+            return self._rule(size, self._middle_horizon)
+        return _rounded(checked_rate * (self._middle_horizon / self.check_tokens) ** _HORIZON_EXPONENT)
 
     def _checks(self, size: Size) -> list[Recipe]:
         if not self.check_tokens:
             return []
-        rates = [_rounded(self._rule(size) * factor) for factor in self.check_factors]
+        rule = self._rule(size, self.check_tokens)
+        rates = [_rounded(rule * factor) for factor in self.check_factors]
         return [self.at(size, tokens=self.check_tokens, learning_rate=rate) for rate in rates]
 
     def _rung(self, size: Size, learning_rate: float) -> list[Planned]:
@@ -179,7 +198,7 @@ class Target:
 
     def recipes(self, runs: Runs) -> list[Planned]:
         """The target run."""
-        rate = self.ladder.learning_rate(self.size, runs)
+        rate = self.ladder.learning_rate(self.size, self.tokens, runs)
         recipe = self.ladder.at(self.size, tokens=self.tokens, learning_rate=rate)
         return [Planned(recipe=recipe, design="target")]
 
