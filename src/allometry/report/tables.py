@@ -107,8 +107,7 @@ def forecasts_table(forecasts: tuple[Stated, ...]) -> Table:
     headers = (
         _number("no."), _words("stated (UTC)"), _words("target run"), _words("for"), _words("law"),
         _number("forecast", loss), _number(f"{level}interval", loss), _number("measured", loss),
-        _number("error", loss), _number("error", "%"), _words("inside"), _number("CRPS", loss),
-        _words("counts"),
+        _number("error", f"{loss} (%)"), _words("inside"), _words("counts"), _number("CRPS", loss),
     )  # fmt: skip
     note = "Error: forecast minus measured. CRPS: 0 is perfect. Counts: the last stated before its run began."
     return Table(
@@ -232,12 +231,16 @@ def _forecast_row(stated: Stated) -> tuple[str, ...]:
         places(forecast.median),
         interval(forecast.low, forecast.high),
         places(known.get("outcome")) if stated.measured is not None else str(known.get("status", MISSING)),
-        places(known.get("error")),
-        places(known.get("error_percent"), 2),
+        _error(known),
         _yes(known.get("inside")),
-        places(known.get("crps")),
         _yes(known.get("counts")),
+        places(known.get("crps")),
     )
+
+
+def _error(known: Mapping[Any, Any]) -> str:
+    error = places(known.get("error"))
+    return error if error == MISSING else f"{error} ({places(known.get('error_percent'), 2)})"
 
 
 def _yes(value: object) -> str:
