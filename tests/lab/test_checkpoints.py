@@ -150,6 +150,12 @@ def test_a_folder_that_somebody_put_aside_is_no_checkpoint(folder: Path) -> None
     assert saved_steps(folder) == [8]
 
 
+def test_a_checkpoint_may_be_read_by_whoever_may_read_the_study(folder: Path) -> None:
+    (folder / "plain").mkdir()
+
+    assert (folder / "step-00000016").stat().st_mode == (folder / "plain").stat().st_mode
+
+
 def test_a_step_is_saved_once(folder: Path) -> None:
     before = (folder / "step-00000016" / "manifest.json").stat().st_mtime_ns
 

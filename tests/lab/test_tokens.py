@@ -106,6 +106,13 @@ def test_two_processes_that_encode_at_once_leave_one_whole_folder(tiny: Recipe, 
     assert len(list(cache.iterdir())) == 1
 
 
+def test_a_shared_cache_may_be_read_by_others(tiny: Recipe, cache: Path) -> None:
+    data_hash = prepare_tokens(tiny.data).data_hash
+    (cache / "plain").mkdir()
+
+    assert (cache / data_hash).stat().st_mode == (cache / "plain").stat().st_mode
+
+
 def test_the_second_of_two_writers_gives_way(
     tiny: Recipe, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
+import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         return  # the same step of the same recipe is the same state
     with explained(place):
         folder.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".saving-"))
+        aside = folder / f".saving-{uuid.uuid4().hex[:8]}"
+        aside.mkdir()
         try:
             state = save(
                 {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}

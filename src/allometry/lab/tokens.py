@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,7 +86,8 @@ def _encode_into(folder: Path, corpus: Corpus, vocab: int) -> None:
     """Fill a cache folder aside and put it in place whole; the first of two writers wins."""
     with explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".encoding-"))
+        aside = folder.parent / f".encoding-{uuid.uuid4().hex[:8]}"
+        aside.mkdir()
         try:
             tokenizer = _train_bpe(corpus.train, vocab)
             _save_array(aside / "train.npy", _encode(tokenizer, corpus.train))

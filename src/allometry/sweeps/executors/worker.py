@@ -89,11 +89,12 @@ def _train(recipe: Recipe, job: dict[str, Any], answers: RawIOBase, over: thread
 @contextmanager
 def _patiently_locked(path: Path, run_id: str) -> Iterator[None]:
     """Hold a run; wait for the worker of a killed sweep that is still saving it."""
+    busy = f"Run {run_id} is being trained by another process; wait for it to end."
     deadline = time.monotonic() + _PATIENCE
     while True:
         with ExitStack() as stack:
             try:
-                stack.enter_context(locked(path, busy=f"Run {run_id} is being trained by another process."))
+                stack.enter_context(locked(path, busy=busy))
             except StudyBusy:
                 if time.monotonic() > deadline:
                     raise
