@@ -13,7 +13,7 @@ from allometry.errors import StudyError
 from allometry.recipe import Recipe
 from allometry.runs.study import Study
 from allometry.sweeps.executors import local
-from allometry.sweeps.executors.definition import Job
+from allometry.sweeps.executors.definition import Died, Event, Job
 from allometry.sweeps.executors.local import LocalExecutor
 
 
@@ -86,3 +86,21 @@ def test_the_workers_are_python_as_it_runs_here(tmp_path: Path) -> None:
 
     assert isinstance(command, list)
     assert command[0] == sys.executable
+
+
+def test_a_worker_that_ends_by_its_own_error_is_told_from_one_that_was_killed(
+    tmp_path: Path, tiny: Recipe
+) -> None:
+    study = Study.create(tmp_path / "study", "")
+    events: list[Event] = []
+
+    with closing(LocalExecutor(workers=1, log=tmp_path / "workers.log", device="abacus")) as executor:
+        executor.start(Job(recipe=tiny, study=str(study.folder), design="grid"))
+        while not events:
+            events = executor.wait(30.0)
+
+    (died,) = events
+    assert isinstance(died, Died)
+    assert not died.by_signal
+    assert died.reason.startswith("its worker ended with code 1: RuntimeError: ")
+    assert "abacus" in died.reason
