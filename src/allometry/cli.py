@@ -53,6 +53,7 @@ def quickstart(
 
     if dry_run:
         return sweep(quickstart_path(), dry_run=True, json=json)
+    drawn = folder / "forecast.svg"
     return numbered(
         {
             f"sweep {folder}": lambda: sweep(quickstart_path(), into=folder, workers=workers, json=json),
@@ -60,7 +61,7 @@ def quickstart(
             f"check {folder}": lambda: check(folder, json=json),
             f"forecast {folder}": lambda: forecast(folder, json=json),
             f"sweep {folder} --target": lambda: sweep(folder, target=True, workers=workers, json=json),
-            f"score {folder}": lambda: score(folder, json=json),
+            f"score {folder} --picture {drawn}": lambda: score(folder, picture=drawn, json=json),
             f"plan {folder}": lambda: plan(folder, json=json),
             f"report {folder}": lambda: report(folder, json=json),
         }
@@ -292,19 +293,24 @@ def forecast(
 
 
 @app.command(sort_key=7)
-def score(study: Path, *, json: Flag = False) -> int:
+def score(study: Path, *, picture: Path | None = None, json: Flag = False) -> int:
     """Compare every registered forecast of a study with the run it was about.
 
     Parameters
     ----------
     study
         The folder of a study.
+    picture
+        Where to save the forecast and its outcome as a picture: a .svg or .png file.
     json
         Print the scores as JSON.
     """
     from allometry.forecasts.scoring import describe_score
+    from allometry.report.pictures import save_forecast_picture
     from allometry.report.terminal import show
 
+    if picture:
+        save_forecast_picture(al.Study.open(study), picture)
     scores = al.score(al.Study.open(study))
     lines = [f"Forecast {row['number']}: {describe_score(row)}" for _, row in scores.iterrows()]
     return show(scores, "\n".join(lines) or "No forecast is registered.", json)

@@ -83,3 +83,15 @@ def test_a_far_forecast_is_reported_and_a_near_one_is_not(ladder: MakeRuns) -> N
     assert check_forecast(found, found.predict(params=6e7, tokens=3e9)) == []
     far = check_forecast(found, found.predict(params=7e9, tokens=1e11))
     assert [finding.code for finding in far] == ["far_forecast"]
+
+
+def test_runs_whose_sizes_gain_differently_from_data_leave_a_pattern(
+    ladder: MakeRuns, changed: MakeRuns
+) -> None:
+    runs = ladder()
+    steeper = np.log(runs.column("params") / 1e7) * np.log(runs.column("tokens") / 1e9)
+
+    found = codes(changed(runs, loss=runs.column("loss") * np.exp(-0.02 * steeper)))
+
+    assert "residual_pattern" in found
+    assert "residual_pattern" not in codes(ladder(noise=0.004))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,15 +215,11 @@ def _residual_pattern(fit: Fit) -> Finding | None:
     residuals = fit.residuals()
     if np.ptp(residuals) < 1e-12 or len(residuals) < 8:
         return None
-    found = {}
-    for name, values in fit.data.inputs.items():
-        middle = np.abs(np.log(values) - np.median(np.log(values)))
-        for what, along in (
-            (fit.inputs[name], values),
-            (f"distance from the middle {fit.inputs[name]}", middle),
-        ):
-            if np.ptp(along) > 0:
-                found[what] = float(spearmanr(residuals, along).statistic)
+    found = {
+        what: float(spearmanr(residuals, along).statistic)
+        for what, along in _directions(fit).items()
+        if np.ptp(along) > 0
+    }
     what, worst = max(found.items(), key=lambda pair: abs(pair[1]))
     if abs(worst) < PATTERN:
         return None
@@ -233,6 +230,18 @@ def _residual_pattern(fit: Fit) -> Finding | None:
         evidence=found,
         remedy="The form may be wrong for these runs: compare laws by how they forecast the largest runs.",
     )
+
+
+def _directions(fit: Fit) -> dict[str, Array]:
+    """What residuals may follow: each input, its distance from the middle, and two inputs together."""
+    logs = {fit.inputs[name]: np.log(values) for name, values in fit.data.inputs.items()}
+    found = dict(logs)
+    for column, values in logs.items():
+        found[f"distance from the middle {column}"] = np.abs(values - np.median(values))
+    for (one, x), (other, y) in combinations(logs.items(), 2):
+        # Large in both and small in both against large in one: what a sum of separate terms cannot bend to.
+        found[f"{one} and {other} together"] = (x - x.mean()) * (y - y.mean())
+    return found
 
 
 def _influence(fit: Fit) -> Finding | None:

@@ -106,6 +106,11 @@ def train(
     return run
 
 
+def use_threads(count: int) -> None:
+    """Compute with so many threads from now on; the bits of a run depend on it."""
+    torch.set_num_threads(count)
+
+
 @dataclass
 class _Training:
     """One sitting in progress: the only mutable state of the lab."""

@@ -32,9 +32,9 @@ _PATIENCE = 30.0  # seconds a worker of a killed sweep may take to save and let 
 def main() -> None:
     """Take jobs until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the sweep, which asks the workers to stop
-    import torch
+    from allometry.lab.loop import use_threads
 
-    torch.set_num_threads(1)
+    use_threads(1)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not look like an answer
     jobs: queue.Queue[str | None] = queue.Queue()
