@@ -30,7 +30,7 @@ from allometry.sweeps.designs import Ladder
 from allometry.sweeps.running import run_sweep
 
 ladder = read_choice(Ladder, tomllib.loads(sys.argv[1]), "ladder")
-run_sweep(ladder, Study.create(sys.argv[2], sys.argv[1]), workers=2, checkpoint_seconds=0.05)
+run_sweep(ladder, Study.create(sys.argv[2], sys.argv[1]), workers=2, checkpoint_seconds=0.1)
 """
 PATIENCE = 120.0  # seconds until a sweep counts as hanging
 
@@ -137,7 +137,8 @@ def assert_untouched(files: dict[Path, int]) -> None:
 @pytest.fixture(scope="module")
 def ladder(tiny: Recipe) -> Ladder:
     sizes = (Size(width=16, layers=1, heads=1), Size(width=24, layers=2, heads=1))
-    return Ladder(base=tiny, sizes=sizes, horizons=(81 * 64, 203 * 64), check_tokens=33 * 64)
+    horizons = (81 * 64, 203 * 64)
+    return Ladder(base=tiny, sizes=sizes, horizons=horizons, check_tokens=33 * 64, check_factors=(1.0,))
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +152,7 @@ def undisturbed(ladder: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Und
     assert process.wait(PATIENCE) == 0
     ended = time.monotonic()
     process.communicate()
-    assert len(curves(sweep.folder)) == 12
+    assert len(curves(sweep.folder)) == 8
     return Undisturbed(
         curves=curves(sweep.folder),
         losses=losses(sweep.folder),
