@@ -16,7 +16,7 @@ from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
 
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37}
-SPEC = 'name = "{name}"\nlaw = "chinchilla"\nplan_factor = 10\n[target]\ntokens = 300000000\n'
+SPEC = 'name = "{name}"\nplan_factor = 10\n[[fits]]\nlaw = "chinchilla"\n[target]\ntokens = 300000000\n'
 
 
 def made_run(run_id: str, params: float, tokens: float, design: str = "ladder", noise: float = 0.0) -> Run:

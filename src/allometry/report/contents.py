@@ -131,9 +131,8 @@ def _of_study(
 ) -> Contents:
     spec = study.spec()
     measured = runs[0] if runs else study.runs()
-    stored, unread = _stored_fits(study.folder / "fits")
-    main = str(spec.get("law", ""))
-    every = sorted([*fits, *stored], key=lambda fit: fit.law.name != main)
+    stored, unread = _stored_fits(study.folder / "fits", _asked_fits(spec))
+    every = [*fits, *stored]
     registered, chain, broken = _register(study)
     planned, refusal = (plans, "") if plans else _plan(every, measured, spec)
     return Contents(
@@ -150,9 +149,16 @@ def _of_study(
     )
 
 
-def _stored_fits(folder: Path) -> tuple[list[Fit], list[Finding]]:
+def _asked_fits(spec: dict[str, Any]) -> list[str]:
+    """Names of the fits that study.toml asks for; the first one forecasts and plans."""
+    return [str(entry.get("name") or entry.get("law", "")) for entry in spec.get("fits", [])]
+
+
+def _stored_fits(folder: Path, asked: list[str]) -> tuple[list[Fit], list[Finding]]:
+    """Those asked for first, in their order; then whatever else was saved there."""
     fits, unread = [], []
-    for path in sorted(folder.glob("*.json")):
+    place = {name: number for number, name in enumerate(asked)}
+    for path in sorted(folder.glob("*.json"), key=lambda path: (place.get(path.stem, len(place)), path.stem)):
         try:
             fits.append(Fit.load(path))
         except InputError as error:
