@@ -18,6 +18,7 @@ from allometry.planning.allocation import allocate
 from allometry.report import write_report
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
+from allometry.sweeps.fits import largest_flops
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -160,6 +161,13 @@ def test_a_law_of_one_input_gets_its_own_charts_and_no_plan(
 
     assert "No plan:" in page.words
     assert "held, not fitted" in page.words
+
+
+def test_a_run_that_diverged_does_not_set_the_budget_of_the_plan(make_study: Callable[..., Study]) -> None:
+    study = make_study("fitted")
+    study.save_run(Run(run_id="huge", status="diverged", values={"flops": 1e30}))
+
+    assert largest_flops(study.runs()) == pytest.approx(6 * 1e7 * 3e8)
 
 
 @pytest.mark.usefixtures("words_only")

@@ -19,6 +19,7 @@ from allometry.forecasts.scoring import score
 from allometry.planning.allocation import Plan, allocate
 from allometry.runs.run import Runs
 from allometry.runs.study import Study
+from allometry.sweeps.fits import largest_flops
 
 Item = Study | Runs | Fit | Plan | Forecast
 PLAN_FACTOR = 10.0  # of the largest run's compute, where study.toml does not say
@@ -188,20 +189,13 @@ def _register(study: Study) -> tuple[list[Stated], str, list[Finding]]:
 def _plan(fits: list[Fit], runs: Runs, spec: dict[str, Any]) -> tuple[list[Plan], str]:
     if not fits:
         return [], ""
-    largest = _largest_flops(runs)
+    largest = largest_flops(runs)
     if not math.isfinite(largest):
         return [], "the runs do not say how much compute they took"
     try:
         return [allocate(fits[0], flops=float(spec.get("plan_factor", PLAN_FACTOR)) * largest)], ""
     except (FitError, InputError, Refusal) as error:
         return [], str(error)
-
-
-def _largest_flops(runs: Runs) -> float:
-    done = runs.where("status = 'done'") if "status" in runs.table.columns else runs
-    if "flops" not in done.table.columns or not len(done):
-        return math.nan
-    return float(pd.Series(done.column("flops")).max())
 
 
 def _problem(code: str, sentence: str, remedy: str) -> Finding:

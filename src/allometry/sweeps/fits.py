@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -91,15 +92,25 @@ def forecast_from(source: Path, *, level: float, inputs: Mapping[str, float]) ->
 
 
 def plan_budget(source: Path) -> float:
-    """The compute of a study's planning question: plan_factor times its largest run.
+    """The compute of a study's planning question: plan_factor times its largest finished run.
 
     Raises:
-        InputError: If the source is not a study.
+        InputError: If the source is not a study, or none of its runs says how much compute it took.
     """
     if not source.is_dir():
         raise InputError("Say for which compute: --flops 1e21.")
     study = Study.open(source)
-    return read_spec(study).plan_factor * float(np.nanmax(study.runs().column("flops")))
+    largest = largest_flops(study.runs())
+    if not math.isfinite(largest):
+        raise InputError(f"No finished run of {source} says how much compute it took: give --flops 1e21.")
+    return read_spec(study).plan_factor * largest
+
+
+def largest_flops(runs: Runs) -> float:
+    """Most compute of a run that is done, NaN if none says; a diverged one did not spend its budget."""
+    done = runs.where("status = 'done'") if "status" in runs.table.columns else runs
+    flops = done.column("flops") if "flops" in done.table.columns else np.empty(0)
+    return float(np.nanmax(flops)) if np.isfinite(flops).any() else math.nan
 
 
 def runs_to_fit(source: Path, *, columns: Mapping[str, str], where: str, because: str) -> Runs:
