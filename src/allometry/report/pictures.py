@@ -28,6 +28,8 @@ def save_forecast_picture(study: Study, path: Path) -> Path:
     last = stated[-1]
     run = study.run(last.target)
     outcome = run.values.get(last.forecast.output) if run is not None and run.status == "done" else None
-    chart = plots.forecast_and_outcome(last.forecast, main_fit(study.folder), outcome=outcome)
-    plots.save_picture(chart, path)
+    fit = main_fit(study.folder)
+    # Made anew since, it is not the fit that the forecast came from: then only what was stated is drawn.
+    known = fit if fit.fit_hash == last.forecast.fit_hash else None
+    plots.save_picture(plots.forecast_and_outcome(last.forecast, known, outcome=outcome), path)
     return path
