@@ -68,6 +68,13 @@ def test_a_specification_that_is_not_toml_is_refused_before_anything_is_written(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_specification_that_is_not_utf8_is_refused_with_its_name(study: Study) -> None:
+    (study.folder / "study.toml").write_bytes('name = "é"'.encode("latin-1"))
+
+    with pytest.raises(InputError, match=r"study\.toml is not UTF-8 text \(byte 9\)"):
+        study.spec()
+
+
 def test_a_study_under_a_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

@@ -58,7 +58,7 @@ class Study:
         path = Path(folder) / SPEC
         if not path.exists():
             write_atomically(path, spec)
-        elif read_toml(path.read_text(), str(path)) != wanted:
+        elif read_toml_file(path) != wanted:
             raise StudyError(
                 f"{path} already describes another study. Choose another folder, "
                 f"or go on with that one by giving the folder instead of a specification."
@@ -80,8 +80,7 @@ class Study:
 
     def spec(self) -> dict[str, Any]:
         """The specification, as read from study.toml."""
-        path = self.folder / SPEC
-        return read_toml(path.read_text(), str(path))
+        return read_toml_file(self.folder / SPEC)
 
     def run_folder(self, run_id: str) -> Path:
         """Where the files of one run are."""
@@ -154,6 +153,19 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not valid TOML: {error}.") from error
+
+
+def read_toml_file(path: Path) -> dict[str, Any]:
+    """Parse a TOML file, which is UTF-8 whatever the system's own encoding is.
+
+    Raises:
+        InputError: If it is not UTF-8, or not TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start + 1}); save it as UTF-8.") from error
+    return read_toml(text, str(path))
 
 
 def _read_run(path: Path) -> Run:

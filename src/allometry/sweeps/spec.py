@@ -10,7 +10,7 @@ from pydantic import Field
 
 from allometry.errors import InputError, RecipeError
 from allometry.recipe import choice, read_choice
-from allometry.runs.study import SPEC, Study, read_toml
+from allometry.runs.study import SPEC, Study, read_toml_file
 from allometry.sweeps.designs import Grid, Ladder, Size, Target
 
 
@@ -117,7 +117,7 @@ def read_spec_file(path: Path) -> StudySpec:
     file = path / SPEC if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"There is no study at {path}: give a study.toml, or a folder that holds one.")
-    return read_choice(StudySpec, read_toml(file.read_text(), str(file)), str(file))
+    return read_choice(StudySpec, read_toml_file(file), str(file))
 
 
 def open_study(path: Path, into: Path | None) -> Study:
@@ -128,4 +128,5 @@ def open_study(path: Path, into: Path | None) -> Study:
     """
     if path.is_dir():
         return Study.open(path)
-    return Study.create(into or Path(read_spec_file(path).name), path.read_text())
+    spec = read_spec_file(path)
+    return Study.create(into or Path(spec.name), path.read_text(encoding="utf-8"))
