@@ -4,7 +4,8 @@ study.toml                 what is studied: data, architecture, optimizer, desig
 runs/<run_id>/recipe.toml  what determines the run
 runs/<run_id>/run.json     what was measured; written last, so its presence means the run ended
 runs/<run_id>/history.jsonl  the curve: one line a logged step
-fits/ forecasts.jsonl report.html
+data/<hash>.json           which text: origin, sha256, every file with its hash
+fits/ forecasts.jsonl report.html workers.log
 """
 
 from __future__ import annotations
