@@ -12,7 +12,7 @@ import pytest
 from allometry.errors import RecipeError, Refusal
 from allometry.recipe import Cosine, Recipe, Wsd
 from allometry.runs.run import Run, Runs
-from allometry.sweeps.designs import Grid, Ladder, Planned, Size, Target, best_learning_rate
+from allometry.sweeps.designs import Grid, Ladder, Planned, Size, Target, rate_trend
 
 RATE_DIGITS = 0.005  # a rate is written with three digits
 CHECK, MIDDLE = 16 * 64, 64 * math.sqrt(28 * 44)  # tokens of a check; geometric mean of the horizons
@@ -27,10 +27,6 @@ def ended(recipe: Recipe, loss: float) -> Run:
     if math.isnan(loss):
         return Run(run_id=recipe.run_id, status="diverged")
     return Run(run_id=recipe.run_id, status="done", values={"loss": loss})
-
-
-def with_rate(recipe: Recipe, rate: float) -> Recipe:
-    return replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=rate))
 
 
 def checks_of(ladder: Ladder, width: int) -> list[Recipe]:
@@ -85,16 +81,15 @@ def test_checks_try_multiples_of_the_rule(checked: Ladder) -> None:
     assert all(check.tokens == checked.check_tokens for check in checks_of(checked, 16))
 
 
-def test_a_rung_is_stated_once_its_own_checks_have_ended(checked: Ladder) -> None:
-    narrow = checks_of(checked, 16)
+def test_rungs_are_stated_once_all_checks_have_ended(checked: Ladder) -> None:
+    narrow, wide = (checks_of(checked, width) for width in (16, 24))
 
     nothing = checked.recipes(Runs.of([]))
-    some = checked.recipes(Runs.of([ended(check, 4.0) for check in narrow[:2]]))
-    all_of_one = checked.recipes(Runs.of([ended(check, 4.0) for check in narrow]))
+    some = checked.recipes(Runs.of([ended(check, 4.0) for check in narrow]))
+    everything = checked.recipes(Runs.of([ended(check, 4.0) for check in narrow + wide]))
 
     assert designs(nothing) == designs(some) == {"learning_rate_check": 6}
-    rung = [planned.recipe for planned in all_of_one if planned.design != "learning_rate_check"]
-    assert [recipe.architecture.width for recipe in rung] == [16, 16, 16]
+    assert designs(everything) == designs(checked.outline())
 
 
 def test_a_check_that_failed_is_waited_for(checked: Ladder) -> None:
@@ -104,89 +99,102 @@ def test_a_check_that_failed_is_waited_for(checked: Ladder) -> None:
     assert designs(checked.recipes(runs)) == {"learning_rate_check": 6}
 
 
-def test_the_rung_takes_the_best_rate_of_its_checks_carried_to_its_horizons(checked: Ladder) -> None:
-    best = 1.2 * rule(16, CHECK)
-    runs = Runs.of([ended(check, parabola(check, best)) for check in checks_of(checked, 16)])
+def test_the_trunks_take_the_best_factor_of_the_checks_carried_to_their_horizons(checked: Ladder) -> None:
+    all_checks = [(check, width) for width in (16, 24) for check in checks_of(checked, width)]
+    runs = Runs.of([ended(check, parabola(check, 1.2 * rule(width, CHECK))) for check, width in all_checks])
 
-    rates = {
-        planned.recipe.optimizer.learning_rate
-        for planned in checked.recipes(runs)
-        if planned.design != "learning_rate_check"
-    }
+    rates = {p.recipe.architecture.width: p.recipe.optimizer.learning_rate for p in checked.recipes(runs)[6:]}
 
-    assert list(rates) == pytest.approx([1.2 * rule(16, MIDDLE)], rel=2 * RATE_DIGITS)
+    expected = {width: 1.2 * rule(width, MIDDLE) for width in (16, 24)}
+    assert rates == pytest.approx(expected, rel=2 * RATE_DIGITS)
 
 
-@pytest.mark.parametrize("factor", [0.75, 1.0, 1.33])
-def test_an_exact_parabola_gives_its_minimum(checked: Ladder, factor: float) -> None:
-    checks = checks_of(checked, 16)
-    best = factor * rule(16, CHECK)
-
-    found = best_learning_rate(checks, [parabola(check, best) for check in checks])
-
-    assert found == pytest.approx(best, rel=RATE_DIGITS)
+def basin(factor: float, width: float, *, best: float, tilt: float = 0.0) -> float:
+    """A loss whose least is at best * (width / 32)^tilt, on a level of its own for each width."""
+    return 100 / width + 0.2 * (math.log(factor) - math.log(best) - tilt * math.log(width / 32)) ** 2
 
 
-def test_the_parabola_goes_through_the_best_and_its_neighbours_only(tiny: Recipe) -> None:
-    checks = [with_rate(tiny, 0.01 * 2.0**k) for k in (4, -2, 0, 2, 1, -1)]  # in no order
-    losses = [parabola(check, 0.0105) for check in checks]
-    losses[0] += 50.0  # far off the parabola, and far from the best
-
-    assert best_learning_rate(checks, losses) == pytest.approx(0.0105, rel=RATE_DIGITS)
+FACTORS, WIDTHS = [0.5, 1.0, 2.0] * 3, [16.0] * 3 + [32.0] * 3 + [64.0] * 3
 
 
-@pytest.mark.parametrize("losses", [[3.0, 3.1, 3.2], [3.2, 3.1, 3.0], [3.0, 3.0, 3.0]])
-def test_a_minimum_at_an_end_is_the_rate_that_was_tried(checked: Ladder, losses: list[float]) -> None:
-    checks = checks_of(checked, 16)
+@pytest.mark.parametrize(("best", "tilt"), [(0.75, 0.0), (1.0, 0.3), (1.4, -0.2)])
+def test_a_common_basin_gives_its_minimum_and_its_drift(best: float, tilt: float) -> None:
+    losses = [basin(f, w, best=best, tilt=tilt) for f, w in zip(FACTORS, WIDTHS, strict=True)]
 
-    assert best_learning_rate(checks, losses) == checks[losses.index(3.0)].optimizer.learning_rate
+    trend = rate_trend(FACTORS, WIDTHS, losses)
+
+    for width in (16, 32, 64, 96):
+        assert trend.factor(width) == pytest.approx(min(max(best * (width / 32) ** tilt, 0.5), 2.0))
 
 
-@pytest.mark.parametrize(
-    ("losses", "best"),
-    [([3.2, 3.1, math.nan], 1), ([math.nan, 3.1, 3.2], 1), ([3.1, math.nan, math.nan], 0)],
-)
-def test_diverged_checks_are_left_out(checked: Ladder, losses: list[float], best: int) -> None:
-    checks = checks_of(checked, 16)
+def test_two_widths_make_no_drift() -> None:
+    losses = [basin(f, w, best=1.1, tilt=0.4) for f, w in zip(FACTORS[:6], WIDTHS[:6], strict=True)]
 
-    assert best_learning_rate(checks, losses) == checks[best].optimizer.learning_rate
+    assert rate_trend(FACTORS[:6], WIDTHS[:6], losses).tilt == 0.0
+
+
+def test_one_size_without_a_basin_of_its_own_does_not_decide() -> None:
+    losses = [basin(f, w, best=1.0) for f, w in zip(FACTORS, WIDTHS, strict=True)]
+    flat = [6.26, 6.255, 6.25, *losses[3:]]  # falls to the highest rate by less than the noise of a run
+
+    trend = rate_trend(FACTORS, WIDTHS, flat)
+
+    assert 0.75 < trend.factor(16) < 1.5
+    assert 0.75 < trend.factor(96) < 1.5
+
+
+def test_diverged_checks_are_left_out_of_the_trend() -> None:
+    losses = [basin(f, w, best=0.8) for f, w in zip(FACTORS, WIDTHS, strict=True)]
+    four = [*FACTORS, 4.0], [*WIDTHS, 64.0], [*losses, math.nan]
+
+    trend = rate_trend(*four)
+
+    assert trend.factor(32) == pytest.approx(0.8)
+    assert trend.highest == 2.0
+
+
+@pytest.mark.parametrize(("losses", "best"), [([3.0, 3.1, 3.2], 0.5), ([3.2, 3.1, 3.0], 2.0)])
+def test_losses_without_a_basin_give_the_best_factor_that_was_tried(losses: list[float], best: float) -> None:
+    trend = rate_trend(FACTORS, WIDTHS, losses * 3)
+
+    assert trend.factor(32) == best
+
+
+def test_a_minimum_outside_the_tried_factors_is_not_believed() -> None:
+    losses = [basin(f, w, best=5.0) for f, w in zip(FACTORS, WIDTHS, strict=True)]
+
+    assert rate_trend(FACTORS, WIDTHS, losses).factor(32) == 2.0
 
 
 def test_checks_that_all_diverged_are_refused_with_the_way_out(checked: Ladder) -> None:
-    runs = Runs.of([ended(check, math.nan) for check in checks_of(checked, 24)])
+    runs = Runs.of([ended(check, math.nan) for width in (16, 24) for check in checks_of(checked, width)])
 
-    with pytest.raises(Refusal, match="width 24 diverged; lower the base learning_rate"):
+    with pytest.raises(Refusal, match="width 16 diverged; lower the base learning_rate"):
         checked.recipes(runs)
 
 
 def test_no_check_leaves_the_rule(ladder: Ladder) -> None:
-    assert best_learning_rate([], []) is None
+    assert rate_trend([], [], []).factor(16) == 1.0
     assert ladder.recipes(Runs.of([])) == ladder.outline()
 
 
-@pytest.fixture
-def three(checked: Ladder) -> Ladder:
+def test_the_trend_of_the_checked_sizes_gives_the_rate_of_the_target(checked: Ladder) -> None:
     widths = (16, 24, 48)
-    return replace(checked, sizes=tuple(Size(width=width, layers=1, heads=1) for width in widths))
-
-
-def test_the_trend_of_three_checked_sizes_gives_the_rate_of_another(three: Ladder) -> None:
-    best = {width: 1.1 * rule(16, CHECK) * (width / 16) ** -0.8 for width in (16, 24, 48)}
+    three = replace(checked, sizes=tuple(Size(width=width, layers=1, heads=1) for width in widths))
+    best = {width: 1.1 * rule(width, CHECK) * (width / 16) ** 0.2 for width in widths}
     runs = Runs.of([ended(c, parabola(c, best[w])) for w in best for c in checks_of(three, w)])
     target = Target(ladder=three, size=Size(width=96, layers=2, heads=4), tokens=64 * 100)
 
     (planned,) = target.recipes(runs)
 
-    expected = 1.1 * rule(16, 6400) * (96 / 16) ** -0.8  # the power law goes on
+    expected = 1.1 * rule(96, 6400) * (96 / 16) ** 0.2  # the power law goes on
     assert planned.recipe.optimizer.learning_rate == pytest.approx(expected, rel=4 * RATE_DIGITS)
     assert (planned.recipe.architecture.width, planned.recipe.tokens, planned.recipe.parent) == (96, 6400, "")
     assert planned.design == "target"
 
 
-def test_two_checked_sizes_make_no_trend(three: Ladder) -> None:
-    runs = Runs.of([ended(c, parabola(c, 0.003)) for w in (16, 24) for c in checks_of(three, w)])
-
-    rate = three.learning_rate(Size(width=96, layers=2, heads=4), 6400, runs)
+def test_a_target_before_any_check_takes_the_rule(checked: Ladder) -> None:
+    rate = checked.learning_rate(Size(width=96, layers=2, heads=4), 6400, Runs.of([]))
 
     assert rate == pytest.approx(rule(96, 6400), rel=RATE_DIGITS)
 

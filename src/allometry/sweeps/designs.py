@@ -16,6 +16,7 @@ from allometry.recipe import Recipe, Wsd, choice, read_choice
 from allometry.runs.run import Runs
 
 _HORIZON_EXPONENT = -0.5  # of the best learning rate in the tokens of the run
+_NO_BASIN = 1e-9  # nats per squared log: a curvature of rounding size is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +56,12 @@ class Size:
 class Ladder:
     """Sizes times token horizons; each size is one trunk with a decay branch per horizon.
 
-    The learning rate of each size is checked first by short runs, at `check_factors` times a rule, and the
-    minimum of a parabola through the best three is taken. The rule is base rate * (base width / width) *
-    (tokens / base tokens)^-1/2. Its width part: Yang et al. 2022, arXiv:2203.03466, table 3, matrices under
-    Adam. Its horizon part, by which the best rate of a short check is also carried to longer runs: Schaipp
-    et al. 2025, arXiv:2501.18965; without it a check picks a rate several times too high for the run
-    (docs/decisions/0006-learning-rates-carried-over-horizons.md).
+    The learning rate of each size is checked first by short runs, at `check_factors` times the rule
+    base rate * (base width / width) * (tokens / base tokens)^-1/2, and the trunks train at the rule times the
+    factor that `rate_trend` finds best for their width. The rule's width part: Yang et al. 2022,
+    arXiv:2203.03466, table 3, matrices under Adam. Its horizon part, which also carries the best rate of a
+    short check to longer runs: Schaipp et al. 2025, arXiv:2501.18965; without it a check picks a rate several
+    times too high (docs/decisions/0006-learning-rates-carried-over-horizons.md).
 
     Attributes:
         base: What all runs share; its rate is the one for its own width and tokens.
@@ -85,39 +86,18 @@ class Ladder:
         self.outline()  # every rung must be a legal recipe before the first is trained
 
     def recipes(self, runs: Runs) -> list[Planned]:
-        """Checks of all sizes, and trunk and branches of every size whose checks have ended."""
-        planned: list[Planned] = []
-        for size in self.sizes:
-            checks = self._checks(size)
-            planned += [Planned(recipe=check, design="learning_rate_check") for check in checks]
-            losses = final_losses(runs, checks)
-            if losses is not None:
-                planned += self._rung(size, self._carried(best_learning_rate(checks, losses), size))
-        return planned
+        """Checks of all sizes; trunks and branches once all checks have ended."""
+        trend = self._trend(runs)
+        return self._all_checks() if trend is None else self._planned(trend)
 
     def outline(self) -> list[Planned]:
-        """All runs, with the learning rates of the rule where the check will decide."""
-        checks = [
-            Planned(recipe=c, design="learning_rate_check") for s in self.sizes for c in self._checks(s)
-        ]
-        rungs = [self._rung(size, self._rule(size, self._middle_horizon)) for size in self.sizes]
-        return checks + [planned for rung in rungs for planned in rung]
+        """All runs, with the learning rates of the rule where the checks will decide."""
+        return self._planned(RateTrend())
 
     def learning_rate(self, size: Size, tokens: int, runs: Runs) -> float:
-        """The rate for a run outside the ladder: the trend of the checked rates over the width, carried on.
-
-        A line through log rate against log width when three sizes were checked; else the rule.
-        """
-        checked = [(s.width, self._checks(s)) for s in self.sizes]
-        known = [(width, c, losses) for width, c in checked if (losses := final_losses(runs, c)) is not None]
-        best = [(width, best_learning_rate(c, losses)) for width, c, losses in known]
-        points = [(math.log(width), math.log(rate)) for width, rate in best if rate is not None]
-        if len({x for x, _ in points}) < 3:
-            return self._rule(size, tokens)
-        log_widths, log_rates = np.array(points).T
-        slope, level = np.polyfit(log_widths, log_rates, deg=1)
-        checked_rate = math.exp(level + slope * math.log(size.width))
-        return _rounded(checked_rate * (tokens / self.check_tokens) ** _HORIZON_EXPONENT)
+        """The rate for a run outside the ladder: the rule, times the factor of the checks' trend if known."""
+        trend = self._trend(runs) or RateTrend()
+        return _rounded(self._rule(size, tokens) * trend.factor(size.width))
 
     def at(self, size: Size, *, tokens: int, learning_rate: float) -> Recipe:
         """The base recipe at another size, budget and rate."""
@@ -134,17 +114,40 @@ class Ladder:
 
     def _rule(self, size: Size, tokens: float) -> float:
         wider, longer = size.width / self.base.architecture.width, tokens / self.base.tokens
-        return _rounded(self.base.optimizer.learning_rate / wider * longer**_HORIZON_EXPONENT)
+        return self.base.optimizer.learning_rate / wider * math.pow(longer, _HORIZON_EXPONENT)
 
-    def _carried(self, checked_rate: float | None, size: Size) -> float:
-        """The rate of a trunk, from the best rate of its checks if there were any."""
-        if checked_rate is None:
-            return self._rule(size, self._middle_horizon)
-        return _rounded(checked_rate * (self._middle_horizon / self.check_tokens) ** _HORIZON_EXPONENT)
+    def _trend(self, runs: Runs) -> RateTrend | None:
+        """What the checks say; None while one is still to be made."""
+        factors: list[float] = []
+        widths: list[float] = []
+        losses: list[float] = []
+        for size in self.sizes if self.check_tokens else ():
+            found = final_losses(runs, self._checks(size))
+            if found is None:
+                return None
+            if not np.isfinite(found).any():
+                raise Refusal(
+                    f"Every learning-rate check at width {size.width} diverged; lower the base learning_rate."
+                )
+            factors += self.check_factors
+            widths += [size.width] * len(found)
+            losses += found
+        return rate_trend(factors, widths, losses)
+
+    def _planned(self, trend: RateTrend) -> list[Planned]:
+        return self._all_checks() + [
+            planned
+            for size in self.sizes
+            for planned in self._rung(
+                size, _rounded(self._rule(size, self._middle_horizon) * trend.factor(size.width))
+            )
+        ]
+
+    def _all_checks(self) -> list[Planned]:
+        sizes = self.sizes if self.check_tokens else ()
+        return [Planned(recipe=c, design="learning_rate_check") for s in sizes for c in self._checks(s)]
 
     def _checks(self, size: Size) -> list[Recipe]:
-        if not self.check_tokens:
-            return []
         rule = self._rule(size, self.check_tokens)
         rates = [_rounded(rule * factor) for factor in self.check_factors]
         return [self.at(size, tokens=self.check_tokens, learning_rate=rate) for rate in rates]
@@ -207,35 +210,55 @@ class Target:
         return self.recipes(Runs.of([]))
 
 
-def best_learning_rate(checks: Sequence[Recipe], losses: Sequence[float]) -> float | None:
-    """The rate at the minimum of a parabola in log rate through the best check and its neighbours.
+@dataclass(frozen=True, kw_only=True)
+class RateTrend:
+    """The best learning rate as a multiple of a rule, a power of the width: middle * (width / centre)^tilt.
+
+    Attributes:
+        lowest, highest: The multiples that were tried; no other is given, whatever the width.
+    """
+
+    middle: float = 1.0
+    tilt: float = 0.0
+    centre: float = 1.0
+    lowest: float = 0.0
+    highest: float = math.inf
+
+    def factor(self, width: float) -> float:
+        """The multiple for a width."""
+        return min(max(self.middle * math.pow(width / self.centre, self.tilt), self.lowest), self.highest)
+
+
+def rate_trend(factors: Sequence[float], widths: Sequence[float], losses: Sequence[float]) -> RateTrend:
+    """Find the best multiple of the rule from the checks of all sizes together.
+
+    Least squares of loss = level of the size + c z^2 + d z + e z x, with z the log of the multiple and x the
+    log of the width from its mean: one basin for all sizes, whose minimum -(d + e x) / 2c may drift with the
+    width. The basin of one small size alone is flatter than the noise of a run.
 
     Args:
-        checks: The check runs.
-        losses: Their held-out losses; NaN for one that diverged.
+        factors, widths, losses: One entry a check; NaN for a loss that diverged.
 
     Returns:
-        The rate, the best tried one if it lies at an end, None if there was no check.
-
-    Raises:
-        Refusal: If every check diverged.
+        The trend; without drift for less than three widths; the multiple of least mean loss where the
+        losses have no basin; 1 if there are no checks.
     """
-    if not checks:
-        return None
-    finite = sorted(
-        (math.log(check.optimizer.learning_rate), loss)
-        for check, loss in zip(checks, losses, strict=True)
-        if math.isfinite(loss)
-    )
-    if not finite:
-        width = checks[0].architecture.width
-        raise Refusal(f"Every learning-rate check at width {width} diverged; lower the base learning_rate.")
-    best = min(range(len(finite)), key=lambda k: finite[k][1])
-    if best in (0, len(finite) - 1):
-        return _rounded(math.exp(finite[best][0]))
-    log_rates, values = np.array(finite[best - 1 : best + 2]).T
-    curvature, slope, _ = np.polyfit(log_rates, values, deg=2)
-    return _rounded(math.exp(-slope / (2 * curvature)))
+    tried = [(z, x, y) for z, x, y in zip(factors, widths, losses, strict=True) if math.isfinite(y)]
+    if not tried:
+        return RateTrend()
+    multiple, width, loss = np.array(tried).T
+    edges = {"lowest": float(multiple.min()), "highest": float(multiple.max())}
+    z, centre = np.log(multiple), math.exp(np.log(width).mean())
+    x = np.log(width / centre)
+    levels = (width[:, None] == np.unique(width)).astype(np.float64)
+    drift = z * x * (levels.shape[1] >= 3)
+    (*_, curvature, slope, turn), *_ = np.linalg.lstsq(np.column_stack([levels, z**2, z, drift]), loss)
+    if not curvature > _NO_BASIN:
+        excess = loss - levels @ (levels.T @ loss / levels.sum(axis=0))
+        best = min(np.unique(multiple), key=lambda one: float(excess[multiple == one].mean()))
+        return RateTrend(middle=float(best), **edges)
+    middle, tilt = math.exp(-slope / (2 * curvature)), -turn / (2 * curvature)
+    return RateTrend(middle=middle, tilt=float(tilt), centre=centre, **edges)
 
 
 def final_losses(runs: Runs, recipes: Sequence[Recipe]) -> list[float] | None:
