@@ -88,9 +88,9 @@ def sweep(
     into
         The folder for a study.toml; the study's name if not given.
     target
-        Train the run that the study forecasts, instead of its design.
+        Train the run that the study has forecast, instead of its design.
     workers
-        Worker processes of one thread each; one per core if not given.
+        Worker processes of one thread each; if not given, one per core, or one alone on an accelerator.
     device
         cpu, cuda, cuda:1 …
     dry_run
@@ -98,6 +98,7 @@ def sweep(
     json
         Print the runs as JSON.
     """
+    from allometry.report.registering import require_forecast
     from allometry.report.terminal import show_table
     from allometry.sweeps.progress import open_display
     from allometry.sweeps.spec import open_study, read_spec_file
@@ -108,6 +109,8 @@ def sweep(
     if dry_run:
         return show_table(planned_table(design.outline()), json)
     place = open_study(study, into)
+    if target:
+        require_forecast(place)
     runs = al.run_sweep(design, place, workers=workers, device=device, display=open_display())
     made = planned_table(design.recipes(runs), place)
     return show_table(made, json) or int((made["status"] == "failed").any())

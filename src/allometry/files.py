@@ -66,6 +66,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         sync_folder(path.parent)
 
 
+def sync_file(path: Path) -> None:
+    """Make what was appended to a file survive a power cut."""
+    with explained(path), path.open("ab") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename inside a folder survive a power cut, where the system can."""
     if os.name == "nt":

@@ -80,8 +80,8 @@ def test_mixed_conventions_are_serious_and_come_first(ladder: MakeRuns, changed:
 def test_a_far_forecast_is_reported_and_a_near_one_is_not(ladder: MakeRuns) -> None:
     found = bootstrap(fit("chinchilla", ladder(noise=0.002)), draws=20)
 
-    assert check_forecast(found, found.predict(params=6e7, tokens=3e9)) == []
-    far = check_forecast(found, found.predict(params=7e9, tokens=1e11))
+    assert check_forecast(found.predict(params=6e7, tokens=3e9)) == []
+    far = check_forecast(found.predict(params=7e9, tokens=1e11))
     assert [finding.code for finding in far] == ["far_forecast"]
 
 

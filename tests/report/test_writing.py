@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -228,3 +229,16 @@ def test_what_cannot_be_reported_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one Runs"):
         write_report([Runs.of([]), Runs.of([])], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_the_report_holds_what_reproduces_it(make_study: Callable[..., Study], tmp_path: Path) -> None:
+    study = make_study()
+    record = {"data_hash": "d4ta", "origin": "files <b>.txt", "sha256": "abc123"}
+    (study.folder / "data").mkdir()
+    (study.folder / "data" / "d4ta.json").write_text(json.dumps(record))
+
+    page = write_report(study, tmp_path / "report.html").read_text()
+
+    assert f"allometry sweep study.toml --into {study.folder}" in page
+    assert "plan_factor = 10" in page
+    assert "files &lt;b&gt;.txt, SHA-256 abc123" in page

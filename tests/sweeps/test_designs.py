@@ -187,16 +187,23 @@ def test_the_trend_of_the_checked_sizes_gives_the_rate_of_the_target(checked: La
 
     (planned,) = target.recipes(runs)
 
-    expected = 1.1 * rule(96, 6400) * (96 / 16) ** 0.2  # the power law goes on
+    expected = 1.1 * rule(96, MIDDLE * 6400 / (44 * 64)) * (96 / 16) ** 0.2  # the power law goes on
     assert planned.recipe.optimizer.learning_rate == pytest.approx(expected, rel=4 * RATE_DIGITS)
     assert (planned.recipe.architecture.width, planned.recipe.tokens, planned.recipe.parent) == (96, 6400, "")
     assert planned.design == "target"
 
 
-def test_a_target_before_any_check_takes_the_rule(checked: Ladder) -> None:
-    rate = checked.learning_rate(Size(width=96, layers=2, heads=4), 6400, Runs.of([]))
+def test_a_target_within_the_horizons_has_the_rate_of_a_trunk(ladder: Ladder) -> None:
+    (within,) = Target(ladder=ladder, size=Size(width=96, layers=2, heads=4), tokens=64 * 40).outline()
 
-    assert rate == pytest.approx(rule(96, 6400), rel=RATE_DIGITS)
+    assert within.recipe.optimizer.learning_rate == pytest.approx(rule(96, MIDDLE), rel=RATE_DIGITS)
+
+
+def test_a_target_waits_for_the_checks(checked: Ladder) -> None:
+    target = Target(ladder=checked, size=Size(width=96, layers=2, heads=4), tokens=6400)
+
+    assert target.recipes(Runs.of([])) == []
+    assert len(target.outline()) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,9 @@ def test_a_worker_that_ends_by_its_own_error_is_told_from_one_that_was_killed(
     study = Study.create(tmp_path / "study", "")
     events: list[Event] = []
 
-    with closing(LocalExecutor(workers=1, log=tmp_path / "workers.log", device="abacus")) as executor:
+    never: Any = "never"  # no number: what the worker does not expect and does not catch
+
+    with closing(LocalExecutor(workers=1, log=tmp_path / "w.log", checkpoint_seconds=never)) as executor:
         executor.start(Job(recipe=tiny, study=str(study.folder), design="grid"))
         while not events:
             events = executor.wait(30.0)
@@ -102,5 +105,4 @@ def test_a_worker_that_ends_by_its_own_error_is_told_from_one_that_was_killed(
     (died,) = events
     assert isinstance(died, Died)
     assert not died.by_signal
-    assert died.reason.startswith("its worker ended with code 1: RuntimeError: ")
-    assert "abacus" in died.reason
+    assert died.reason.startswith("its worker ended with code 1: TypeError: ")

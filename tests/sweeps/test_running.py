@@ -75,7 +75,7 @@ def test_checks_come_first_and_decide_the_rate_of_the_rung(
     runs = run_sweep(checked, study).table
 
     order = designs(bench.started)
-    assert order == 2 * (3 * ["learning_rate_check"] + ["trunk", "ladder", "ladder"])
+    assert order == 6 * ["learning_rate_check"] + 2 * ["trunk", "ladder", "ladder"]
     for width, of_size in runs.groupby("width"):
         assert of_size.loc[of_size["design"] != "learning_rate_check", "learning_rate"].nunique() == 1, width
 

@@ -44,7 +44,7 @@ def quick_findings(fit: Fit) -> list[Finding]:
     return _found(fit, _QUICK)
 
 
-def check_forecast(fit: Fit, forecast: Forecast) -> list[Finding]:
+def check_forecast(forecast: Forecast) -> list[Finding]:
     """How far a forecast goes beyond the runs it is made from."""
     outside = {column: factor for column, factor in forecast.beyond.items() if factor > FAR}
     findings = []

@@ -108,7 +108,7 @@ def prune_checkpoints(folder: Path, *, keep: Collection[int], last: int) -> None
         last: How many of the newest others to keep.
     """
     others = [step for step in saved_steps(folder) if step not in keep]
-    for step in others[: len(others) - last]:
+    for step in others[: max(0, len(others) - last)]:
         # Out of sight first: a crash in the middle of deleting must not leave half a checkpoint.
         _path(folder, step).rename(folder / f".deleting-{step:08d}")
     for pattern in (".saving-*", ".deleting-*"):

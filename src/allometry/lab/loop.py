@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from allometry.errors import RecipeError, StudyError
-from allometry.files import explained, write_atomically
+from allometry.files import explained, sync_file, write_atomically
 from allometry.lab.checkpoints import (
     Checkpoint,
     load_checkpoint,
@@ -30,6 +30,7 @@ from allometry.lab.checkpoints import (
     state_tensors,
 )
 from allometry.lab.data import Batches, held_out_windows
+from allometry.lab.devices import open_device
 from allometry.lab.evaluate import evaluate
 from allometry.lab.losses import head_loss
 from allometry.lab.measures import recipe_facts
@@ -80,7 +81,12 @@ class Sitting:
 
 
 def train(
-    recipe: Recipe, *, study: Study | None = None, device: str = "cpu", sitting: Sitting | None = None
+    recipe: Recipe,
+    *,
+    study: Study | None = None,
+    device: str = "cpu",
+    sitting: Sitting | None = None,
+    text: TokenData | None = None,
 ) -> Run:
     """Train a recipe, or take up where an earlier sitting or its trunk left off.
 
@@ -88,6 +94,7 @@ def train(
         study: Where the run's folder is; a temporary one if none is given.
         device: "cpu", "cuda", "cuda:1" …; bits are reproducible per device and thread count.
         sitting: How to train.
+        text: The recipe's text, if it is at hand already; read, or taken from the cache, if None.
 
     Returns:
         The run: done, diverged (kept, with the last good step) or stopped. It is saved in the study.
@@ -95,20 +102,16 @@ def train(
     Raises:
         CorruptFile: If the checkpoint to resume from is damaged.
         StudyError: If the study cannot be written, or the run was begun with other text.
-        InputError: If the text is too short for the recipe.
+        InputError: If the text is too short for the recipe, or there is no such device.
     """
     if study is None:
         with tempfile.TemporaryDirectory() as folder:
-            return train(recipe, study=Study.create(folder, ""), device=device, sitting=sitting)
-    training = _Training.begin(recipe, study, torch.device(device), sitting or Sitting())
+            return train(recipe, study=Study.create(folder, ""), device=device, sitting=sitting, text=text)
+    data = text or prepare_tokens(recipe.data)
+    training = _Training.begin(recipe, study, open_device(device), sitting or Sitting(), data)
     run = training.finish(training.advance())
     study.save_run(run)
     return run
-
-
-def use_threads(count: int) -> None:
-    """Compute with so many threads from now on; the bits of a run depend on it."""
-    torch.set_num_threads(count)
 
 
 @dataclass
@@ -132,10 +135,11 @@ class _Training:
     begun_step: int = 0
 
     @classmethod
-    def begin(cls, recipe: Recipe, study: Study, device: torch.device, sitting: Sitting) -> _Training:
+    def begin(
+        cls, recipe: Recipe, study: Study, device: torch.device, sitting: Sitting, data: TokenData
+    ) -> _Training:
         folder = study.run_folder(recipe.run_id)
         write_atomically(folder / "recipe.toml", recipe.to_toml())
-        data = prepare_tokens(recipe.data)
         model = recipe.architecture.build()
         model.initialize(torch.Generator().manual_seed(recipe.seed))
         model.to(device)
@@ -253,6 +257,7 @@ class _Training:
             "data_hash": self.data.data_hash,
         }
         folder = self.folder / "checkpoints"
+        sync_file(self._curve)  # the checkpoint counts on the lines before it
         tensors = state_tensors(self.model, self.optimizer)
         save_checkpoint(folder, Checkpoint(step=self.step, tensors=tensors, notes=notes))
         prune_checkpoints(folder, keep=self.sitting.keep_steps, last=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from allometry.forecasts.register import read_register
 from allometry.forecasts.scoring import score
 from allometry.planning.allocation import Plan, allocate
 from allometry.runs.run import Runs
-from allometry.runs.study import Study
+from allometry.runs.study import SPEC, Study
 from allometry.sweeps.fits import largest_flops
 
 Item = Study | Runs | Fit | Plan | Forecast
@@ -77,11 +78,35 @@ class Contents:
         """The fit that charts are drawn of."""
         return self.fits[0] if self.fits else None
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The commands that make what the report shows, from the study file on."""
+        if self.study is None:
+            return (self.command,)
+        folder = shlex.quote(str(self.study.folder))
+        verbs = ("fit {}", "check {}", "forecast {}", "sweep {} --target", "score {}", "plan {}")
+        made = [f"allometry {verb.format(folder)}" for verb in verbs]
+        return (f"allometry sweep study.toml --into {folder}", *made, self.command)
+
+    @property
+    def specification(self) -> str:
+        """The text of study.toml; empty without a study."""
+        return (self.study.folder / SPEC).read_text(encoding="utf-8") if self.study else ""
+
+    def texts(self) -> list[tuple[str, str]]:
+        """Each text that was trained on: its hash, and where it came from."""
+        records = sorted((self.study.folder / "data").glob("*.json")) if self.study else []
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in records]
+        return [
+            (f"text {record['data_hash']}", f"{record['origin']}, SHA-256 {record['sha256']}")
+            for record in found
+        ]
+
     def findings(self, fit: Fit) -> list[Finding]:
         """What the checks say about a fit and the forecasts made with it."""
         if fit.fit_hash not in self._checked:
             made = [s.forecast for s in self.forecasts if s.forecast.fit_hash == fit.fit_hash]
-            far = {f.code: f for forecast in made for f in check_forecast(fit, forecast)}
+            far = {f.code: f for forecast in made for f in check_forecast(forecast)}
             self._checked[fit.fit_hash] = [*check(fit), *far.values()]
         return self._checked[fit.fit_hash]
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from allometry.errors import ForecastError
 from allometry.forecasts.records import RegisteredForecast
 from allometry.forecasts.register import read_register, register
 from allometry.runs.study import Study
 from allometry.sweeps.fits import forecast_from, target_recipe
 from allometry.sweeps.spec import read_spec
+
+
+def require_forecast(study: Study) -> None:
+    """Refuse to go on while the study's target has no forecast: it must be stated before the run.
+
+    Raises:
+        ForecastError: Saying how to state it.
+    """
+    target = target_recipe(study).run_id
+    if not any(entry.target == target for entry in read_register(study)):
+        raise ForecastError(
+            f"No forecast is registered for run {target}, the target of {study.folder}. "
+            f"State it before the run: allometry forecast {study.folder}"
+        )
 
 
 def forecast_target(study: Study, *, level: float = 0.9) -> RegisteredForecast:

@@ -135,7 +135,7 @@ def plan_table(plan: Plan) -> Table:
 
 def provenance(contents: Contents) -> Table:
     """What reproduces the report: hashes, versions, devices."""
-    facts: list[tuple[str, str]] = [("command", contents.command)]
+    facts = contents.texts()
     for fit in contents.fits:
         facts.append((f"fit of {fit.law.name}", f"fit {fit.fit_hash}, data {fit.data_hash}, seed {fit.seed}"))
     if contents.runs is not None:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from allometry.errors import InputError
+from allometry.fitting.checks import check_forecast
 from allometry.fitting.result import Finding, Fit, Forecast, Severity
 from allometry.forecasts.records import RegisteredForecast
 from allometry.runs.run import Runs
@@ -89,12 +90,15 @@ def describe_forecast(forecast: Forecast) -> str:
     lines = [f"Forecast at {at}: {forecast.output} {forecast.median:.4f} {forecast.unit}, {interval}"]
     lines += [f"  against the fitted runs: {far}"] if far else []
     lines += [f"  where the width comes from: {width}"] if width else []
+    lines += [
+        f"  {finding.severity}: {finding.sentence} {finding.remedy}" for finding in check_forecast(forecast)
+    ]
     return "\n".join([*lines, f"  by {forecast.law}, fit {forecast.fit_hash}, data {forecast.data_hash}"])
 
 
 def describe_stated(stated: RegisteredForecast) -> str:
     """A registered forecast in plain words, with where it stands in the register."""
-    when = f"stated {stated.stated:%Y-%m-%d %H:%M:%S} UTC, before run {stated.target}"
+    when = f"stated {stated.stated:%Y-%m-%d %H:%M:%S} UTC about run {stated.target}"
     where = f"line {stated.number} of the register, hash {stated.hash[:16]}"
     lines = [describe_forecast(stated.forecast), f"  {when}, as {where}"]
     return "\n".join(lines + ([f"  assuming: {stated.assumptions}"] if stated.assumptions else []))

@@ -87,17 +87,21 @@ class Ladder:
 
     def recipes(self, runs: Runs) -> list[Planned]:
         """Checks of all sizes; trunks and branches once all checks have ended."""
-        trend = self._trend(runs)
+        trend = self.trend(runs)
         return self._all_checks() if trend is None else self._planned(trend)
 
     def outline(self) -> list[Planned]:
         """All runs, with the learning rates of the rule where the checks will decide."""
         return self._planned(RateTrend())
 
-    def learning_rate(self, size: Size, tokens: int, runs: Runs) -> float:
-        """The rate for a run outside the ladder: the rule, times the factor of the checks' trend if known."""
-        trend = self._trend(runs) or RateTrend()
-        return _rounded(self._rule(size, tokens) * trend.factor(size.width))
+    def beyond(self, size: Size, tokens: int, trend: RateTrend) -> Recipe:
+        """A run outside the ladder, trained as the ladder would: its rate is that of a trunk of its size.
+
+        Only tokens beyond the longest horizon lower it further.
+        """
+        horizon = self._middle_horizon * max(1.0, tokens / max(self.horizons))
+        rate = _rounded(self._rule(size, horizon) * trend.factor(size.width))
+        return self.at(size, tokens=tokens, learning_rate=rate)
 
     def at(self, size: Size, *, tokens: int, learning_rate: float) -> Recipe:
         """The base recipe at another size, budget and rate."""
@@ -116,7 +120,7 @@ class Ladder:
         wider, longer = size.width / self.base.architecture.width, tokens / self.base.tokens
         return self.base.optimizer.learning_rate / wider * math.pow(longer, _HORIZON_EXPONENT)
 
-    def _trend(self, runs: Runs) -> RateTrend | None:
+    def trend(self, runs: Runs) -> RateTrend | None:
         """What the checks say; None while one is still to be made."""
         factors: list[float] = []
         widths: list[float] = []
@@ -200,14 +204,16 @@ class Target:
     tokens: int
 
     def recipes(self, runs: Runs) -> list[Planned]:
-        """The target run."""
-        rate = self.ladder.learning_rate(self.size, self.tokens, runs)
-        recipe = self.ladder.at(self.size, tokens=self.tokens, learning_rate=rate)
-        return [Planned(recipe=recipe, design="target")]
+        """The target run; none until the checks that its learning rate comes from have ended."""
+        trend = self.ladder.trend(runs)
+        return [] if trend is None else [self._at(trend)]
 
     def outline(self) -> list[Planned]:
         """The target run at the rule's rate."""
-        return self.recipes(Runs.of([]))
+        return [self._at(RateTrend())]
+
+    def _at(self, trend: RateTrend) -> Planned:
+        return Planned(recipe=self.ladder.beyond(self.size, self.tokens, trend), design="target")
 
 
 @dataclass(frozen=True, kw_only=True)

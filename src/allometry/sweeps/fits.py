@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from allometry.errors import InputError
+from allometry.errors import InputError, Refusal
 from allometry.fitting.result import Fit, Forecast
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
@@ -76,8 +76,15 @@ def target_recipe(study: Study) -> Recipe:
 
     Raises:
         RecipeError: If the study has no target.
+        Refusal: If the checks that its learning rate comes from have not ended.
     """
-    return read_spec(study).target_design().recipes(study.runs())[0].recipe
+    planned = read_spec(study).target_design().recipes(study.runs())
+    if not planned:
+        raise Refusal(
+            f"The learning rate of the target waits for the checks of {study.folder}. "
+            f"Make them with: allometry sweep {study.folder}"
+        )
+    return planned[0].recipe
 
 
 def forecast_from(source: Path, *, level: float, inputs: Mapping[str, float]) -> Forecast:

@@ -44,7 +44,7 @@ def run_sweep(
     Args:
         design: A design, or recipes to train as they are.
         executor: Where runs are made.
-        workers: Processes; one per core if not given.
+        workers: Processes; if not given, one per core, or one alone on an accelerator.
         device: "cpu", "cuda", …
         checkpoint_seconds: Time between a run's checkpoints.
         display: Told what happens; nothing is shown if None.
@@ -55,12 +55,15 @@ def run_sweep(
     Raises:
         StudyError: If the study cannot be written, is in use, or was begun with other text.
         MissingExtra: If PyTorch or tokenizers are not installed.
+        InputError: If there is no such device.
     """
     _require_lab()
+    _require_device(device)
     asked = design if not isinstance(design, Sequence) else _AsGiven(design)
     busy = f"{study.folder} is in use by another sweep; wait for it, or choose another folder."
     with locked(study.folder / ".sweep.lock", busy=busy):
-        count = max(1, min(workers or os.cpu_count() or 1, len(asked.outline())))
+        usual = 1 if device != "cpu" else os.cpu_count() or 1  # runs on one accelerator would slow each other
+        count = max(1, min(workers or usual, len(asked.outline())))
         log = study.folder / "workers.log"
         pool = LocalExecutor(workers=count, log=log, device=device, checkpoint_seconds=checkpoint_seconds)
         with closing(pool), display or Display() as shown:
@@ -211,6 +214,13 @@ def _require_lab() -> None:
     ]
     if missing:
         raise MissingExtra(f"Training needs {', '.join(missing)}. Run: pip install 'allometry[lab]'")
+
+
+def _require_device(name: str) -> None:
+    if name != "cpu":  # which is always there; asking for another loads PyTorch
+        from allometry.lab.devices import open_device
+
+        open_device(name)
 
 
 def _settle_text(study: Study, recipes: Sequence[Recipe]) -> None:

@@ -126,6 +126,8 @@ def open_study(path: Path, into: Path | None) -> Study:
     Args:
         into: The folder to make; the study's name, in the working directory, if None.
     """
+    if path.is_dir() and into is not None and into != path:
+        raise InputError(f"{path} is a study already; copy its study.toml to begin another one in {into}.")
     if path.is_dir():
         return Study.open(path)
     spec = read_spec_file(path)

@@ -101,7 +101,8 @@ class LocalExecutor:
             worker.process.stdout.close()
 
     def _hire(self) -> _Worker:
-        one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        settings = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        settings["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what cuBLAS needs to give the same bits twice
         with explained(self.log):
             self.log.parent.mkdir(parents=True, exist_ok=True)
             log = self.log.open("ab")
@@ -113,7 +114,7 @@ class LocalExecutor:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=os.environ | one_thread,
+                    env=os.environ | settings,
                 )
             except OSError as error:
                 raise StudyError(

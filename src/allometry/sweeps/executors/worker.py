@@ -16,15 +16,19 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from functools import lru_cache
 from io import RawIOBase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allometry.errors import AllometryError, StudyBusy, StudyError
 from allometry.files import locked
-from allometry.recipe import Recipe
+from allometry.recipe import Data, Recipe
 from allometry.runs.run import Run
 from allometry.runs.study import Study
+
+if TYPE_CHECKING:
+    from allometry.lab.tokens import TokenData
 
 _PATIENCE = 30.0  # seconds a worker of a killed sweep may take to save and let go of its run
 
@@ -32,7 +36,7 @@ _PATIENCE = 30.0  # seconds a worker of a killed sweep may take to save and let 
 def main() -> None:
     """Take jobs until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the sweep, which asks the workers to stop
-    from allometry.lab.loop import use_threads
+    from allometry.lab.devices import use_threads
 
     use_threads(1)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
@@ -71,6 +75,7 @@ def _work(job: dict[str, Any], answers: RawIOBase, over: threading.Event) -> dic
 def _train(recipe: Recipe, job: dict[str, Any], answers: RawIOBase, over: threading.Event) -> Run:
     from allometry.lab.loop import Sitting, train
 
+    text = _text(recipe.data)
     study = Study.open(job["study"])
     sitting = Sitting(
         keep_steps=job["keep_steps"],
@@ -83,7 +88,15 @@ def _train(recipe: Recipe, job: dict[str, Any], answers: RawIOBase, over: thread
         ended = study.run(recipe.run_id)
         if ended is not None and ended.status in ("done", "diverged"):
             return ended  # the worker of a killed sweep came to the end while we waited for the lock
-        return train(recipe, study=study, device=job["device"], sitting=sitting)
+        return train(recipe, study=study, device=job["device"], sitting=sitting, text=text)
+
+
+@lru_cache(maxsize=4)
+def _text(data: Data) -> TokenData:
+    """Read and hash the files once a worker, not once a run."""
+    from allometry.lab.tokens import prepare_tokens
+
+    return prepare_tokens(data)
 
 
 @contextmanager

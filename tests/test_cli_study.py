@@ -1,0 +1,154 @@
+"""The commands on a study, in their order, over runs that obey a known law (nothing is trained)."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from allometry.cli import run
+from allometry.lab.measures import recipe_facts
+from allometry.recipe import Recipe
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+from allometry.sweeps.designs import Ladder
+from allometry.sweeps.fits import target_recipe
+from allometry.sweeps.spec import quickstart_path, read_spec
+
+TRUTH = {"E": 2.0, "A": 60.0, "B": 90.0, "alpha": 0.4, "beta": 0.35}
+
+
+def law(params: float, tokens: float) -> float:
+    return float(TRUTH["E"] + TRUTH["A"] / params ** TRUTH["alpha"] + TRUTH["B"] / tokens ** TRUTH["beta"])
+
+
+def measure(study: Study, recipe: Recipe, design: str) -> None:
+    """Record a run as if it had been trained; checks have a basin around a rate of 0.56 / width."""
+    facts = recipe_facts(recipe, unique_tokens=1_400_000) | {"design": design}
+    best = 0.56 / recipe.architecture.width
+    off = 0.1 * math.log(recipe.optimizer.learning_rate / best) ** 2 if "check" in design else 0.0
+    loss = law(facts["params"], facts["tokens"]) + off
+    study.save_run(Run(run_id=recipe.run_id, status="done", values=facts | {"loss": loss}))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """The quickstart's study with every run of its ladder made."""
+    study = Study.create(tmp_path / "study", quickstart_path().read_text())
+    ladder = read_spec(study).design
+    assert isinstance(ladder, Ladder)
+    for _ in range(2):  # the checks, then what they decide
+        for planned in ladder.recipes(study.runs()):
+            measure(study, planned.recipe, planned.design)
+    return study
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+def test_the_whole_path_states_a_forecast_before_its_run_and_scores_it(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(study.folder)
+    target = target_recipe(study)
+
+    assert run(["fit", folder]) == 0
+    assert run(["check", folder]) == 0
+    assert run(["sweep", folder, "--target"]) == 3
+    assert f"State it before the run: allometry forecast {folder}" in said(capsys)
+    assert run(["forecast", folder]) == 0
+    assert run(["score", folder]) == 0
+    assert "not run yet" in said(capsys)
+    measure(study, target, "target")
+    assert run(["score", folder, "--json"]) == 0
+    (scored,) = json.loads(capsys.readouterr().out)
+    assert scored["outcome"] == pytest.approx(law(target.architecture.params(), target.tokens))
+    assert scored["error"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_forecast_stated_again_adds_nothing_even_after_the_run(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(study.folder)
+    for _ in range(2):
+        assert [run([verb, folder]) for verb in ("fit", "forecast")] == [0, 0]
+    register = (study.folder / "forecasts.jsonl").read_bytes()
+    measure(study, target_recipe(study), "target")
+
+    assert [run([verb, folder]) for verb in ("fit", "forecast")] == [0, 0]
+
+    assert (study.folder / "forecasts.jsonl").read_bytes() == register
+    assert register.count(b"\n") == 1
+
+
+def test_a_target_that_was_trained_without_a_forecast_gets_none(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["fit", str(study.folder)]) == 0
+    measure(study, target_recipe(study), "target")
+
+    assert run(["forecast", str(study.folder)]) == 3
+    assert (
+        not (study.folder / "forecasts.jsonl").exists() or not (study.folder / "forecasts.jsonl").read_text()
+    )
+
+
+def test_the_target_waits_for_the_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = Study.create(tmp_path / "empty", quickstart_path().read_text())
+
+    assert run(["sweep", str(empty.folder), "--target"]) == 3
+    assert f"Make them with: allometry sweep {empty.folder}" in said(capsys)
+
+
+def test_the_target_is_in_no_fit(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    measure(study, target_recipe(study), "target")
+
+    assert run(["fit", str(study.folder), "--json"]) == 0
+
+    fits = json.loads(capsys.readouterr().out)
+    assert fits["chinchilla"]["runs"] == 16
+    assert fits["chinchilla"]["coefficients"]["alpha"] == pytest.approx(TRUTH["alpha"], rel=1e-4)
+    assert fits["loss_by_params"]["runs"] == fits["loss_by_tokens"]["runs"] == 4
+
+
+def test_the_plan_is_for_ten_times_the_largest_run(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", str(study.folder)]) == 0
+    capsys.readouterr()
+
+    assert run(["plan", str(study.folder), "--json"]) == 0
+
+    largest = study.runs().column("flops").max()
+    assert json.loads(capsys.readouterr().out)["flops"] == pytest.approx(10 * largest)
+
+
+def test_status_and_queries_see_every_run(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", str(study.folder), "--json"]) == 0
+    statuses = [row["status"] for row in json.loads(capsys.readouterr().out)]
+    assert statuses.count("done") == 32
+    assert statuses.count("planned") == 1
+
+    assert run(["query", str(study.folder), "SELECT count(*) AS n FROM runs", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"n": 32}]
+    assert run(["query", str(study.folder), "SELECT nothing FROM runs"]) == 2
+    assert "There are two tables" in said(capsys)
+
+
+def test_a_study_says_itself_what_is_fitted(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", str(study.folder), "--where", "loss < 3"]) == 2
+    assert "study.toml says what is fitted" in said(capsys)
+
+
+def test_another_folder_for_an_existing_study_is_refused(
+    study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sweep", str(study.folder), "--into", str(tmp_path / "other")]) == 2
+    assert "is a study already" in said(capsys)
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_run(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["sweep", str(study.folder), "--device", "cuda:99"]) == 2
+    assert "There is no device 'cuda:99' here. There are: cpu" in said(capsys)
