@@ -15,11 +15,13 @@ from allometry.sweeps.designs import Ladder
 from allometry.sweeps.fits import target_recipe
 from allometry.sweeps.spec import quickstart_path, read_spec
 
-TRUTH = {"E": 2.0, "A": 60.0, "B": 90.0, "alpha": 0.4, "beta": 0.35}
+TRUTH = {"Nc": 3e9, "Dc": 9e9, "aN": 0.12, "aD": 0.13}
 
 
 def law(params: float, tokens: float) -> float:
-    return float(TRUTH["E"] + TRUTH["A"] / params ** TRUTH["alpha"] + TRUTH["B"] / tokens ** TRUTH["beta"])
+    """Kaplan et al. 2020, eq. 1.5."""
+    of_size = (TRUTH["Nc"] / params) ** (TRUTH["aN"] / TRUTH["aD"])
+    return float((of_size + TRUTH["Dc"] / tokens) ** TRUTH["aD"])
 
 
 def measure(study: Study, recipe: Recipe, design: str) -> None:
@@ -108,8 +110,8 @@ def test_the_target_is_in_no_fit(study: Study, capsys: pytest.CaptureFixture[str
     assert run(["fit", str(study.folder), "--json"]) == 0
 
     fits = json.loads(capsys.readouterr().out)
-    assert fits["chinchilla"]["runs"] == 16
-    assert fits["chinchilla"]["coefficients"]["alpha"] == pytest.approx(TRUTH["alpha"], rel=1e-4)
+    assert fits["kaplan"]["runs"] == fits["chinchilla"]["runs"] == 16
+    assert fits["kaplan"]["coefficients"] == pytest.approx(TRUTH, rel=1e-4)
     assert fits["loss_by_params"]["runs"] == fits["loss_by_tokens"]["runs"] == 4
 
 
