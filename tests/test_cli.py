@@ -212,3 +212,14 @@ def test_wrong_arguments_get_one_sentence(
 
 def test_a_coefficient_held_at_nothing_is_refused(table: Path, refused: Refused) -> None:
     assert "'E' is not of the form name=value" in refused("fit", table, "--hold", "E", code=2)
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, refused: Refused, tmp_path: Path) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("allometry.sweeps.fits.read_runs", interrupted)
+
+    said = refused("fit", tmp_path / "runs.csv", code=130)
+
+    assert said == "Stopped: run the same command again to go on from here"

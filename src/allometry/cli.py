@@ -23,6 +23,7 @@ Pairs = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False
 
 app = App(
     name="allometry",
+    suppress_keyboard_interrupt=False,  # `run` says how to go on
     help="Measure how a model family scales, forecast what is not trained yet, be scored on the forecast.",
 )
 
