@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -98,6 +100,32 @@ def test_units_in_headers_and_prefixes_in_cells_become_base_units(tmp_path: Path
     assert runs.table["params"].tolist() == [1.07e9, 7e9]  # 1.07 * 1e9 is 1070000000.0000001
     assert runs.table["tokens"].tolist() == [1.4e12, 1e6]
     assert runs.table["flops"].tolist() == [5.88e23, 1e21]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("runs.csv.gz", gzip.compress(b"N,loss\n7e9,2.5\n")),
+        ("runs.tsv.GZ", gzip.compress(b"N\tloss\n7e9\t2.5\n")),
+        ("runs.jsonl.zst", pa.compress(b'{"N": 7e9, "loss": 2.5}\n', codec="zstd", asbytes=True)),
+        ("runs.csv", "N,loss\n7e9,2.5\n".encode("utf-16")),
+        ("runs.csv", b"N;loss\n7e9;2.5\n"),
+    ],
+)
+def test_a_table_is_read_through_its_packing_encoding_and_separator(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    assert read_runs(tmp_path / name).table[["params", "loss"]].iloc[0].tolist() == [7e9, 2.5]
+
+
+def test_a_file_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("allometry.runs.importers.files._UNPACKED_BYTES", 1000)
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"N,loss\n" + b"1,2\n" * 1000))
+
+    with pytest.raises(TableError, match="unpacks to more than 1000 bytes"):
+        read_runs(tmp_path / "bomb.csv.gz")
 
 
 def test_flops_are_not_invented_from_parameters_and_tokens(tmp_path: Path) -> None:
@@ -227,7 +255,7 @@ def test_a_column_can_be_left_as_found_on_request(tmp_path: Path) -> None:
         ("N,N,loss\n1,2,3\n", None, ["more than one column 'N'"]),
         ("N,loss\n1,2\n1,2,3\n", None, ["row 2 has 3 fields", "header has 2"]),
         ("N,D,loss\n1,2\n", None, ["row 1 has 2 fields", "header has 3"]),
-        ("N;D;loss\n1;2;3\n", None, ["separated by ';'"]),
+        ("N;D;loss\n1,5;2;3\n", None, ["header is one field", "separated by ';'"]),
         ("N,loss\n", None, ["no rows"]),
         ('N,loss\n"1,2', None, ["not a table", "line 2"]),
         ("", None, ["empty"]),
@@ -265,7 +293,10 @@ def test_each_kind_of_refusal_has_its_type(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("t.csv", b"\xff\xfeN\x00,\x00", "not UTF-8"),
+        ("t.csv", b"N,loss\n\xff,3\n", "not UTF-8"),
+        ("t.csv", b"\xff\xfeN\x00,", "not UTF-16"),
+        ("t.csv.gz", gzip.compress(b"N,loss\n1,3\n")[:-9], "compressed with gzip and damaged"),
+        ("t.csv", b"\x28\xb5\x2f\xfd and no more", "compressed with zstd and damaged"),
         ("t.parquet", b"PAR1 and no more", "not a Parquet file"),
         ("t.jsonl", b'{"N": 1}\n{"N": \n', "line 2 is not JSON"),
         ("t.jsonl", b'{"N": 1}\n3\n', "row 2 is not an object"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -13,12 +14,15 @@ from typing import Any
 
 import pandas as pd
 
-from allometry.errors import InputError, TableError, did_you_mean
+from allometry.errors import InputError, TableError
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
 }  # fmt: skip
+_PACKED = (".gz", ".zst")
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_UNPACKED_BYTES = 2**32  # a few kilobytes can unpack to more than a machine holds
 
 
 @dataclass(frozen=True)
@@ -29,45 +33,66 @@ class Cells:
     typed: bool
 
 
-def read_cells(path: Path, named: str | None) -> Cells:
-    """Read a file as cells, in the format named or else the one its suffix says.
+def format_of(name: str) -> str | None:
+    """The format that the end of a file's name says, compressed or not; None if it says none.
+
+    >>> format_of("runs.tsv.gz"), format_of("runs.xlsx")
+    ('tsv', None)
+    """
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+    if suffixes and suffixes[-1] in _PACKED:
+        suffixes.pop()
+    return SUFFIXES.get(suffixes[-1]) if suffixes else None
+
+
+def read_cells(path: Path, format: str) -> Cells:  # noqa: A002
+    """Read a file as cells, in the format named; a compressed one is unpacked first.
 
     Raises:
-        InputError: If there is no such file or no such format.
+        InputError: If there is no such file.
         TableError: If the file is empty or not of that format.
     """
-    reader = _FORMATS[_format_of(path, named)]
+    content = read_content(path)
+    if not content.strip():
+        raise TableError(f"{path.name} is empty; give a table with a header and one row a run.")
+    return _FORMATS[format](content, path.name)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a file, unpacked if they are compressed with gzip or Zstandard.
+
+    Raises:
+        InputError: If there is no such file, or it cannot be read.
+        TableError: If it is compressed and damaged, or unpacks to more than 4 GiB.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise InputError(f"{path} cannot be read: {error}.") from error
-    if not content.strip():
-        raise TableError(f"{path.name} is empty; give a table with a header and one row a run.")
-    return reader(content, path.name)
+    # By the first bytes and not by the name: neither pair can begin a text in UTF-8 or a Parquet file.
+    packing = next((kind for start, kind in _MAGIC.items() if content.startswith(start)), None)
+    return content if packing is None else _unpack(content, packing, path.name)
 
 
-def _format_of(path: Path, named: str | None) -> str:
-    known = ", ".join(_FORMATS)
-    if named is not None and named not in _FORMATS:
-        raise InputError(f"There is no format '{named}'.{did_you_mean(named, _FORMATS)} There are: {known}.")
-    chosen = named or SUFFIXES.get(path.suffix.lower())
-    if chosen is None:
-        raise InputError(f"The name of {path} does not say its format; give format=, one of: {known}.")
-    return chosen
+def _unpack(content: bytes, packing: str, name: str) -> bytes:
+    import pyarrow as pa
+
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(content), packing) as stream:
+            unpacked: bytes = stream.read(_UNPACKED_BYTES + 1)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(
+            f"{name} is compressed with {packing} and damaged: {error}. Make it again, or unpack it yourself."
+        ) from error
+    if len(unpacked) > _UNPACKED_BYTES:
+        raise TableError(f"{name} unpacks to more than {_UNPACKED_BYTES} bytes; unpack it and read a part.")
+    return unpacked
 
 
 def _read_separated(content: bytes, name: str, separator: str) -> Cells:
-    # The csv module and not pandas: pandas fills short rows, renames double headers and turns long rows into
-    # an index without a word, and reads a run called 2e84104 as a number.
-    reader = csv.reader(io.StringIO(_text(content, name), newline=""), delimiter=separator, strict=True)
-    try:
-        rows = [row for row in reader if row]
-    except csv.Error as error:
-        raise TableError(f"{name} is not a table: line {reader.line_num}: {error}.") from error
-    if not rows:
-        raise TableError(f"{name} is empty; give a table with a header and one row a run.")
+    rows = _rows(_text(content, name), name, separator)
     headers = _headers(rows[0], name, separator)
     for number, row in enumerate(rows[1:], start=1):
         if len(row) != len(headers):
@@ -76,6 +101,19 @@ def _read_separated(content: bytes, name: str, separator: str) -> Cells:
                 f"Quote a field that holds the separator, and write an empty field for a missing value."
             )
     return Cells({h: [row[place] for row in rows[1:]] for place, h in enumerate(headers)}, typed=False)
+
+
+def _rows(text: str, name: str, separator: str) -> list[list[str]]:
+    # The csv module and not pandas: pandas fills short rows, renames double headers and turns long rows into
+    # an index without a word, and reads a run called 2e84104 as a number.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        rows = [row for row in reader if row]
+    except csv.Error as error:
+        raise TableError(f"{name} is not a table: line {reader.line_num}: {error}.") from error
+    if not rows:
+        raise TableError(f"{name} is empty; give a table with a header and one row a run.")
+    return rows
 
 
 def _headers(row: Sequence[str], name: str, separator: str) -> list[str]:
@@ -97,7 +135,12 @@ def _refuse_doubles(headers: Sequence[str], name: str) -> None:
 
 
 def _read_csv(content: bytes, name: str) -> Cells:
-    return _read_separated(content, name, ",")
+    return _read_separated(content, name, ";" if _is_semicolon_separated(_text(content, name)) else ",")
+
+
+def _is_semicolon_separated(text: str) -> bool:
+    # With a comma anywhere it is not clear what separates: 1,5 may be one number or two fields.
+    return ";" in text.lstrip().partition("\n")[0] and "," not in text and "\t" not in text
 
 
 def _read_tsv(content: bytes, name: str) -> Cells:
@@ -168,11 +211,13 @@ def cells_of(frame: pd.DataFrame, name: str) -> Cells:
 
 
 def _text(content: bytes, name: str) -> str:
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
+        shown = encoding.removesuffix("-sig").upper()
         raise TableError(
-            f"{name} is not UTF-8 text (byte {error.start + 1}); save it as UTF-8, "
+            f"{name} is not {shown} text (byte {error.start + 1}); save it as UTF-8, "
             f"or say what it is with format=, one of: {', '.join(_FORMATS)}."
         ) from error
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from allometry.errors import InputError, MissingColumn, TableError, UnknownName, did_you_mean
+from allometry.errors import InputError, TableError
 from allometry.files import write_atomically
 from allometry.runs.columns import COLUMNS
+from allometry.runs.importers import find_importer
 from allometry.runs.importers.cells import infer_column, read_column
-from allometry.runs.importers.files import Cells, cells_of, read_cells
-from allometry.runs.importers.headers import (
-    Meaning,
-    counts_without_embedding,
-    read_header,
-    unit_scale,
-    why_left,
-)
+from allometry.runs.importers.files import Cells, cells_of
+from allometry.runs.importers.headers import counts_without_embedding, read_header, why_left
+from allometry.runs.importers.mapping import map_headers
 from allometry.runs.run import ColumnMapping, Runs
-from allometry.units import read_quantity, show_power
+from allometry.units import show_power
 
 
 def read_runs(
@@ -30,7 +25,7 @@ def read_runs(
     columns: Mapping[str, str | None] | None = None,
     format: str | None = None,  # noqa: A002  (the word users expect)
 ) -> Runs:
-    """Read runs from a table, with canonical column names and base units.
+    """Read runs from a table, logs or a tracker, with canonical column names and base units.
 
     Headers are matched with the names that papers, trainers and trackers use ("N", "Model Size (B)",
     "tokens_trained", "val_bpb"); units in headers and prefixes in cells ("7B") are applied. What was
@@ -38,10 +33,11 @@ def read_runs(
     they are, missing values become NaN, and nothing is derived: no FLOP from parameters and tokens.
 
     Args:
-        source: A CSV, TSV, Parquet, JSONL or JSON file, a study's folder, or a pandas DataFrame.
+        source: A file, folder or address that one of `IMPORTERS` reads, a study's folder, or a pandas
+            DataFrame.
         columns: Header to canonical column, over what would be found: {"toks": "tokens"}. A factor may
             follow, {"bs": "batch_tokens * 2048"}; None leaves a column as found.
-        format: "csv", "tsv", "parquet", "jsonl" or "json", where the file's name does not say it.
+        format: The name of one of `IMPORTERS`, such as "csv", where the source does not show what it is.
 
     Raises:
         InputError: If there is no such file, format or study.
@@ -53,15 +49,13 @@ def read_runs(
     [7000000000.0, 1400000000000.0]
     """
     if isinstance(source, pd.DataFrame):
-        return _understand(cells_of(source, "the table"), "memory", columns or {})
-    path = Path(source)
-    if path.is_dir():
-        if columns or format:
-            raise InputError(
-                f"{path} is a folder, whose columns are canonical: leave out columns= and format=."
-            )
-        return _read_study(path)
-    return _understand(read_cells(path, format), str(path), columns or {})
+        return _understand(cells_of(source, "the table"), "memory", columns or {}, {})
+    if format is None and (Path(source) / "study.toml").is_file():
+        if columns:
+            raise InputError(f"{source} is a study, whose columns are canonical: leave out columns=.")
+        return _read_study(Path(source))
+    importer = find_importer(str(source), format)
+    return _understand(importer.read(str(source)), str(source), columns or {}, importer.columns)
 
 
 def write_runs(runs: Runs, path: Path) -> None:
@@ -121,18 +115,16 @@ def _why_as_found(mapping: ColumnMapping, given: Mapping[str, str]) -> str:
 def _read_study(folder: Path) -> Runs:
     from allometry.runs.study import Study
 
-    if not (folder / "study.toml").is_file():
-        raise InputError(
-            f"The folder {folder} holds no study.toml, so it is not a study; give a file or a study."
-        )
     return Study.open(folder).runs()
 
 
-def _understand(cells: Cells, source: str, wanted: Mapping[str, str | None]) -> Runs:
-    name = Path(source).name if source != "memory" else "the table"
+def _understand(
+    cells: Cells, source: str, wanted: Mapping[str, str | None], of_format: Mapping[str, str | None]
+) -> Runs:
+    name = _short(source)
     if not any(cells.columns.values()):
         raise TableError(f"{name} has no rows; give at least one run.")
-    mapping = _map(list(cells.columns), wanted, name)
+    mapping = map_headers(list(cells.columns), wanted, of_format, name)
     table = {}
     for m in mapping:
         values = cells.columns[m.source]
@@ -156,67 +148,7 @@ def _conventions(mapping: Sequence[ColumnMapping], table: Mapping[str, pd.Series
     return found
 
 
-def _map(headers: Sequence[str], wanted: Mapping[str, str | None], name: str) -> tuple[ColumnMapping, ...]:
-    asked = {header: _asked(header, text, headers, name) for header, text in wanted.items()}
-    _refuse_two_for_one(asked, name, "name one of them only")
-    taken = {meaning.column for meaning in asked.values() if meaning}
-    known = {h: m for h in headers if h not in asked and (m := read_header(h)) and m.column not in taken}
-    own = {m.column for m in known.values() if m.own_name}
-    found = {h: m for h, m in known.items() if m.own_name or m.column not in own}
-    _refuse_two_for_one(found, name, "say which")
-    return _as_mapping(headers, {h: m for h, m in (found | asked).items() if m}, name)
-
-
-def _as_mapping(headers: Sequence[str], read: Mapping[str, Meaning], name: str) -> tuple[ColumnMapping, ...]:
-    mapping = []
-    for header in headers:
-        if header in read:
-            mapping.append(ColumnMapping(source=header, column=read[header].column, scale=read[header].scale))
-            continue
-        # A canonical name must not stand over values that are not read as such.
-        kept = f"{header}_as_found" if header in COLUMNS else header
-        if kept != header and kept in headers:
-            raise TableError(f"{name} has both '{header}' and '{kept}'; rename one of them.")
-        mapping.append(ColumnMapping(source=header, column=kept))
-    return tuple(mapping)
-
-
-def _asked(header: str, text: str | None, headers: Sequence[str], name: str) -> Meaning | None:
-    """What the user wants a header to mean: a canonical column, or one times a factor; None is as found."""
-    if header not in headers:
-        has = ", ".join(headers)
-        raise MissingColumn(f"{name} has no column '{header}'.{did_you_mean(header, headers)} It has: {has}.")
-    if not text:
-        return None
-    column, _, factor = (part.strip() for part in text.partition("*"))
-    if column not in COLUMNS:
-        raise UnknownName(
-            f'columns={{"{header}": "{text}"}}: there is no canonical column \'{column}\'.'
-            f"{did_you_mean(column, COLUMNS)} There are: {', '.join(COLUMNS)}."
-        )
-    scale = read_quantity(factor) if factor else _scale_in(header, column)
-    if not 0 < scale < float("inf"):
-        raise InputError(f'columns={{"{header}": "{text}"}}: a factor must be positive and finite.')
-    return Meaning(column=column, scale=scale)
-
-
-def _scale_in(header: str, column: str) -> float:
-    meaning = read_header(header)
-    if meaning is not None and meaning.column == column:
-        return meaning.scale
-    opened = header.rfind("(") if header.endswith(")") else -1
-    return (unit_scale(header[opened + 1 : -1], column) if opened > 0 else None) or 1.0
-
-
-def _refuse_two_for_one(meanings: Mapping[str, Meaning | None], name: str, way_out: str) -> None:
-    sources: dict[str, list[str]] = defaultdict(list)
-    for header, meaning in meanings.items():
-        if meaning is not None:
-            sources[meaning.column].append(header)
-    for column, headers in sources.items():
-        if len(headers) > 1:
-            choices = " and ".join(f"'{header}'" for header in headers)
-            raise TableError(
-                f"{name}: {choices} can each be {column}; {way_out}, for example "
-                f'columns={{"{headers[0]}": "{column}"}}.'
-            )
+def _short(source: str) -> str:
+    if source == "memory":
+        return "the table"
+    return Path(source).name if Path(source).exists() else source
