@@ -8,21 +8,27 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 from allometry.errors import InputError, did_you_mean
 from allometry.laws.additive import chinchilla, kaplan, power_law, power_law_with_floor
-from allometry.laws.definition import Coefficient, Law, law
+from allometry.laws.definition import Coefficient, Family, Input, Law, Scale, law
 from allometry.registry import Catalog
 
 LAWS: Catalog[Law] = Catalog(
     "law", {entry.name: entry for entry in (power_law, power_law_with_floor, kaplan, chinchilla)}
 )
+FAMILIES: Catalog[Family] = Catalog("family of laws", {})
 
 __all__ = [
+    "FAMILIES",
     "LAWS",
     "Coefficient",
+    "Family",
+    "Input",
     "Law",
+    "Scale",
     "chinchilla",
     "kaplan",
     "law",
@@ -31,20 +37,26 @@ __all__ = [
     "read_law",
 ]
 
+_MEMBER = re.compile(r"(\w+)\((.*)\)")
+
 
 def read_law(text: str) -> Law:
-    """Find a law by its catalog name, or in a user's own file.
+    """Find a law by its catalog name, as a member of a family, or in a user's own file.
 
     Args:
-        text: "chinchilla", or "mylaws.py:my_law". The file is Python and is run: give only your own.
+        text: "chinchilla"; "broken_power_law(2)"; or "mylaws.py:my_law". The file is Python and is run: give
+            only your own.
 
     Raises:
         UnknownName: If no catalog entry has that name.
-        InputError: If the file or the law in it is not there.
+        InputError: If the file or the law in it is not there, or the family has no such member.
 
     >>> read_law("kaplan").reads
     ('params', 'tokens')
     """
+    if member := _MEMBER.fullmatch(text.strip()):
+        words = [word.strip() for word in member[2].split(",")]
+        return FAMILIES[member[1]].member(*(word for word in words if word))
     path, colon, name = text.rpartition(":")
     if not colon or not path.endswith(".py"):
         return LAWS[text]

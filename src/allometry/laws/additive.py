@@ -4,43 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from allometry.laws.coefficients import exponent, floor, scale
 from allometry.laws.definition import Coefficient, law
 
-# An exponent of exactly 0 turns its term into a second floor; beyond 3 the term is a step.
-_EXPONENT_BOUNDS = (1e-4, 3.0)
 
-
-def _floor(meaning: str) -> Coefficient:
-    # Not as a logarithm: runs that show no floor push E to 0 itself, and log E would run away for ever.
+def _constant(name: str, meaning: str, unit: str, typical: float) -> Coefficient:
     return Coefficient(
-        name="E", meaning=meaning, unit="nat/token", low=0.1, high=3.0, positive=False, bounds=(0, 1e9)
+        name=name, meaning=meaning, unit=unit, low=1e6, high=1e18, bounds=(1e-9, 1e60), typical=typical
     )
-
-
-def _scale(name: str, meaning: str, unit: str) -> Coefficient:
-    return Coefficient(name=name, meaning=meaning, unit=unit, low=1e-2, high=1e6, bounds=(1e-30, 1e60))
-
-
-def _exponent(name: str, meaning: str) -> Coefficient:
-    # Not as a logarithm: log A and alpha trade off along a straight line, log A and log alpha along a curve.
-    return Coefficient(
-        name=name, meaning=meaning, unit="1", low=0.03, high=1.5, positive=False, bounds=_EXPONENT_BOUNDS
-    )
-
-
-def _constant(name: str, meaning: str, unit: str) -> Coefficient:
-    return Coefficient(name=name, meaning=meaning, unit=unit, low=1e6, high=1e18, bounds=(1e-9, 1e60))
 
 
 @law(
     reads=("params", "tokens"),
     source="Hoffmann et al. 2022, eq. 2, arXiv:2203.15556",
     coefficients=(
-        _floor("irreducible loss: what no size and no data removes"),
-        _scale("A", "loss owed to finite size at one parameter", "nat/token · parameter^alpha"),
-        _scale("B", "loss owed to finite data at one token", "nat/token · token^beta"),
-        _exponent("alpha", "how fast size pays: doubling N divides its term by 2^alpha"),
-        _exponent("beta", "how fast data pays: doubling D divides its term by 2^beta"),
+        floor("irreducible loss: what no size and no data removes", typical=1.8172),
+        scale(
+            "A", "loss owed to finite size at one parameter", "nat/token · parameter^alpha", typical=477.84
+        ),
+        scale("B", "loss owed to finite data at one token", "nat/token · token^beta", typical=2143.9),
+        exponent("alpha", "how fast size pays: doubling N divides its term by 2^alpha", typical=0.3473),
+        exponent("beta", "how fast data pays: doubling D divides its term by 2^beta", typical=0.3672),
     ),
 )
 def chinchilla(N: Any, D: Any, *, E: Any, A: Any, B: Any, alpha: Any, beta: Any) -> Any:
@@ -59,8 +43,8 @@ def chinchilla(N: Any, D: Any, *, E: Any, A: Any, B: Any, alpha: Any, beta: Any)
     reads=("x",),
     source="Hestness et al. 2017, section 2, arXiv:1712.00409",
     coefficients=(
-        _scale("A", "value at x = 1", "output · x^alpha"),
-        _exponent("alpha", "slope in log-log: doubling x divides the value by 2^alpha"),
+        scale("A", "value at x = 1", "output · x^alpha", typical=20.0),
+        exponent("alpha", "slope in log-log: doubling x divides the value by 2^alpha", typical=0.1),
     ),
 )
 def power_law(x: Any, *, A: Any, alpha: Any) -> Any:
@@ -78,9 +62,9 @@ def power_law(x: Any, *, A: Any, alpha: Any) -> Any:
     reads=("x",),
     source="Henighan et al. 2020, eq. 1.1, arXiv:2010.14701",
     coefficients=(
-        _floor("irreducible value: what no amount of x removes"),
-        _scale("A", "value above the floor at x = 1", "output · x^alpha"),
-        _exponent("alpha", "doubling x divides the value above the floor by 2^alpha"),
+        floor("irreducible value: what no amount of x removes", typical=1.7),
+        scale("A", "value above the floor at x = 1", "output · x^alpha", typical=60.0),
+        exponent("alpha", "doubling x divides the value above the floor by 2^alpha", typical=0.25),
     ),
 )
 def power_law_with_floor(x: Any, *, E: Any, A: Any, alpha: Any) -> Any:
@@ -98,10 +82,10 @@ def power_law_with_floor(x: Any, *, E: Any, A: Any, alpha: Any) -> Any:
     reads=("params", "tokens"),
     source="Kaplan et al. 2020, eq. 1.5, arXiv:2001.08361",
     coefficients=(
-        _constant("Nc", "size at which the loss of unlimited data would be 1 nat/token", "parameter"),
-        _constant("Dc", "tokens at which the loss of unlimited size would be 1 nat/token", "token"),
-        _exponent("aN", "slope in log-log of the loss in size alone"),
-        _exponent("aD", "slope in log-log of the loss in data alone"),
+        _constant("Nc", "size at which the loss of unlimited data would be 1 nat/token", "parameter", 6.4e13),
+        _constant("Dc", "tokens at which the loss of unlimited size would be 1 nat/token", "token", 1.8e13),
+        exponent("aN", "slope in log-log of the loss in size alone", typical=0.076),
+        exponent("aD", "slope in log-log of the loss in data alone", typical=0.103),
     ),
 )
 def kaplan(N: Any, D: Any, *, Nc: Any, Dc: Any, aN: Any, aD: Any) -> Any:

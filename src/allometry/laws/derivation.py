@@ -37,11 +37,16 @@ class Derivation:
 def derive(
     function: Callable[..., Any], inputs: tuple[str, ...], names: tuple[str, ...], positive: frozenset[str]
 ) -> Derivation:
-    """Call a formula once with symbols and derive everything from the expression it returns."""
+    """Call a formula once with symbols and derive everything from the expression it returns.
+
+    `positive` names the inputs and coefficients that are always above zero.
+    """
     import sympy  # here, because it takes longer to import than all the rest of the package
 
-    x = [sympy.Symbol(name, positive=True) for name in inputs]
-    c = [sympy.Symbol(name, positive=True if name in positive else None, real=True) for name in names]
+    x, c = (
+        [sympy.Symbol(name, positive=True if name in positive else None, real=True) for name in group]
+        for group in (inputs, names)
+    )
     shown = sympy.sympify(function(*x, **dict(zip(names, c, strict=True))))
     formula = _powers_as_exponentials(shown)
     first = [sympy.diff(formula, symbol) for symbol in c]
