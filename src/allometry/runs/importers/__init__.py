@@ -13,6 +13,7 @@ from allometry.errors import InputError
 from allometry.registry import Catalog
 from allometry.runs.importers import formats
 from allometry.runs.importers.definition import Importer
+from allometry.runs.importers.nanochat import nanochat
 
 # The more special first: a sweep of nanochat is a CSV file too, and is known by its headers.
 IMPORTERS: Catalog[Importer] = Catalog(
@@ -20,6 +21,7 @@ IMPORTERS: Catalog[Importer] = Catalog(
     {
         importer.name: importer
         for importer in (
+            nanochat,
             formats.csv,
             formats.tsv,
             formats.parquet,

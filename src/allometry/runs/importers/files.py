@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from allometry.errors import InputError, TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet", ".pq": "parquet",
@@ -149,7 +150,7 @@ def _read_tsv(content: bytes, name: str) -> Cells:
 
 def _read_jsonl(content: bytes, name: str) -> Cells:
     lines = enumerate(_text(content, name).split("\n"), start=1)
-    return _from_objects(
+    return cells_of_rows(
         [_parse_json(line, f"{name}: line {number}") for number, line in lines if line.strip()], name
     )
 
@@ -160,7 +161,7 @@ def _read_json(content: bytes, name: str) -> Cells:
         raise TableError(
             f"{name} is not a list of runs; write [{{...}}, {{...}}] or one object a line (.jsonl)."
         )
-    return _from_objects(items, name)
+    return cells_of_rows(items, name)
 
 
 def _parse_json(text: str, where: str) -> Any:
@@ -170,15 +171,20 @@ def _parse_json(text: str, where: str) -> Any:
         raise TableError(f"{where} is not JSON: {error}.") from error
 
 
-def _from_objects(items: Sequence[Any], name: str) -> Cells:
-    for row, item in enumerate(items, start=1):
-        if not isinstance(item, dict):
-            raise TableError(f'{name}: row {row} is not an object like {{"params": 7e9, "loss": 2.1}}.')
-    headers = list(dict.fromkeys(key for item in items for key in item))
+def cells_of_rows(rows: Sequence[Any], name: str) -> Cells:
+    """The cells of rows that are JSON objects or their like; a key that a row lacks is missing there.
+
+    >>> cells_of_rows([{"N": 7e9}, {"N": 8e9, "loss": 2.1}], "runs.json").columns["loss"]
+    [None, 2.1]
+    """
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise TableError(f'{name}: row {number} is not an object like {{"params": 7e9, "loss": 2.1}}.')
+    headers = list(dict.fromkeys(key for row in rows for key in row))
     stripped = [header.strip() or "column" for header in headers]
     _refuse_doubles(stripped, name)
     return Cells(
-        {short: [item.get(key) for item in items] for short, key in zip(stripped, headers, strict=True)},
+        {short: [row.get(key) for row in rows] for short, key in zip(stripped, headers, strict=True)},
         typed=True,
     )
 
