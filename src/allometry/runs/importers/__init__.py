@@ -13,7 +13,9 @@ from allometry.errors import InputError
 from allometry.registry import Catalog
 from allometry.runs.importers import formats
 from allometry.runs.importers.definition import Importer
+from allometry.runs.importers.huggingface import huggingface
 from allometry.runs.importers.nanochat import nanochat
+from allometry.runs.importers.tensorboard import tensorboard
 
 # The more special first: a sweep of nanochat is a CSV file too, and is known by its headers.
 IMPORTERS: Catalog[Importer] = Catalog(
@@ -21,7 +23,9 @@ IMPORTERS: Catalog[Importer] = Catalog(
     {
         importer.name: importer
         for importer in (
+            huggingface,
             nanochat,
+            tensorboard,
             formats.csv,
             formats.tsv,
             formats.parquet,
