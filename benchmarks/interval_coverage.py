@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from allometry.fitting import bootstrap, fit
-from allometry.fitting.uncertainty import RESAMPLINGS
+from allometry.fitting.resampling import RESAMPLINGS
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from allometry.fitting.engine import Problem, Samples
-from allometry.fitting.objectives import SCALES, Objective, ObjectiveName, Scale
+from allometry.fitting.objectives import Objective, ObjectiveName
 from allometry.fitting.problems import working_point
-from allometry.laws import chinchilla
+from allometry.fitting.scales import SCALES, transform
+from allometry.laws import Scale, chinchilla
 from allometry.runs.run import Runs
 
 STEP = 1e-6
@@ -25,10 +26,12 @@ def posed(ladder: Callable[..., Runs], truth: dict[str, float]) -> Callable[[Obj
         runs = ladder(noise=0.05)
         inputs = (runs.column("params"), runs.column("tokens"))
         objective = Objective(name=name, on=on, delta=0.04)
+        size = 0.02 if on == "logit" else 1.0  # a fiftieth of a loss is a share between 0 and 1
         problem = Problem(law=chinchilla, inputs=inputs, objective=objective, held={})
         weights = np.linspace(0.5, 2.0, len(runs))
-        sample = Samples(weights=weights[None], output=runs.column("loss")[None])
-        return problem, working_point(problem, {**truth, "alpha": 0.36})[None], sample
+        sample = Samples(weights=weights[None], target=transform(on, size * runs.column("loss"))[None])
+        at = {**truth, **{name: size * truth[name] for name in ("E", "A", "B")}, "alpha": 0.36}
+        return problem, working_point(problem, at)[None], sample
 
     return pose
 
@@ -40,7 +43,7 @@ def test_what_the_engine_minimises_is_the_weighted_sum(
 ) -> None:
     problem, at, sample = posed(name, on)
 
-    residuals = problem.residuals(at, sample.output)[0]
+    residuals = problem.residuals(at, sample.target)[0]
     by_hand = sum(
         w * float(problem.objective.penalty(np.array(r)))
         for w, r in zip(sample.weights[0], residuals, strict=True)

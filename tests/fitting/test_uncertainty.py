@@ -8,7 +8,7 @@ import pytest
 from allometry.errors import FitError, InputError
 from allometry.fitting import Fit, bootstrap, fit, profile
 from allometry.fitting.allocation import optimal_params
-from allometry.fitting.uncertainty import RESAMPLINGS
+from allometry.fitting.resampling import RESAMPLINGS
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 

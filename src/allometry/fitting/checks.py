@@ -253,7 +253,7 @@ def _influence(fit: Fit) -> Finding | None:
     problem = pose(fit.law, fit.data, fit.goal, fit.held)
     without = np.broadcast_to(fit.data.weights, (runs, runs)) * (1 - np.eye(runs))
     here = np.broadcast_to(working_point(problem, fit.coefficients), (runs, len(fit.law.names)))
-    samples = replace(one_sample(fit.data).of_one(runs), weights=without)
+    samples = replace(one_sample(fit.data, fit.goal).of_one(runs), weights=without)
     moved = _relative_moves(fit, problem.outward(minimise(problem, here, samples).working), exponents)
     run, place = np.unravel_index(np.argmax(moved), moved.shape)
     if moved[run, place] < MOVED:

@@ -11,7 +11,7 @@ before it is solved, so parameters and tokens enter as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.fitting.objectives import Objective
+from allometry.fitting.scales import derivatives, transform
 from allometry.laws import Law
 
 Array = NDArray[np.float64]
@@ -39,26 +40,26 @@ class Samples:
 
     Attributes:
         weights: Inverse variances, or how often a resample holds each run; of shape (b, n).
-        output: Measured or simulated values, of shape (b, n).
+        target: Measured or simulated values on the scale of comparison, of shape (b, n).
     """
 
     weights: Array
-    output: Array
+    target: Array
 
     def take(self, rows: Index | slice) -> Samples:
         """Some of the problems."""
-        return Samples(weights=self.weights[rows], output=self.output[rows])
+        return Samples(weights=self.weights[rows], target=self.target[rows])
 
     def of_one(self, count: int) -> Samples:
         """The first problem, for `count` starts."""
-        shape = (count, self.output.shape[1])
+        shape = (count, self.target.shape[1])
         return Samples(
-            weights=np.broadcast_to(self.weights[0], shape), output=np.broadcast_to(self.output[0], shape)
+            weights=np.broadcast_to(self.weights[0], shape), target=np.broadcast_to(self.target[0], shape)
         )
 
     def repeated(self, times: int) -> Samples:
         """The same problems again, `times` in all."""
-        return Samples(weights=np.tile(self.weights, (times, 1)), output=np.tile(self.output, (times, 1)))
+        return Samples(weights=np.tile(self.weights, (times, 1)), target=np.tile(self.target, (times, 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,14 +115,14 @@ class Problem:
         value = self.law.derivation.value(self.inputs, self._columns(working_bp))
         return np.broadcast_to(value, (len(working_bp), len(self.inputs[0])))
 
-    def residuals(self, working_bp: Array, output: Array) -> Array:
-        """Law minus run, of the logs or raw, of shape (b, n); NaN where the law has no logarithm."""
-        return self.compare(self.predicted(working_bp), output)
+    def residuals(self, working_bp: Array, target: Array) -> Array:
+        """Law minus run on the scale of comparison, of shape (b, n); NaN where the law has no place on it."""
+        return transform(self.objective.on, self.predicted(working_bp)) - target
 
     def sums(self, working_bp: Array, samples: Samples) -> Array:
         """The objective, of shape (b,); infinite where the law is undefined."""
         with np.errstate(all="ignore"):
-            each = self.objective.penalty(self.residuals(working_bp, samples.output))
+            each = self.objective.penalty(self.residuals(working_bp, samples.target))
             total = np.einsum("bn,bn->b", each, samples.weights)
         return np.where(np.isnan(total), np.inf, total)
 
@@ -130,32 +131,24 @@ class Problem:
         derivation, weights_bn = self.law.derivation, samples.weights
         value, first, second = derivation.second_order(self.inputs, self._columns(working_bp))
         f = np.broadcast_to(value, weights_bn.shape)
-        r = self.compare(f, samples.output)
+        r = transform(self.objective.on, f) - samples.target
+        rate, bent = derivatives(self.objective.on, f)
         pull = weights_bn * self.objective.slope(r)
-        bend = weights_bn * self.objective.curvature(r)
-        # d log f = df / f, and its second derivative loses the square of the first.
-        over_f, bend = (1 / f, bend - pull) if self.objective.on == "log" else (np.ones_like(f), bend)
+        bend = weights_bn * self.objective.curvature(r) + pull * bent
         chain = np.where(self.logged, self.outward(working_bp), 1.0)  # dc / d(working c)
         jacobian = np.empty((*chain.shape, f.shape[1]))
         for i, part in enumerate(first):
-            jacobian[:, i] = part * over_f * chain[:, i, None]
+            jacobian[:, i] = part * rate * chain[:, i, None]
         gradient = np.einsum("bpn,bn->bp", jacobian, pull)
         hessian = _weighted_square(jacobian, bend)
         for (i, j), part in zip(derivation.pairs, second, strict=True):
-            term = np.sum(pull * over_f * part, axis=1) * chain[:, i] * chain[:, j]
+            term = np.sum(pull * rate * part, axis=1) * chain[:, i] * chain[:, j]
             hessian[:, i, j] += term
             if i != j:
                 hessian[:, j, i] += term
         diagonal = np.arange(len(first))
         hessian[:, diagonal, diagonal] += np.where(self.logged, gradient, 0.0)  # c² f'' + c f' of c = exp(t)
         return gradient, hessian, _weighted_square(jacobian, weights_bn * self.objective.secant(r))
-
-    def compare(self, predicted_bn: Array, output: Array) -> Array:
-        """Residuals of predicted values."""
-        if self.objective.on == "raw":
-            return np.asarray(predicted_bn - output)
-        with np.errstate(all="ignore"):
-            return np.asarray(np.log(predicted_bn / output))
 
     def _columns(self, working_bp: Array) -> tuple[Array, ...]:
         return tuple(self.outward(working_bp).T[:, :, None])
@@ -183,6 +176,11 @@ def minimise(problem: Problem, starts_bp: Array, samples: Samples) -> Minima:
         _minimise_chunk(problem, starts_bp[at : at + size], samples.take(slice(at, at + size)))
         for at in range(0, len(starts_bp), size)
     ]
+    return joined(parts)
+
+
+def joined(parts: Sequence[Minima]) -> Minima:
+    """Searches that were made one after the other, as one."""
     return Minima(
         working=np.concatenate([part.working for part in parts]),
         value=np.concatenate([part.value for part in parts]),

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.errors import FitError
 from allometry.fitting.engine import Problem
+from allometry.fitting.starting import spread
+
+Array = NDArray[np.float64]
 
 _PROPORTIONAL = 0.01  # spread of log(D/N) below which tokens are the same multiple of params
 _RANK = 1e-11  # smallest singular value, relative to the largest, of a Jacobian that tells all apart
+_PLACES = 24  # of the start ranges that rank is judged at
+_ROWS = 2000  # runs that it is judged from; of more, as many spread evenly
 
 
 def refuse_unidentifiable(problem: Problem, columns: Mapping[str, str]) -> None:
@@ -49,18 +55,13 @@ def _refuse_proportional(problem: Problem, columns: Mapping[str, str]) -> None:
 
 
 def _refuse_few_levels(problem: Problem, columns: Mapping[str, str]) -> None:
-    """The Jacobian at a generic point has full rank exactly if the inputs take enough different values."""
-    law = problem.law
-    inputs = {name: x / np.exp(np.log(x).mean()) for name, x in zip(law.reads, problem.inputs, strict=True)}
-    # Exponents near 1 and centred inputs: far from the optimum, but well conditioned, and rank is generic.
-    generic = {n: 0.8 if c.unit == "1" else 1.0 for n, c in zip(law.names, law.coefficients, strict=True)}
-    jacobian = law.gradient(inputs, generic)[:, ~problem.fixed]
-    jacobian = jacobian / np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300)
-    _, size, direction = np.linalg.svd(jacobian, full_matrices=False)
-    if size[-1] > _RANK * size[0]:
+    """At almost any place the Jacobian has full rank exactly if the inputs take enough different values."""
+    direction = _lost_direction(problem)
+    if direction is None:
         return
+    law = problem.law
     opened = [name for name, fixed in zip(law.names, problem.fixed, strict=True) if not fixed]
-    tangled = [name for name, share in zip(opened, np.abs(direction[-1]), strict=True) if share > 1e-3]
+    tangled = [name for name, share in zip(opened, np.abs(direction), strict=True) if share > 1e-3]
     levels = ", ".join(
         f"'{columns[name]}' takes {len(np.unique(x))}"
         for name, x in zip(law.reads, problem.inputs, strict=True)
@@ -69,3 +70,35 @@ def _refuse_few_levels(problem: Problem, columns: Mapping[str, str]) -> None:
         f"These runs cannot tell {', '.join(tangled)} of law '{law.name}' apart: {levels} different "
         f'value(s). Vary it more, or hold a coefficient fixed: fit(law, runs, hold={{"{tangled[-1]}": ...}}).'
     )
+
+
+def _lost_direction(problem: Problem) -> Array | None:
+    """The combination of open coefficients that no run depends on, of shape (open,); None if there is none.
+
+    The best conditioned of many places decides: one where a term has died out says nothing about the runs.
+    """
+    jacobian = _jacobians(problem)[:, :, ~problem.fixed]
+    norm = np.linalg.norm(jacobian, axis=1, keepdims=True)
+    usable = np.isfinite(jacobian).all(axis=(1, 2)) & (norm[:, 0] > 1e-200).all(axis=1)
+    if not usable.any():
+        return None  # no place to judge from: the search will say what it finds
+    _, size, direction = np.linalg.svd(jacobian[usable] / norm[usable], full_matrices=False)
+    best = int(np.argmax(size[:, -1] / size[:, 0]))
+    return None if size[best, -1] > _RANK * size[best, 0] else np.asarray(direction[best, -1])
+
+
+def _jacobians(problem: Problem) -> Array:
+    """The law's Jacobian at typical places and places all over the start ranges; (places, runs, p)."""
+    law = problem.law
+    some = slice(None, None, max(1, len(problem.inputs[0]) // _ROWS))
+    actual = {name: x[some] for name, x in zip(law.reads, problem.inputs, strict=True)}
+    # Centred inputs with exponents near 1 are far from any optimum but well conditioned, and rank is generic.
+    centred = {name: x / np.exp(np.log(x).mean()) if x.min() > 0 else x for name, x in actual.items()}
+    middle = {n: 0.8 if c.unit == "1" else 1.0 for n, c in zip(law.names, law.coefficients, strict=True)}
+    places = [(centred, middle), (actual, {**middle, **law.typical})]
+    all_over = spread(problem, seed=0)
+    for place in all_over[:: max(1, len(all_over) // _PLACES)]:
+        coefficients = dict(zip(law.names, map(float, place), strict=True))
+        places += [(actual, coefficients), (centred, coefficients)]
+    with np.errstate(all="ignore"):
+        return np.stack([law.gradient(inputs, coefficients) for inputs, coefficients in places])

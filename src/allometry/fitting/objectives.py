@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import InputError
+from allometry.fitting.scales import SCALES
+from allometry.laws import Scale
 
 Array = NDArray[np.float64]
 ObjectiveName = Literal["huber", "lad", "least_squares", "lower_envelope"]
-Scale = Literal["log", "raw"]
 OBJECTIVES: tuple[ObjectiveName, ...] = ("huber", "lad", "least_squares", "lower_envelope")
-SCALES: tuple[Scale, ...] = ("log", "raw")
 
 # A law above a run costs nine times one below it by as much: a tenth of the runs end up below the law.
 ENVELOPE_ABOVE = 0.9
@@ -23,7 +23,7 @@ _SMOOTHING = tuple(10.0**-k for k in range(2, 11))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Objective:
-    """Sum over runs of weight x penalty(r), where r = law - run, of the logs or of the raw values.
+    """Sum over runs of weight x penalty(r), where r = law - run, on the scale of comparison.
 
     The sum, never the mean: a mean over runs is so small that a stopping rule ends the search early.
 
@@ -36,7 +36,7 @@ class Objective:
 
     Attributes:
         delta: Where Huber's penalty turns from square to straight, in units of r.
-        on: "log" or "raw".
+        on: "log", "raw" or "logit".
     """
 
     name: ObjectiveName = "huber"
@@ -47,7 +47,7 @@ class Objective:
         if self.name not in OBJECTIVES:
             raise InputError(f"There is no objective '{self.name}'. There are: {', '.join(OBJECTIVES)}.")
         if self.on not in SCALES:
-            raise InputError(f"A fit is on 'log' or on 'raw', not on '{self.on}'.")
+            raise InputError(f"A fit is on 'log', 'raw' or 'logit', not on '{self.on}'.")
         if not self.delta > 0:
             raise InputError(f"delta must be above 0, not {self.delta}.")
 

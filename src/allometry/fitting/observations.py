@@ -11,14 +11,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import InputError, MissingColumn, TableError, did_you_mean
 from allometry.fitting.result import FitData
-from allometry.laws import Law
+from allometry.fitting.scales import inside
+from allometry.laws import Law, Scale
 from allometry.runs.columns import COLUMNS
 from allometry.runs.run import Filter, Runs
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Weights = str | ArrayLike | None
 
 _UNFINISHED = {"false", "0", "0.0", "no"}
+# Columns kept beside those of the law, for what checks and resampling need to know of a run.
+_FACTS = (
+    "parent", "design", "seed", "params", "params_total", "params_embedding", "params_head", "params_matmul",
+    "params_active", "tokens", "unique_tokens", "flops", "loss", "bits_per_byte", "schedule", "decayed",
+    "steps", "warmup_steps", "batch_tokens", "learning_rate", "width", "layers", "context", "vocab",
+    "tokenizer", "metric", "dataset",
+)  # fmt: skip
+_DOMAIN: dict[Scale, str] = {
+    "log": "a law compared on logarithms needs it above zero",
+    "raw": "it must be a number",
+    "logit": "on the logit scale it must lie between 0 and 1, both left out",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,22 +44,26 @@ class Observations:
     weighting: str
 
 
-def observe(law: Law, runs: Runs, inputs: Mapping[str, str], output: str, weights: Weights) -> Observations:
+def observe(
+    law: Law, runs: Runs, inputs: Mapping[str, str], output: str, weights: Weights, on: Scale
+) -> Observations:
     """Take from a table what a law reads and predicts, of runs that are done and fully decayed.
 
     Raises:
         MissingColumn: If a column is not there.
-        TableError: If a value is missing or not above zero; it names row and column.
+        TableError: If a value is missing or where the law has no place for it; it names row and column.
     """
     for column in (*inputs.values(), output):
         _require(law, runs, column)
     keep, filters = _usable(runs)
     rows = np.flatnonzero(keep)
+    kinds: dict[str, Scale] = {one.name: "log" if one.positive else "raw" for one in law.inputs}
     data = FitData(
-        inputs={name: _positive(runs, column, rows) for name, column in inputs.items()},
-        output=_positive(runs, output, rows),
+        inputs={name: _numbers(runs, column, rows, kinds[name]) for name, column in inputs.items()},
+        output=_numbers(runs, output, rows, on),
         weights=_inverse_variances(runs, weights, rows),
         run_ids=_identities(runs, rows),
+        facts=_facts(runs, rows),
     )
     weighting = "equal" if weights is None else weights if isinstance(weights, str) else "given"
     return Observations(data=data, filters=(*runs.filters, *filters), weighting=weighting)
@@ -75,7 +93,7 @@ def _require(law: Law, runs: Runs, column: str) -> None:
     )
 
 
-def _usable(runs: Runs) -> tuple[NDArray[np.bool_], list[Filter]]:
+def _usable(runs: Runs) -> tuple[Flags, list[Filter]]:
     keep = np.ones(len(runs), dtype=np.bool_)
     filters = []
     for column, bad, because in (
@@ -92,26 +110,32 @@ def _usable(runs: Runs) -> tuple[NDArray[np.bool_], list[Filter]]:
     return keep, filters
 
 
-def _not_done(status: pd.Series) -> NDArray[np.bool_]:
+def _not_done(status: pd.Series) -> Flags:
     # A table without an entry says nothing; only a run that is known not to be done is left out.
     return np.asarray(status.notna() & (status.astype(str) != "") & (status.astype(str) != "done"))
 
 
-def _not_decayed(decayed: pd.Series) -> NDArray[np.bool_]:
+def _not_decayed(decayed: pd.Series) -> Flags:
     return np.asarray(decayed.notna() & decayed.astype(str).str.lower().isin(_UNFINISHED))
 
 
-def _positive(runs: Runs, column: str, rows: NDArray[np.intp]) -> Array:
+def _numbers(runs: Runs, column: str, rows: NDArray[np.intp], kind: Scale) -> Array:
     values = runs.column(column)[rows]
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    bad = np.flatnonzero(~inside(kind, values))
     if bad.size:
         shown = "missing" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:g}"
         more = f" ({bad.size} rows in all)" if bad.size > 1 else ""
+        kept = {"log": "{0} > 0", "raw": "{0} IS NOT NULL", "logit": "{0} > 0 AND {0} < 1"}[kind]
         raise TableError(
-            f"{runs.source}: '{column}' is {shown} in row {rows[bad[0]] + 1}{more}; a law needs it above "
-            f'zero. Correct it, or leave such rows out with runs.where("{column} > 0", because=...).'
+            f"{runs.source}: '{column}' is {shown} in row {rows[bad[0]] + 1}{more}; {_DOMAIN[kind]}. "
+            f'Correct it, or leave such rows out with runs.where("{kept.format(column)}", because=...).'
         )
     return values
+
+
+def _facts(runs: Runs, rows: NDArray[np.intp]) -> pd.DataFrame:
+    known = [name for name in _FACTS if name in runs.table.columns]
+    return runs.table[known].iloc[rows].reset_index(drop=True)
 
 
 def _inverse_variances(runs: Runs, weights: Weights, rows: NDArray[np.intp]) -> Array:
@@ -119,7 +143,7 @@ def _inverse_variances(runs: Runs, weights: Weights, rows: NDArray[np.intp]) -> 
         return np.ones(len(rows))
     if isinstance(weights, str):
         runs.require(weights)
-        return _positive(runs, weights, rows)
+        return _numbers(runs, weights, rows, "log")
     given = np.asarray(weights, dtype=np.float64)
     if given.shape != (len(runs),):
         raise InputError(f"Give one weight a run: {len(runs)} numbers, not an array of shape {given.shape}.")

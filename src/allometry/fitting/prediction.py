@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import InputError, did_you_mean
+from allometry.fitting.noise import noise_of
 from allometry.fitting.result import Fit, Forecast, tails
+from allometry.fitting.scales import invert, transform
 
 Array = NDArray[np.float64]
 
@@ -23,7 +25,7 @@ def forecast(fit: Fit, level: float, inputs: Mapping[str, float]) -> Forecast:
     ends = tails(level)
     point = float(fit.law.evaluate(at, fit.coefficients))
     curve, noise = _curve_draws(fit, at), noise_points(fit)
-    outcomes = _measured(fit, (curve[:, None] + noise[None, :]).ravel())
+    outcomes = invert(fit.on, (curve[:, None] + noise[None, :]).ravel())
     low, median, high = _quantiles(outcomes, (ends[0], 0.5, ends[1]))
     values = _quantiles(outcomes, PROBABILITIES) if curve.size else ()
     return Forecast(
@@ -41,11 +43,12 @@ def forecast(fit: Fit, level: float, inputs: Mapping[str, float]) -> Forecast:
         fit_hash=fit.fit_hash,
         data_hash=fit.data_hash,
         no_interval_because="" if curve.size else NO_DRAWS,
+        noise_from=noise_of(fit).found,
     )
 
 
 def beyond(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
-    """Column to the factor by which an input exceeds the largest fitted run.
+    """Column to the factor by which an input exceeds the largest fitted run; of inputs above zero only.
 
     For a law of params and tokens also "flops", counted as 6 · params · tokens in both.
     """
@@ -54,30 +57,24 @@ def beyond(fit: Fit, at: Mapping[str, float]) -> dict[str, float]:
     if {"params", "tokens"} <= data.keys() and "flops" not in data:
         data["flops"] = 6 * data["params"] * data["tokens"]
         asked["flops"] = 6 * asked["params"] * asked["tokens"]
-    return {column: float(asked[column] / values.max()) for column, values in data.items()}
+    return {
+        column: float(asked[column] / values.max()) for column, values in data.items() if values.min() > 0
+    }
 
 
 def noise_points(fit: Fit) -> Array:
     """Equally likely differences of one new run from the law, on the scale of the fit.
 
-    The residuals of n runs around p open coefficients are too small by sqrt((n - p) / n): the law has bent
-    towards them. They are scaled up by that, and spread as Student's t of n - p, because with so few runs
-    their size is itself uncertain. Around a lower envelope the residuals themselves are the noise.
+    Spread as Student's t, because with few runs the size of the noise is itself uncertain. Around a lower
+    envelope the residuals themselves are the noise.
     """
     from scipy.stats import t
 
-    freedom = max(len(fit.data) - len(fit.open), 1)
     middles: Array = (np.arange(_NOISE_POINTS) + 0.5) / _NOISE_POINTS
     if fit.objective == "lower_envelope":
         return np.asarray(np.quantile(fit.residuals(), middles))
-    return np.asarray(noise_scale(fit) * t.ppf(middles, freedom))
-
-
-def noise_scale(fit: Fit) -> float:
-    """Standard deviation of a run of mean weight around the law, on the scale of the fit."""
-    freedom = max(len(fit.data) - len(fit.open), 1)
-    weights = fit.data.weights / fit.data.weights.mean()
-    return float(np.sqrt(np.sum(weights * fit.residuals() ** 2) / freedom))
+    noise = noise_of(fit)
+    return np.asarray(noise.scale * t.ppf(middles, noise.freedom))
 
 
 def _curve_draws(fit: Fit, at: Mapping[str, float]) -> Array:
@@ -86,11 +83,7 @@ def _curve_draws(fit: Fit, at: Mapping[str, float]) -> Array:
         return np.empty(0)
     drawn = {name: fit.draws[name].to_numpy(dtype=np.float64) for name in fit.law.names}
     value = np.broadcast_to(fit.law.evaluate(at, drawn), (len(fit.draws),))
-    return np.log(value) if fit.on == "log" else np.array(value)
-
-
-def _measured(fit: Fit, on_scale: Array) -> Array:
-    return np.exp(on_scale) if fit.on == "log" else on_scale
+    return transform(fit.on, value)
 
 
 def _quantiles(values: Array, probabilities: tuple[float, ...]) -> tuple[float, ...]:
@@ -118,8 +111,10 @@ def _by_law(fit: Fit, inputs: Mapping[str, float]) -> dict[str, float]:
                 f"This fit of '{fit.law.name}' predicts from {', '.join(columns)}, not from '{name}'."
                 f"{did_you_mean(name, columns)}"
             )
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"'{name}' must be a number above zero to predict from, not {value}.")
+        kind = fit.law.inputs[fit.law.reads.index(known[name])]
+        if not np.isfinite(value) or (kind.positive and value <= 0):
+            above = " above zero" if kind.positive else ""
+            raise InputError(f"'{name}' must be a number{above} to predict from, not {value}.")
     given = {known[name]: float(value) for name, value in inputs.items()}
     missing = [column for name, column in fit.inputs.items() if name not in given]
     if missing:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from allometry.fitting.engine import Problem, Samples
 from allometry.fitting.objectives import Objective
 from allometry.fitting.result import FitData
+from allometry.fitting.scales import transform
 from allometry.laws import Law
 
 Array = NDArray[np.float64]
@@ -21,9 +22,9 @@ def pose(law: Law, data: FitData, goal: Objective, held: Mapping[str, float]) ->
     return Problem(law=law, inputs=arrays, objective=goal, held=held)
 
 
-def one_sample(data: FitData) -> Samples:
+def one_sample(data: FitData, goal: Objective) -> Samples:
     """The runs as they are."""
-    return Samples(weights=data.weights[None, :], output=data.output[None, :])
+    return Samples(weights=data.weights[None, :], target=transform(goal.on, data.output)[None, :])
 
 
 def working_point(problem: Problem, coefficients: Mapping[str, float]) -> Array:

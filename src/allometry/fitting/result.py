@@ -15,12 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, did_you_mean
-from allometry.fitting.objectives import Objective, ObjectiveName, Scale
-from allometry.laws import Law
+from allometry.fitting.objectives import Objective, ObjectiveName
+from allometry.fitting.scales import transform
+from allometry.laws import Law, Scale
 from allometry.runs.run import Filter
 
 Array = NDArray[np.float64]
-Resampling = Literal["bayesian", "pairs", "residuals"]
+Resampling = Literal["bayesian", "pairs", "residuals", "wild"]
 
 
 class FitStatus(StrEnum):
@@ -79,7 +80,9 @@ class Forecast:
         quantiles: Probability to value, for scoring later.
         beyond: Column to the factor by which the input exceeds the largest fitted run;
             1 or less means inside the fitted range.
-        width: Share of the interval's variance by source: "coefficients", "noise".
+        width: Share of the squared width by source: "coefficients", "noise"; of several laws together also
+            "law" and "objective".
+        noise_from: What the noise of a single run was estimated from, in words.
         law, fit_hash, data_hash: What it was made from.
         no_interval_because: Why low and high are NaN; empty when there is an interval.
     """
@@ -98,6 +101,7 @@ class Forecast:
     fit_hash: str
     data_hash: str
     no_interval_because: str = ""
+    noise_from: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,15 +134,46 @@ class FitData:
         output: Measured values, of shape (runs,).
         weights: Inverse variances; ones where none were given.
         run_ids: Identity of the training each row belongs to; rows that share one are resampled together.
+        facts: Other columns of the same rows that checks and resampling read: counts by convention, parent,
+            seed, schedule.
     """
 
     inputs: Mapping[str, Array]
     output: Array
     weights: Array
     run_ids: tuple[str, ...]
+    facts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __len__(self) -> int:
         return len(self.output)
+
+    @property
+    def settings(self) -> NDArray[np.intp]:
+        """Which rows have the same inputs, as a number from 0: they differ by seed alone."""
+        table = np.column_stack(list(self.inputs.values()))
+        return np.asarray(np.unique(table, axis=0, return_inverse=True)[1].ravel(), dtype=np.intp)
+
+    @property
+    def trunks(self) -> tuple[str, ...]:
+        """The training each row was branched from, or itself: rows that share one share its luck."""
+        parents = self.facts["parent"] if "parent" in self.facts else [None] * len(self)
+        known: dict[str, object] = dict(zip(self.run_ids, parents, strict=True))
+        return tuple(_root(run, known) for run in self.run_ids)
+
+    def column(self, name: str) -> Array | tuple[str, ...]:
+        """An input or another known column of the rows.
+
+        Raises:
+            InputError: If there is none of that name.
+        """
+        if name in self.inputs:
+            return self.inputs[name]
+        if name in self.facts:
+            return tuple(str(value) for value in self.facts[name])
+        has = ("run", "row", "trunk", "setting", *self.inputs, *map(str, self.facts.columns))
+        raise InputError(
+            f"These runs have no '{name}' to go by.{did_you_mean(name, has)} There are: {', '.join(has)}."
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -155,8 +190,11 @@ class Draws:
 
     Attributes:
         resampling: "bayesian" weights each unit by an exponential draw, "pairs" draws units with
-            replacement, "residuals" keeps the inputs and redraws the noise.
-        unit: What was resampled: "run", all rows of one training together, or "row".
+            replacement, "residuals" keeps the inputs and redraws the noise, "wild" turns the signs of the
+            residuals.
+        unit: What was resampled: "run", all rows of one training together; "row"; "trunk", all branches of
+            one training together; "setting", with the seeds in it; or a column.
+        strata: The column within whose values units were drawn, such as IsoFLOP budgets; None for all.
         count: Resamples made.
         unconverged: Refits that found no rest; they are left out of the draws.
         seed: Seed of the resampling.
@@ -164,6 +202,7 @@ class Draws:
 
     resampling: Resampling
     unit: str
+    strata: str | None = None
     count: int
     unconverged: int
     seed: int
@@ -179,7 +218,7 @@ class Fit:
         objective, delta, on: What was minimised.
         held: Coefficients that were given, not estimated.
         status: How far it can be used.
-        starts: How many searches ended at the best objective.
+        starts: How many searches were tried and ended at the best objective.
         findings: What the quick checks found; `check(fit)` runs all of them.
         draws: One row a resample, one column a coefficient; None before `bootstrap`.
         drawn: How the draws were made.
@@ -257,12 +296,14 @@ class Fit:
         low, high = np.quantile(self.draws[name].to_numpy(dtype=np.float64), tails(level))
         return float(low), float(high)
 
+    def fitted(self) -> Array:
+        """The law at the runs, on the scale of the fit; of shape (runs,)."""
+        value = self.law.evaluate(self.data.inputs, self.coefficients)
+        return transform(self.on, np.broadcast_to(value, (len(self.data),)))
+
     def residuals(self) -> Array:
-        """Measured minus fitted, of the logs for a fit on "log"; of shape (runs,)."""
-        fitted = self.law.evaluate(self.data.inputs, self.coefficients)
-        if self.on == "raw":
-            return np.asarray(self.data.output - fitted)
-        return np.asarray(np.log(self.data.output) - np.log(fitted))
+        """Measured minus fitted, on the scale of the fit; of shape (runs,)."""
+        return transform(self.on, self.data.output) - self.fitted()
 
     def predict(self, level: float = 0.9, **inputs: float) -> Forecast:
         """Forecast one new run, with an interval for its measured value.
@@ -312,6 +353,15 @@ class Fit:
         from allometry.fitting.storage import load
 
         return load(Path(path), law)
+
+
+def _root(run: str, parents: Mapping[str, object]) -> str:
+    """Follow parents up to the run that was trained from scratch, as far as they are known."""
+    passed = {run}
+    while isinstance(parent := parents.get(run), str) and parent and parent not in passed:
+        passed.add(parent)
+        run = parent
+    return run
 
 
 def tails(level: float) -> tuple[float, float]:

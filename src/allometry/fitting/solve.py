@@ -13,12 +13,13 @@ from allometry.errors import FitError, InputError, did_you_mean
 from allometry.fitting.checks import quick_findings
 from allometry.fitting.engine import Minima, Problem, Samples, minimise
 from allometry.fitting.identifiability import refuse_unidentifiable
-from allometry.fitting.objectives import Objective, ObjectiveName, Scale
+from allometry.fitting.objectives import Objective, ObjectiveName
 from allometry.fitting.observations import Weights, conventions, observe
 from allometry.fitting.problems import named, one_sample, pose
 from allometry.fitting.result import Fit, FitData, FitStatus, Starts
+from allometry.fitting.scales import transform
 from allometry.fitting.starting import candidates
-from allometry.laws import Law, read_law
+from allometry.laws import Law, Scale, read_law
 from allometry.runs.columns import COLUMNS
 from allometry.runs.run import Runs
 
@@ -33,7 +34,7 @@ def fit(
     *,
     objective: ObjectiveName = "huber",
     delta: float = 1e-3,
-    on: Scale = "log",
+    on: Scale | None = None,
     weights: Weights = None,
     hold: Mapping[str, float] | None = None,
     inputs: Mapping[str, str] | None = None,
@@ -47,7 +48,7 @@ def fit(
         law: A law, its catalog name, or "mylaws.py:my_law".
         objective: "huber", "lad", "least_squares" or "lower_envelope" (see `allometry.fitting.objectives`).
         delta: Residual beyond which a run's pull stays the same, in units of the (log) output.
-        on: Compare "log" or "raw" outputs.
+        on: Compare "log", "raw" or "logit" outputs; the law's own scale if not given, "log" for a loss.
         weights: Inverse variances: a column, or one number for each row of the table.
         hold: Coefficients to keep at a value, for example {"E": 1.69}.
         inputs: The law's input name to column, where they differ: {"x": "flops"}.
@@ -70,18 +71,18 @@ def fit(
     held = _held(law, hold or {})
     columns = _columns(law, inputs or {})
     column = output or law.predicts
-    goal = Objective(name=objective, delta=delta, on=on)
-    seen = observe(law, runs, columns, column, weights)
+    goal = Objective(name=objective, delta=delta, on=on or law.on)
+    seen = observe(law, runs, columns, column, weights, goal.on)
     problem = pose(law, seen.data, goal, held)
     refuse_unidentifiable(problem, columns)
-    best, minima = _solve(problem, one_sample(seen.data), starts or 16, seed)
+    best, minima = _solve(problem, one_sample(seen.data, goal), starts or 16, seed)
     result = Fit(
         law=law,
         coefficients=named(problem, minima.working[best]),
         objective_value=_value(problem, minima.working[best], seen.data),
         objective=objective,
         delta=delta,
-        on=on,
+        on=goal.on,
         held=held,
         status=FitStatus.CONVERGED,
         starts=_agreement(minima, best),
@@ -129,7 +130,8 @@ def _status(problem: Problem, minima: Minima, best: int, starts: Starts) -> FitS
 
 
 def _value(problem: Problem, working: Array, data: FitData) -> float:
-    return float(problem.objective.total(problem.residuals(working[None, :], data.output)[0], data.weights))
+    target = transform(problem.objective.on, data.output)
+    return float(problem.objective.total(problem.residuals(working[None, :], target)[0], data.weights))
 
 
 def _held(law: Law, hold: Mapping[str, Any]) -> dict[str, float]:

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.fitting.engine import Problem, Samples
+from allometry.fitting.scales import invert
+from allometry.laws import Coefficient
 
 Array = NDArray[np.float64]
 
 _LEVELS = {0: 1, 1: 96, 2: 24}  # values tried of each nonlinear coefficient
 _SPREAD = 512  # points of a space-filling set, for three or more
 _SPREAD_ALL = 4096  # the same where nothing is linear, so that nothing is solved for
+_ELEMENTS_AT_ONCE = 400_000  # candidates x runs looked at together, so that memory stays bounded
 
 
 def candidates(problem: Problem, sample: Samples, seed: int, keep: int = 16) -> Array:
@@ -23,29 +26,50 @@ def candidates(problem: Problem, sample: Samples, seed: int, keep: int = 16) -> 
     The coefficients in which the law is linear are solved for (variable projection, Golub and Pereyra
     1973); the others take a grid, or a Sobol set where there are three or more.
     """
-    open_places = np.flatnonzero(~problem.fixed)
-    linear = [place for place in problem.law.derivation.linear if place in open_places]
-    nonlinear = [int(place) for place in open_places if place not in linear]
-    natural = _spread(problem, nonlinear, bool(linear), seed)
-    if linear:
-        natural[:, linear] = _solve_linear(problem, sample, natural, linear)
-    found = problem.inward(natural)
-    order = np.argsort(problem.sums(found, sample.of_one(len(found))))
-    return np.asarray(found[order[:keep]])
+    places = spread(problem, seed)
+    linear = _linear(problem)
+    size = max(1, _ELEMENTS_AT_ONCE // len(problem.inputs[0]))
+    found, value = [], []
+    for at in range(0, len(places), size):
+        natural = places[at : at + size]
+        if linear:
+            natural[:, linear] = _solve_linear(problem, sample, natural, linear)
+        found.append(problem.inward(natural))
+        value.append(problem.sums(found[-1], sample.of_one(len(natural))))
+    order = np.argsort(np.concatenate(value), kind="stable")
+    return np.asarray(np.concatenate(found)[order[:keep]])
 
 
-def _spread(problem: Problem, places: Sequence[int], solved: bool, seed: int) -> Array:
-    """Values of the nonlinear coefficients between their low and high; the others at their middle."""
-    chosen = [problem.law.coefficients[place] for place in places]
-    low, high = (np.array([getattr(c, end) for c in chosen], dtype=np.float64) for end in ("low", "high"))
-    unit = _unit_points(len(places), solved, seed)
-    natural = problem.outward(np.zeros((len(unit), len(problem.law.names))))
-    # In equal ratios where both ends are above zero: 0.1 and 0.2 differ more than 1.1 and 1.2 do.
-    ratio = np.where(low > 0, high / np.where(low > 0, low, 1.0), 1.0)
-    for place in np.flatnonzero(problem.fixed):
+def spread(problem: Problem, seed: int) -> Array:
+    """Coefficients all over their start ranges, of shape (many, p); linear ones at 1, held ones as given."""
+    linear = _linear(problem)
+    places = [int(place) for place in np.flatnonzero(~problem.fixed) if place not in linear]
+    unit = _unit_points(len(places), bool(linear), seed)
+    natural = np.ones((len(unit), len(problem.law.names)))
+    for place in map(int, np.flatnonzero(problem.fixed)):
         natural[:, place] = problem.held[problem.law.names[place]]
-    natural[:, list(places)] = np.where(low > 0, low * ratio**unit, low + unit * (high - low))
+    for column, place in enumerate(places):
+        low, high = _range(problem, problem.law.coefficients[place])
+        # In equal ratios where both ends are above zero: 0.1 and 0.2 differ more than 1.1 and 1.2 do.
+        ratio = high / low if low > 0 else 1.0
+        step = unit[:, column]
+        natural[:, place] = low * ratio**step if low > 0 else low + step * (high - low)
     return natural
+
+
+def _linear(problem: Problem) -> list[int]:
+    return [place for place in problem.law.derivation.linear if not problem.fixed[place]]
+
+
+def _range(problem: Problem, coefficient: Coefficient) -> tuple[float, float]:
+    """Where to look for a coefficient: its own range, or one measured in the range of an input."""
+    if not coefficient.of:
+        return coefficient.low, coefficient.high
+    place = problem.law.reads.index(coefficient.of)
+    least, most = float(problem.inputs[place].min()), float(problem.inputs[place].max())
+    if problem.law.inputs[place].positive:
+        return coefficient.low * least, coefficient.high * most
+    return least + coefficient.low * (most - least), least + coefficient.high * (most - least)
 
 
 def _unit_points(dimensions: int, solved: bool, seed: int) -> Array:
@@ -63,13 +87,16 @@ def _solve_linear(problem: Problem, sample: Samples, natural: Array, linear: Seq
     """Least squares for the linear coefficients at each candidate, none of the positive ones below zero."""
     without = natural.copy()
     without[:, list(linear)] = 0.0
-    value, first, _ = problem.law.derivation.second_order(problem.inputs, tuple(without.T[:, :, None]))
-    output = sample.output[0]
+    with np.errstate(all="ignore"):
+        value, first, _ = problem.law.derivation.second_order(problem.inputs, tuple(without.T[:, :, None]))
+    output = invert(problem.objective.on, sample.target[0])
     shape = (len(natural), len(output))
     # Relative errors of the raw output stand in for errors of its logarithm.
     root = np.sqrt(sample.weights[0]) / (output if problem.objective.on == "log" else 1.0)
     basis = np.stack([np.broadcast_to(first[place], shape) * root for place in linear], axis=1)
     target = (output - np.broadcast_to(value, shape)) * root
+    usable = np.isfinite(basis).all(axis=(1, 2)) & np.isfinite(target).all(axis=1)
+    basis[~usable], target[~usable] = 0.0, 0.0  # a place where the law is undefined sorts last by itself
     found = _non_negative(basis, target, problem.not_negative[list(linear)])
     # A term at zero has no logarithm: start it at a thousandth of the output instead.
     norm = np.sqrt(np.einsum("bqn,bqn->bq", basis, basis))
@@ -85,9 +112,9 @@ def _non_negative(basis_bqn: Array, target_bn: Array, positive_q: NDArray[np.boo
     square, right = unit @ unit.transpose(0, 2, 1), np.einsum("bqn,bn->bq", unit, target_bn)
     best, least = np.zeros((b, q)), np.zeros(b)  # all left out: a residual of the target itself, taken as 0
     for kept in product((True, False), repeat=q):
-        if not any(kept):
-            continue
         mask = np.array(kept)
+        if not mask.any() or not (mask | positive_q).all():
+            continue  # only a coefficient that may not be below zero has a reason to be left out
         matrix = np.where(mask[:, None] & mask[None, :], square, 0.0) + np.diag(np.where(mask, 1e-12, 1.0))
         solved = np.linalg.solve(matrix, np.where(mask, right, 0.0)[:, :, None])[:, :, 0]
         change = -np.einsum("bq,bq->b", solved, np.where(mask, right, 0.0))

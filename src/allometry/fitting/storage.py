@@ -15,10 +15,10 @@ import pandas as pd
 from allometry.errors import CorruptFile, InputError
 from allometry.files import write_atomically
 from allometry.fitting.result import Draws, Finding, Fit, FitData, FitStatus, Severity, Starts
-from allometry.laws import LAWS, Law
+from allometry.laws import FAMILIES, LAWS, Law, read_law
 from allometry.runs.run import Filter
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(fit: Fit, path: Path) -> None:
@@ -58,6 +58,10 @@ def _content(fit: Fit) -> dict[str, Any]:
         "output": fit.data.output.tolist(),
         "weights": fit.data.weights.tolist(),
         "run_ids": list(fit.data.run_ids),
+        "facts": {
+            str(name): [None if pd.isna(value) else value for value in fit.data.facts[name].tolist()]
+            for name in fit.data.facts.columns
+        },
     }
     return {
         "format": FORMAT,
@@ -101,18 +105,19 @@ def _fit(content: dict[str, Any], law: Law) -> Fit:
             output=np.array(data["output"], dtype=np.float64),
             weights=np.array(data["weights"], dtype=np.float64),
             run_ids=tuple(data["run_ids"]),
+            facts=pd.DataFrame(data["facts"]),
         ),
     )
 
 
 def _law(stored: dict[str, str], given: Law | None, path: Path) -> Law:
     name = stored["name"]
-    if given is None and name not in LAWS:
+    if given is None and name not in LAWS and name.partition("(")[0] not in FAMILIES:
         raise InputError(
             f"'{path}' holds a fit of '{name}', which is in no catalog: {stored['formula']}. "
             f"Give the law: Fit.load(path, law={name})."
         )
-    law = given or LAWS[name]
+    law = given or read_law(name)
     if law.formula != stored["formula"]:
         raise InputError(
             f"'{path}' was fitted with {stored['formula']}; '{law.name}' is now {law.formula}. Fit again."

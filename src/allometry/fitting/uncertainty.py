@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,21 +11,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.engine import Minima, Problem, Samples, minimise
-from allometry.fitting.prediction import noise_scale
+from allometry.fitting.engine import Minima, Problem, Samples, joined, minimise
 from allometry.fitting.problems import one_sample, pose, working_point
+from allometry.fitting.resampling import refuse_unknown, resamples, suited
 from allometry.fitting.result import Draws, Fit, Resampling
+from allometry.fitting.scales import transform
 from allometry.fitting.starting import candidates
 
 Array = NDArray[np.float64]
 
-_UNITS_FOR_PAIRS = 10  # per open coefficient: below that, many resamples hold too few different runs
 _OTHERS = 32  # candidates a resample's second start is chosen from
-RESAMPLINGS: tuple[Resampling, ...] = ("bayesian", "pairs", "residuals")
+_ELEMENTS_AT_ONCE = 250_000  # draws x runs held in memory together, for each worker
 
 
 def bootstrap(
-    fit: Fit, *, draws: int = 1000, unit: str = "run", seed: int = 0, resampling: Resampling | None = None
+    fit: Fit,
+    *,
+    draws: int = 1000,
+    unit: str = "run",
+    strata: str | None = None,
+    seed: int = 0,
+    resampling: Resampling | None = None,
+    workers: int = 1,
 ) -> Fit:
     """Refit many resamples of the runs by the same objective, so that every number gets an interval.
 
@@ -31,37 +40,43 @@ def bootstrap(
     the resample's own weights; the lower end is kept.
 
     Args:
-        unit: "run" keeps all rows of one training together; "row" takes each row alone.
-        resampling: "residuals" keeps the design and redraws the noise, "pairs" draws units with replacement,
+        unit: What shares its luck: "run" keeps all rows of one training together; "row" takes each row
+            alone; "trunk" keeps all branches of one training together; "setting" draws settings and, within
+            those drawn, their seeds; or the name of a column.
+        strata: A column within whose values units are drawn, for a design with fixed groups: the budgets of
+            an IsoFLOP study. For "pairs" and "bayesian".
+        resampling: "residuals" keeps the design and redraws the noise; "wild" keeps it and turns the signs of
+            the residuals, for noise that differs between runs; "pairs" draws units with replacement;
             "bayesian" weights them at random. By default "residuals" below ten units a coefficient, where it
             is the one that covers, else "pairs" (docs/decisions/0003-bootstrap-for-small-ladders.md).
+        workers: Threads; the draws are the same for any number.
 
     Returns:
         The same fit with `draws` and `drawn`. Refits without rest are left out and counted.
 
     Raises:
         FitError: If no refit converged.
+        InputError: If there is no such unit, column or resampling.
     """
     if draws < 2:
         raise InputError(f"Ask for at least 2 draws, not {draws}; 1000 is usual.")
-    resampling = resampling or _suited(fit, unit)
-    if resampling not in RESAMPLINGS:
-        raise InputError(f"There is no resampling '{resampling}'. There are: {', '.join(RESAMPLINGS)}.")
+    how = resampling or suited(fit, unit)
+    refuse_unknown(how)
+    if strata is not None and how not in ("pairs", "bayesian"):
+        raise InputError(
+            f"'{how}' keeps every run, so there is nothing to draw within '{strata}'; use 'pairs'."
+        )
     problem = pose(fit.law, fit.data, fit.goal, fit.held)
-    samples = _samples(fit, draws, unit, resampling, np.random.default_rng(seed))
-    minima = _refit(problem, fit, samples)
+    rng = np.random.default_rng(seed)
+    blocks = (resamples(fit, count, unit, strata, how, rng) for count in _counts(draws, len(fit.data)))
+    minima = _refit(problem, fit, blocks, workers)
     table = pd.DataFrame(problem.outward(minima.working[minima.converged]), columns=list(fit.law.names))
     table = table.assign(**fit.held)
     if table.empty:
         raise FitError(f"None of {draws} resamples of '{fit.law.name}' could be refitted.")
-    how = Draws(resampling=resampling, unit=unit, count=draws, unconverged=draws - len(table), seed=seed)
-    return replace(fit, draws=table, drawn=how)
-
-
-def _suited(fit: Fit, unit: str) -> Resampling:
-    # Noise around a lower envelope is not symmetric, so only the runs themselves can say how it is spread.
-    many = len(np.unique(_units(fit, unit))) >= _UNITS_FOR_PAIRS * len(fit.open)
-    return "pairs" if many or fit.objective == "lower_envelope" else "residuals"
+    failed = draws - len(table)
+    made = Draws(resampling=how, unit=unit, strata=strata, count=draws, unconverged=failed, seed=seed)
+    return replace(fit, draws=table, drawn=made)
 
 
 def profile(fit: Fit, name: str, *, points: int = 41, width: float = 0.5) -> pd.DataFrame:
@@ -92,66 +107,47 @@ def profile(fit: Fit, name: str, *, points: int = 41, width: float = 0.5) -> pd.
     place = fit.law.names.index(name)
     starts[:, place] = np.log(values) if problem.logged[place] else values
     # The engine keeps a held coefficient where its start has it, so that each row holds its own value.
-    ends = minimise(problem, starts, one_sample(fit.data).of_one(points)).working
+    ends = minimise(problem, starts, one_sample(fit.data, fit.goal).of_one(points)).working
     table = pd.DataFrame(problem.outward(ends), columns=list(fit.law.names))
-    residuals = problem.residuals(ends, fit.data.output)
+    residuals = problem.residuals(ends, transform(fit.on, fit.data.output))
     table["objective_value"] = problem.objective.total(residuals, fit.data.weights)
     table["rise"] = table["objective_value"] / fit.objective_value - 1
     return table
 
 
-def _samples(fit: Fit, draws: int, unit: str, resampling: Resampling, rng: np.random.Generator) -> Samples:
-    members = _units(fit, unit)
-    count = int(members.max()) + 1
-    shape = (draws, len(fit.data))
-    if resampling == "residuals":
-        output = _simulated(fit, members, draws, rng)
-        return Samples(weights=np.broadcast_to(fit.data.weights, shape), output=output)
-    if resampling == "pairs":
-        shares = rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
-    else:
-        shares = count * rng.dirichlet(np.ones(count), size=draws)
-    return Samples(
-        weights=shares[:, members] * fit.data.weights, output=np.broadcast_to(fit.data.output, shape)
-    )
+def _counts(draws: int, runs: int) -> Iterator[int]:
+    """Draws in blocks that fit into memory."""
+    size = max(1, _ELEMENTS_AT_ONCE // runs)
+    for at in range(0, draws, size):
+        yield min(size, draws - at)
 
 
-def _simulated(fit: Fit, members: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Array:
-    """The same designs measured again, if the fit were the truth; of shape (draws, runs)."""
-    freedom = max(len(fit.data) - len(fit.open), 1)
-    # The size of the noise is itself estimated from few runs: each draw takes another one.
-    size = noise_scale(fit) * np.sqrt(freedom / rng.chisquare(freedom, size=(draws, 1)))
-    noise = size * rng.standard_normal((draws, int(members.max()) + 1))[:, members]
-    noise = noise * np.sqrt(fit.data.weights.mean() / fit.data.weights)
-    fitted = fit.law.evaluate(fit.data.inputs, fit.coefficients)
-    return np.asarray(fitted * np.exp(noise) if fit.on == "log" else fitted + noise)
-
-
-def _units(fit: Fit, unit: str) -> NDArray[np.intp]:
-    if unit == "row":
-        return np.arange(len(fit.data))
-    if unit == "run":
-        return np.unique(fit.data.run_ids, return_inverse=True)[1]
-    raise InputError(f"Resample by 'run' or by 'row', not by '{unit}'.")
-
-
-def _refit(problem: Problem, fit: Fit, samples: Samples) -> Minima:
+def _refit(problem: Problem, fit: Fit, blocks: Iterator[Samples], workers: int) -> Minima:
     """The lower of two searches for each resample."""
     here = working_point(problem, fit.coefficients)
-    tried = candidates(problem, one_sample(fit.data), fit.seed, keep=_OTHERS)
-    others = tried[_best_of(problem, tried, samples)]
-    starts = np.concatenate([np.broadcast_to(here, others.shape), others])
-    return _lower_half(minimise(problem, starts, samples.repeated(2)))
+    tried = candidates(problem, one_sample(fit.data, fit.goal), fit.seed, keep=_OTHERS)
+    on_scale = transform(fit.on, problem.predicted(tried))
+
+    def refit(samples: Samples) -> Minima:
+        others = tried[_best_of(problem, on_scale, samples)]
+        starts = np.concatenate([np.broadcast_to(here, others.shape), others])
+        return _lower_half(minimise(problem, starts, samples.repeated(2)))
+
+    if workers == 1:
+        return joined([refit(samples) for samples in blocks])
+    # NumPy lets other threads run while it computes; resamples are still drawn one after the other.
+    with ThreadPoolExecutor(workers) as pool:
+        return joined(list(pool.map(refit, blocks)))
 
 
-def _best_of(problem: Problem, tried: Array, samples: Samples) -> NDArray[np.intp]:
+def _best_of(problem: Problem, on_scale: Array, samples: Samples) -> NDArray[np.intp]:
     """Which candidate has the least objective for each resample."""
-    predicted = problem.predicted(tried)
-    total = np.empty((len(tried), len(samples.output)))
-    for row, values in enumerate(predicted):
-        residuals = problem.compare(values, samples.output)
-        total[row] = np.einsum("bn,bn->b", problem.objective.penalty(residuals), samples.weights)
-    return np.asarray(np.argmin(total, axis=0), dtype=np.intp)
+    total = np.empty((len(on_scale), len(samples.target)))
+    with np.errstate(all="ignore"):
+        for row, values in enumerate(on_scale):
+            each = problem.objective.penalty(values - samples.target)
+            total[row] = np.einsum("bn,bn->b", each, samples.weights)
+    return np.asarray(np.argmin(np.where(np.isnan(total), np.inf, total), axis=0), dtype=np.intp)
 
 
 def _lower_half(both: Minima) -> Minima:
