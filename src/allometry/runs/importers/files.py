@@ -164,6 +164,16 @@ def _read_json(content: bytes, name: str) -> Cells:
     return cells_of_rows(items, name)
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds, of any shape.
+
+    Raises:
+        InputError: If there is no such file.
+        TableError: If it is not JSON.
+    """
+    return _parse_json(_text(read_content(path), str(path)), str(path))
+
+
 def _parse_json(text: str, where: str) -> Any:
     try:
         return json.loads(text)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from allometry.errors import InputError
 from allometry.runs.importers.files import format_of
+
+_DEPTH = 4  # folders below the one given that are looked through to recognise it
 
 
 def files_below(source: str, *patterns: str) -> list[Path]:
@@ -25,9 +28,12 @@ def files_below(source: str, *patterns: str) -> list[Path]:
 
 
 def any_below(source: str, *patterns: str) -> Iterator[Path]:
-    """The files of a folder that match one of the patterns, as they are found; none if it is no folder."""
-    for pattern in patterns:
-        yield from Path(source).rglob(pattern)
+    """The files that match a pattern, at most four folders down, as they are found; none below a file."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return
+    for depth, pattern in product(range(_DEPTH + 1), patterns):
+        yield from folder.glob("*/" * depth + pattern)
 
 
 def head(path: Path, size: int = 1 << 18) -> bytes:

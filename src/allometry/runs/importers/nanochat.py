@@ -16,6 +16,7 @@ from allometry.runs.importers.nanochat_log import read_log
 _LOGS = ("*.log", "*.txt")
 _IS_LOG = re.compile(rb"^Total training FLOPs estimate: ", re.MULTILINE)
 _IS_CURVE = re.compile(rb"model model_tag=")
+_COUNT = re.compile(r"[0-9]{1,18}")
 _HEADERS = {b"val_bpb", b"tokens_trained", b"num_iterations"}  # of the sweep and of the miniseries
 
 
@@ -82,7 +83,7 @@ def _with_params(cells: Cells) -> Cells:
     if not set(groups) <= set(cells.columns) or "params" in cells.columns:
         return cells
     pairs = zip(*(cells.columns[group] for group in groups), strict=True)
-    params = [str(int(a) + int(b)) if a.isdecimal() and b.isdecimal() else "" for a, b in pairs]
+    params = [str(int(a) + int(b)) if _COUNT.fullmatch(a) and _COUNT.fullmatch(b) else "" for a, b in pairs]
     conventions = ["matmul"] * len(params)
     added = {"params": params, "params_matmul": params, "params_convention": conventions}
     return Cells(cells.columns | added, typed=False)

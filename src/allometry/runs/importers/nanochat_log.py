@@ -46,8 +46,8 @@ class _Log:
     """One log taken apart: what it says once, and its two curves."""
 
     facts: dict[str, float]
-    evaluations: list[tuple[int, float]]  # step, bits per byte
-    losses: list[tuple[int, float]]  # step, training loss in nat per token, smoothed
+    evaluations: list[tuple[float, float]]  # step, bits per byte
+    losses: list[tuple[float, float]]  # step, training loss in nat per token, smoothed
     rates: list[float]  # learning rate as a share of its peak
 
     @property
@@ -57,12 +57,12 @@ class _Log:
         return "train_time_min" in self.facts
 
     @property
-    def step(self) -> int | None:
+    def step(self) -> float | None:
         """The step that the row describes: that of the last evaluation, so that its numbers fit together."""
         if self.evaluations:
             return self.evaluations[-1][0]
         if self.ended and "num_iterations" in self.facts:
-            return int(self.facts["num_iterations"])
+            return self.facts["num_iterations"]
         return self.losses[-1][0] if self.losses else None
 
     @property
@@ -98,12 +98,15 @@ def read_log(text: str, run_id: str) -> dict[str, Any]:
 def _take_apart(text: str) -> _Log:
     found = {name: _numbers(pattern, text) for name, pattern in _FACTS.items()}
     found |= {header: _numbers(rf"^{name} *: {_NUMBER}$", text) for name, header in _COUNTS.items()}
+    evaluations = re.findall(_EVALUATION, text, re.MULTILINE)
     steps = re.findall(_STEP, text, re.MULTILINE)
     return _Log(
         # The last of each: a run that was resumed prints its beginning again.
         facts={name: numbers[-1] for name, numbers in found.items() if numbers},
-        evaluations=[(int(step), _number(bpb)) for step, bpb in re.findall(_EVALUATION, text, re.MULTILINE)],
-        losses=[(int(step), _number(loss)) for step, loss, _ in steps],
+        evaluations=[
+            (float(step), _number(bpb)) for step, bpb in re.findall(_EVALUATION, text, re.MULTILINE)
+        ],
+        losses=[(float(step), _number(loss)) for step, loss, _ in steps],
         rates=[_number(rate) for _, _, rate in steps if rate],
     )
 
