@@ -15,6 +15,7 @@ from allometry.runs.importers import formats
 from allometry.runs.importers.definition import Importer
 from allometry.runs.importers.huggingface import huggingface
 from allometry.runs.importers.nanochat import nanochat
+from allometry.runs.importers.published import published
 from allometry.runs.importers.tensorboard import tensorboard
 
 # The more special first: a sweep of nanochat is a CSV file too, and is known by its headers.
@@ -26,6 +27,7 @@ IMPORTERS: Catalog[Importer] = Catalog(
             huggingface,
             nanochat,
             tensorboard,
+            published,
             formats.csv,
             formats.tsv,
             formats.parquet,
