@@ -168,6 +168,10 @@ class Minima:
     value: Array
     converged: Flags
 
+    def take(self, rows: Index) -> Minima:
+        """Some of the searches."""
+        return Minima(working=self.working[rows], value=self.value[rows], converged=self.converged[rows])
+
 
 def minimise(problem: Problem, starts_bp: Array, samples: Samples) -> Minima:
     """Search from each start, in working coefficients, for the least objective of its own sample."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, did_you_mean
 from allometry.fitting.checks import quick_findings
+from allometry.fitting.dependence import without_dependent
 from allometry.fitting.engine import Minima, Problem, Samples, minimise
 from allometry.fitting.identifiability import refuse_unidentifiable
 from allometry.fitting.objectives import Objective, ObjectiveName
@@ -24,6 +25,9 @@ from allometry.runs.columns import COLUMNS
 from allometry.runs.run import Runs
 
 Array = NDArray[np.float64]
+
+STARTS = 16  # searches that are polished, of several hundred places looked at
+_MANY_RUNS = 20_000  # above so many, starts are looked for in as many drawn from them
 
 AGREEMENT = 1e-9  # relative: searches this close in their objective ended in the same place
 
@@ -73,19 +77,19 @@ def fit(
     column = output or law.predicts
     goal = Objective(name=objective, delta=delta, on=on or law.on)
     seen = observe(law, runs, columns, column, weights, goal.on)
-    problem = pose(law, seen.data, goal, held)
+    problem, _ = without_dependent(pose(law, seen.data, goal, held))
     refuse_unidentifiable(problem, columns)
-    best, minima = _solve(problem, one_sample(seen.data, goal), starts or 16, seed)
+    best, found = _solve(problem, one_sample(seen.data, goal), starts or STARTS, seed)
     result = Fit(
         law=law,
-        coefficients=named(problem, minima.working[best]),
-        objective_value=_value(problem, minima.working[best], seen.data),
+        coefficients=named(problem, best.working[0]),
+        objective_value=_value(problem, best.working[0], seen.data),
         objective=objective,
         delta=delta,
         on=goal.on,
-        held=held,
-        status=FitStatus.CONVERGED,
-        starts=_agreement(minima, best),
+        held=dict(problem.held),
+        status=_status(problem, best, found),
+        starts=found,
         seed=seed,
         weighting=seen.weighting,
         inputs=columns,
@@ -96,11 +100,23 @@ def fit(
         source=runs.source,
         data=seen.data,
     )
-    result = replace(result, status=_status(problem, minima, best, result.starts))
     return replace(result, findings=tuple(quick_findings(result)))
 
 
-def _solve(problem: Problem, sample: Samples, keep: int, seed: int) -> tuple[int, Minima]:
+def _solve(problem: Problem, sample: Samples, keep: int, seed: int) -> tuple[Minima, Starts]:
+    """The best of many searches, as one row, and how they ended."""
+    if len(problem.inputs[0]) <= _MANY_RUNS:
+        minima = _search(problem, sample, keep, seed)
+        best = minima.take(np.array([np.argmin(minima.value)]))
+        return best, _agreement(minima, best)
+    # The places to look for show in some thousand runs as well as in a million: only their ends need all.
+    few, few_sample = _thinned(problem, sample, seed)
+    minima = _search(few, few_sample, keep, seed)
+    best = minima.take(np.array([np.argmin(minima.value)]))
+    return minimise(problem, best.working, sample), _agreement(minima, best)
+
+
+def _search(problem: Problem, sample: Samples, keep: int, seed: int) -> Minima:
     begun = candidates(problem, sample, seed, keep)
     minima = minimise(problem, begun, sample.of_one(len(begun)))
     if not np.isfinite(minima.value).any():
@@ -108,22 +124,29 @@ def _solve(problem: Problem, sample: Samples, keep: int, seed: int) -> tuple[int
             f"Law '{problem.law.name}' has no finite value at these runs from any of {len(begun)} starts; "
             "check the units of its inputs."
         )
-    return int(np.argmin(minima.value)), minima
+    return minima
 
 
-def _agreement(minima: Minima, best: int) -> Starts:
+def _thinned(problem: Problem, sample: Samples, seed: int) -> tuple[Problem, Samples]:
+    runs = len(problem.inputs[0])
+    rows = np.sort(np.random.default_rng(seed).choice(runs, _MANY_RUNS, replace=False))
+    fewer = replace(problem, inputs=tuple(x[rows] for x in problem.inputs))
+    return fewer, Samples(weights=sample.weights[:, rows], target=sample.target[:, rows])
+
+
+def _agreement(minima: Minima, best: Minima) -> Starts:
     # A perfect description of noiseless runs leaves an objective of rounding size: compare to that.
-    near = minima.value <= minima.value[best] * (1 + AGREEMENT) + 1e-20
+    near = minima.value <= best.value * (1 + AGREEMENT) + 1e-20
     return Starts(
         tried=len(near), converged=int(minima.converged.sum()), agreeing=int((near & minima.converged).sum())
     )
 
 
-def _status(problem: Problem, minima: Minima, best: int, starts: Starts) -> FitStatus:
-    if not minima.converged[best]:
+def _status(problem: Problem, best: Minima, starts: Starts) -> FitStatus:
+    if not best.converged[0]:
         return FitStatus.NOT_CONVERGED
     low, high = problem.limits
-    at = minima.working[best]
+    at = best.working[0]
     if ((at <= low) | (at >= high))[~problem.fixed].any():
         return FitStatus.AT_BOUND
     return FitStatus.CONVERGED if starts.agreeing >= min(3, starts.tried) else FitStatus.DOUBTFUL

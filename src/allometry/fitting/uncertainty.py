@@ -155,4 +155,4 @@ def _lower_half(both: Minima) -> Minima:
     half = len(both.value) // 2
     second = both.value[half:] < both.value[:half]
     rows = np.arange(half) + half * second
-    return Minima(working=both.working[rows], value=both.value[rows], converged=both.converged[rows])
+    return both.take(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -23,6 +23,7 @@ class Derivation:
         second_order: The same to value, p first derivatives, and the second derivatives of `pairs`.
         pairs: Coefficient index pairs (i <= j) whose second derivative is not zero everywhere.
         linear: Indices of the most coefficients in which the formula is jointly linear, given the others.
+        powers: Coefficient to input, where the formula reads that input only as input**coefficient.
         text, latex: The formula, to compare and to print.
     """
 
@@ -30,6 +31,7 @@ class Derivation:
     second_order: Callable[[Arrays, Arrays], tuple[Array, list[Array], list[Array]]]
     pairs: tuple[tuple[int, int], ...]
     linear: tuple[int, ...]
+    powers: Mapping[str, str]
     text: str
     latex: str
 
@@ -59,6 +61,7 @@ def derive(
         ),
         pairs=tuple(second),
         linear=_jointly_linear(len(c), frozenset(second)),
+        powers=_powers(shown, x, c),
         text=str(shown),
         latex=str(sympy.latex(shown)),
     )
@@ -83,6 +86,21 @@ def _powers_as_exponentials(expression: Any) -> Any:
         lambda part: part.is_Pow and bool(part.exp.free_symbols),
         lambda part: sympy.exp(part.exp * sympy.log(part.base)),
     )
+
+
+def _powers(expression: Any, inputs: list[Any], coefficients: list[Any]) -> dict[str, str]:
+    """Which coefficient is the power of which input, for inputs that enter in no other way."""
+    import sympy
+
+    found = {}
+    for x in inputs:
+        powers = {part for part in expression.atoms(sympy.Pow) if part.has(x)}
+        exponents = {sign * part.exp for part in powers for sign in (1, -1) if part.base == x}
+        rest = expression.subs(dict.fromkeys(powers, 1))
+        named = [c for c in coefficients if c in exponents]
+        if len(powers) == 1 and len(named) == 1 and not rest.has(x):
+            found[str(named[0])] = str(x)
+    return found
 
 
 def _jointly_linear(count: int, curved: frozenset[tuple[int, int]]) -> tuple[int, ...]:
