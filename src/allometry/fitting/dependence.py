@@ -47,7 +47,7 @@ class Dependence:
 def dependence(inputs: Mapping[str, Array]) -> Dependence | None:
     """The last input that is a product of powers of the others, to 1%; None if there is none.
 
-    >>> params, tokens = np.array([1e6, 2e6, 1e6]), np.array([1e8, 1e8, 3e8])
+    >>> params, tokens = np.array([1e6, 2e6, 1e6, 4e6]), np.array([1e8, 1e8, 3e8, 3e8])
     >>> found = dependence({"params": params, "tokens": tokens, "flops": 6 * params * tokens})
     >>> found.formula if found else None
     'flops = 6 · params · tokens'
