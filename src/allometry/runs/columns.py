@@ -75,6 +75,13 @@ _COLUMNS = (
     _number("energy_joules", "J", "energy of the training"),
     _number("price_usd", "USD", "price of the training"),
     _number("power_watts", "W", "mean power while training"),
+    # One row an evaluation, for tables of benchmarks rather than of runs.
+    _text("task", "benchmark, or group of benchmarks, that value is a score on"),
+    _text("metric", "what value is: acc, acc_norm, exact_match, word_perplexity"),
+    _number("value", "1", "score as the metric defines it; an accuracy lies in [0, 1]", positive=False),
+    _number("stderr", "1", "standard error of value over the documents", positive=False),
+    _number("documents", "1", "documents (questions, problems) that value was measured on"),
+    Column(name="higher_is_better", kind="flag", unit="", meaning="whether a larger value is the better one"),
 )
 
 COLUMNS: Catalog[Column] = Catalog("column", {column.name: column for column in _COLUMNS})

@@ -14,6 +14,7 @@ from allometry.registry import Catalog
 from allometry.runs.importers import formats
 from allometry.runs.importers.definition import Importer
 from allometry.runs.importers.huggingface import huggingface
+from allometry.runs.importers.lm_eval import lm_eval
 from allometry.runs.importers.nanochat import nanochat
 from allometry.runs.importers.published import published
 from allometry.runs.importers.tensorboard import tensorboard
@@ -25,6 +26,7 @@ IMPORTERS: Catalog[Importer] = Catalog(
         importer.name: importer
         for importer in (
             huggingface,
+            lm_eval,
             nanochat,
             tensorboard,
             published,

@@ -103,9 +103,7 @@ def _take_apart(text: str) -> _Log:
     return _Log(
         # The last of each: a run that was resumed prints its beginning again.
         facts={name: numbers[-1] for name, numbers in found.items() if numbers},
-        evaluations=[
-            (float(step), _number(bpb)) for step, bpb in re.findall(_EVALUATION, text, re.MULTILINE)
-        ],
+        evaluations=[(float(step), _number(bpb)) for step, bpb in evaluations],
         losses=[(float(step), _number(loss)) for step, loss, _ in steps],
         rates=[_number(rate) for _, _, rate in steps if rate],
     )
