@@ -30,7 +30,11 @@ def read_published(source: str) -> Cells:
         InputError: If it is not on this machine and cannot be downloaded.
         CorruptFile: If the file is not the one that was published.
     """
-    table = PUBLISHED[source.removeprefix(_PREFIX).strip()]
+    return read_table(PUBLISHED[source.removeprefix(_PREFIX).strip()])
+
+
+def read_table(table: PublishedTable) -> Cells:
+    """The cells of a table, under headers that say what they count."""
     path, file = find_file(table)
     return Cells(_as_published(read_cells(path, "csv").columns, table, file), typed=False)
 
@@ -77,8 +81,8 @@ def _marks(columns: Columns, flag: Flag) -> list[str]:
 
 published = Importer(
     name="published",
-    reads="A public table by its name (published:hoffmann2022): found in the folder that ALLOMETRY_DATA names, "
-    "else downloaded once from its author's address, pinned to a commit.",
+    reads="A public table by its name (published:hoffmann2022), from the folder that ALLOMETRY_DATA names, "
+    "or downloaded once from its author's address, pinned to a commit.",
     source="The catalog PUBLISHED: paper, address, licence and checksum of each table",
     recognises=recognises,
     read=read_published,
