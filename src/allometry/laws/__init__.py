@@ -13,13 +13,47 @@ from pathlib import Path
 
 from allometry.errors import InputError, did_you_mean
 from allometry.laws.additive import chinchilla, kaplan, power_law, power_law_with_floor
+from allometry.laws.attempts import coverage
+from allometry.laws.calendar import (
+    algorithmic_progress,
+    exponential_trend,
+    horizon_logistic,
+    logistic_trend,
+)
 from allometry.laws.definition import Coefficient, Family, Input, Law, Scale, law
+from allometry.laws.dimensions import width_depth
+from allometry.laws.downstream import saturating, task_exponential, task_sigmoid
+from allometry.laws.hyperparameters import batch_rule, batch_tradeoff, critical_batch, learning_rate_rule
+from allometry.laws.mixtures import MIXTURES, mixture
 from allometry.registry import Catalog
 
 LAWS: Catalog[Law] = Catalog(
-    "law", {entry.name: entry for entry in (power_law, power_law_with_floor, kaplan, chinchilla)}
+    "law",
+    {
+        entry.name: entry
+        for entry in (
+            power_law,
+            power_law_with_floor,
+            kaplan,
+            chinchilla,
+            mixture,
+            width_depth,
+            learning_rate_rule,
+            batch_rule,
+            critical_batch,
+            batch_tradeoff,
+            algorithmic_progress,
+            task_sigmoid,
+            task_exponential,
+            saturating,
+            coverage,
+            horizon_logistic,
+            exponential_trend,
+            logistic_trend,
+        )
+    },
 )
-FAMILIES: Catalog[Family] = Catalog("family of laws", {})
+FAMILIES: Catalog[Family] = Catalog("family of laws", {family.name: family for family in (MIXTURES,)})
 
 __all__ = [
     "FAMILIES",
@@ -29,12 +63,26 @@ __all__ = [
     "Input",
     "Law",
     "Scale",
+    "algorithmic_progress",
+    "batch_rule",
+    "batch_tradeoff",
     "chinchilla",
+    "coverage",
+    "critical_batch",
+    "exponential_trend",
+    "horizon_logistic",
     "kaplan",
     "law",
+    "learning_rate_rule",
+    "logistic_trend",
+    "mixture",
     "power_law",
     "power_law_with_floor",
     "read_law",
+    "saturating",
+    "task_exponential",
+    "task_sigmoid",
+    "width_depth",
 ]
 
 _MEMBER = re.compile(r"(\w+)\((.*)\)")
