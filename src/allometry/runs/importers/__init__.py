@@ -18,6 +18,7 @@ from allometry.runs.importers.lm_eval import lm_eval
 from allometry.runs.importers.nanochat import nanochat
 from allometry.runs.importers.published import published
 from allometry.runs.importers.tensorboard import tensorboard
+from allometry.runs.importers.wandb import wandb
 
 # The more special first: a sweep of nanochat is a CSV file too, and is known by its headers.
 IMPORTERS: Catalog[Importer] = Catalog(
@@ -29,6 +30,7 @@ IMPORTERS: Catalog[Importer] = Catalog(
             lm_eval,
             nanochat,
             tensorboard,
+            wandb,
             published,
             formats.csv,
             formats.tsv,
