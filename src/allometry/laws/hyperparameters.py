@@ -63,7 +63,9 @@ def learning_rate_rule(N: Any, D: Any, *, c: Any, a: Any, b: Any) -> Any:
 def batch_rule(D: Any, *, c: Any, b: Any) -> Any:
     """The best batch for the final loss grows with the tokens trained on, whatever the size.
 
-    It is not the critical batch, which trades time against compute (see `critical_batch`).
+    It is not the critical batch, which trades time against compute (see `critical_batch`). A rule in compute,
+    such as 0.2920 C^0.3271 (DeepSeek-AI 2024, arXiv:2401.02954), is this law with
+    `inputs={"tokens": "flops"}`.
 
     100e9 tokens:
 
