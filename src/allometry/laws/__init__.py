@@ -12,8 +12,18 @@ import re
 from pathlib import Path
 
 from allometry.errors import InputError, did_you_mean
-from allometry.laws.additive import chinchilla, kaplan, power_law, power_law_with_floor
+from allometry.laws.additive import (
+    chinchilla,
+    chinchilla_tied,
+    kaplan,
+    kaplan_flops,
+    kaplan_params,
+    kaplan_tokens,
+    power_law,
+    power_law_with_floor,
+)
 from allometry.laws.attempts import coverage
+from allometry.laws.breaks import BREAKS, broken_power_law
 from allometry.laws.calendar import (
     algorithmic_progress,
     exponential_trend,
@@ -25,6 +35,11 @@ from allometry.laws.dimensions import width_depth
 from allometry.laws.downstream import saturating, task_exponential, task_sigmoid
 from allometry.laws.hyperparameters import batch_rule, batch_tradeoff, critical_batch, learning_rate_rule
 from allometry.laws.mixtures import MIXTURES, mixture
+from allometry.laws.precision import precision, precision_post
+from allometry.laws.products import PRODUCTS, product
+from allometry.laws.repetition import additive_overfitting, data_constrained
+from allometry.laws.sparsity import granular_experts, routed_experts, sparse_experts
+from allometry.laws.transfer import transfer
 from allometry.registry import Catalog
 
 LAWS: Catalog[Law] = Catalog(
@@ -35,7 +50,21 @@ LAWS: Catalog[Law] = Catalog(
             power_law,
             power_law_with_floor,
             kaplan,
+            kaplan_params,
+            kaplan_tokens,
+            kaplan_flops,
             chinchilla,
+            chinchilla_tied,
+            product,
+            data_constrained,
+            additive_overfitting,
+            broken_power_law,
+            precision,
+            precision_post,
+            routed_experts,
+            granular_experts,
+            sparse_experts,
+            transfer,
             mixture,
             width_depth,
             learning_rate_rule,
@@ -53,7 +82,9 @@ LAWS: Catalog[Law] = Catalog(
         )
     },
 )
-FAMILIES: Catalog[Family] = Catalog("family of laws", {family.name: family for family in (MIXTURES,)})
+FAMILIES: Catalog[Family] = Catalog(
+    "family of laws", {family.name: family for family in (PRODUCTS, BREAKS, MIXTURES)}
+)
 
 __all__ = [
     "FAMILIES",
@@ -63,25 +94,39 @@ __all__ = [
     "Input",
     "Law",
     "Scale",
+    "additive_overfitting",
     "algorithmic_progress",
     "batch_rule",
     "batch_tradeoff",
+    "broken_power_law",
     "chinchilla",
+    "chinchilla_tied",
     "coverage",
     "critical_batch",
+    "data_constrained",
     "exponential_trend",
+    "granular_experts",
     "horizon_logistic",
     "kaplan",
+    "kaplan_flops",
+    "kaplan_params",
+    "kaplan_tokens",
     "law",
     "learning_rate_rule",
     "logistic_trend",
     "mixture",
     "power_law",
     "power_law_with_floor",
+    "precision",
+    "precision_post",
+    "product",
     "read_law",
+    "routed_experts",
     "saturating",
+    "sparse_experts",
     "task_exponential",
     "task_sigmoid",
+    "transfer",
     "width_depth",
 ]
 
