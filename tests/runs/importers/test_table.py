@@ -321,6 +321,8 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
         read_runs(tmp_path / "none.csv")
     with pytest.raises(InputError, match=r"holds no study\.toml"):
         read_runs(tmp_path)
+    with pytest.raises(InputError, match="cannot be read: File name too long"):
+        read_runs("a" * 5000)
     with pytest.raises(InputError, match=r"format 'parket'.*Did you mean 'parquet'"):
         read_runs(tmp_path / "none.csv", format="parket")
 

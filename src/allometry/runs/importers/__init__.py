@@ -11,14 +11,16 @@ from pathlib import Path
 
 from allometry.errors import InputError
 from allometry.registry import Catalog
-from allometry.runs.importers import formats
+from allometry.runs.importers import (
+    formats,
+    huggingface,
+    lm_eval,
+    nanochat,
+    published,
+    tensorboard,
+    wandb,
+)
 from allometry.runs.importers.definition import Importer
-from allometry.runs.importers.huggingface import huggingface
-from allometry.runs.importers.lm_eval import lm_eval
-from allometry.runs.importers.nanochat import nanochat
-from allometry.runs.importers.published import published
-from allometry.runs.importers.tensorboard import tensorboard
-from allometry.runs.importers.wandb import wandb
 
 # The more special first: a sweep of nanochat is a CSV file too, and is known by its headers.
 IMPORTERS: Catalog[Importer] = Catalog(
@@ -26,12 +28,12 @@ IMPORTERS: Catalog[Importer] = Catalog(
     {
         importer.name: importer
         for importer in (
-            huggingface,
-            lm_eval,
-            nanochat,
-            tensorboard,
-            wandb,
-            published,
+            huggingface.importer,
+            lm_eval.importer,
+            nanochat.importer,
+            tensorboard.tensorboard,
+            wandb.wandb,
+            published.published,
             formats.csv,
             formats.tsv,
             formats.parquet,

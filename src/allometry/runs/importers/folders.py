@@ -36,15 +36,15 @@ def any_below(source: str, *patterns: str) -> Iterator[Path]:
         yield from folder.glob("*/" * depth + pattern)
 
 
-def head(path: Path, size: int = 1 << 18) -> bytes:
-    """The first bytes of a file; nothing where it is no file that can be read or is compressed.
+def head(path: Path, size: int = 1 << 16) -> bytes:
+    """The first bytes of a file, its lines ending in a line feed; nothing where no file can be read.
 
     >>> head(Path("no such file"))
     b''
     """
     try:
         with path.open("rb") as file:
-            return file.read(size)
+            return file.read(size).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return b""
 

@@ -139,7 +139,7 @@ def _share(value: Any, share: float) -> float | None:
     return None if number is None else number * share
 
 
-huggingface = Importer(
+importer = Importer(
     name="huggingface",
     reads=(
         "A trainer_state.json of the Hugging Face Trainer, the checkpoint or output folder that holds it, or "

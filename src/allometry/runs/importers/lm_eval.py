@@ -126,7 +126,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-lm_eval = Importer(
+importer = Importer(
     name="lm_eval",
     reads=(
         "A results_*.json of lm-evaluation-harness, or a folder of them: one row a model, task, metric and "

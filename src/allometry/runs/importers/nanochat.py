@@ -15,6 +15,7 @@ from allometry.runs.importers.nanochat_log import read_log
 
 _LOGS = ("*.log", "*.txt")
 _IS_LOG = re.compile(rb"^Total training FLOPs estimate: ", re.MULTILINE)
+_HEAD = 1 << 18  # bytes; what imports print before the training begins can be long
 _IS_CURVE = re.compile(rb"model model_tag=")
 _COUNT = re.compile(r"[0-9]{1,18}")
 _HEADERS = {b"val_bpb", b"tokens_trained", b"num_iterations"}  # of the sweep and of the miniseries
@@ -28,7 +29,9 @@ def _recognises(source: str) -> bool:
 
 
 def _is_log(path: Path) -> bool:
-    return path.suffix.lower() in (".log", ".txt", ".out", "") and _IS_LOG.search(head(path)) is not None
+    return (
+        path.suffix.lower() in (".log", ".txt", ".out", "") and _IS_LOG.search(head(path, _HEAD)) is not None
+    )
 
 
 def _is_table(path: Path) -> bool:
@@ -89,7 +92,7 @@ def _with_params(cells: Cells) -> Cells:
     return Cells(cells.columns | added, typed=False)
 
 
-nanochat = Importer(
+importer = Importer(
     name="nanochat",
     reads=(
         "The log of nanochat's pretraining (.log, .txt), a folder of such logs, one run each, the "

@@ -50,7 +50,7 @@ def read_runs(
     """
     if isinstance(source, pd.DataFrame):
         return _understand(cells_of(source, "the table"), "memory", columns or {}, {})
-    if format is None and (Path(source) / "study.toml").is_file():
+    if _is_study(source) and format is None:
         if columns:
             raise InputError(f"{source} is a study, whose columns are canonical: leave out columns=.")
         return _read_study(Path(source))
@@ -110,6 +110,13 @@ def _why_as_found(mapping: ColumnMapping, given: Mapping[str, str]) -> str:
     if meaning.column in given:
         return f"{meaning.column} is read from '{given[meaning.column]}'"
     return f"not read as {meaning.column}, as asked"
+
+
+def _is_study(source: str | Path) -> bool:
+    try:
+        return (Path(source) / "study.toml").is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise InputError(f"{str(source)[:200]} cannot be read: {error.strerror}.") from error
 
 
 def _read_study(folder: Path) -> Runs:
