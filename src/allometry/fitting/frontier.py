@@ -93,7 +93,12 @@ class Frontier:
         law = "power_law_with_floor" if floor else "power_law"
         runs = Runs(self.points, source=f"the frontier of {self.source}")
         found = fit(law, runs, inputs={"x": "flops"}, output=self.output)
-        return bootstrap(found, draws=self.asked, seed=self.seed) if self.asked else found
+        return bootstrap(found, draws=self.loss_draws, seed=self.seed) if self.loss_draws else found
+
+    @property
+    def loss_draws(self) -> int:
+        """Draws of the loss along the frontier; 0 where its points are too dependent for any."""
+        return self.asked
 
     def optimum(self, flops: float, level: float = 0.9) -> Optimum:
         """The best size and tokens for a budget by the power laws, and the loss along the frontier.

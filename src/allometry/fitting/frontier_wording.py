@@ -9,9 +9,10 @@ import numpy as np
 from allometry.fitting.frontier import Frontier, FrontierLaw
 from allometry.fitting.profiles import Profile
 from allometry.fitting.wording import show
-from allometry.units import show_count
+from allometry.units import show_count, show_power
 
 if TYPE_CHECKING:
+    from allometry.fitting.envelope import EnvelopeFit
     from allometry.fitting.isoflop import IsoFlopFit
 
 _NOISE = {
@@ -61,3 +62,21 @@ def _law_line(symbol: str, law: FrontierLaw, level: float) -> str:
     ends = f" ({slope.low:.4f} to {slope.high:.4f})" if np.isfinite(slope.low) else ""
     unit = "" if law.unit == "1" else f" {law.unit}s"
     return f"  {symbol} = {show(law.coefficient)} · C^{law.exponent:.4f}{ends}{unit}"
+
+
+def envelope_summary(found: EnvelopeFit, level: float) -> str:
+    """Approach 1 in plain text; `EnvelopeFit.summary` is the front of this."""
+    what = "training curves" if found.from_curves else "final results"
+    places = f"{len(found.points)} of {found.places} places of compute"
+    head = f"approach 1: lower envelope of {what} of {found.source}, {places}"
+    kept = len(found.params_law.draws)
+    draws = f"{kept} of {found.asked} resamples of runs" if found.asked else "none: no draws were asked for"
+    first = found.points.drop_duplicates("run_id")
+    runs = [
+        f"  {show_count(size):>7s} params from {show_power(flops)} FLOP: {name}"
+        for size, flops, name in zip(first["params"], first["flops"], first["run_id"], strict=True)
+    ]
+    laws = frontier_lines(found, level)
+    return "\n".join([
+        head, "", *laws, "", *runs, "", f"  intervals   {level:.0%}, {draws}", *finding_lines(found)
+    ])  # fmt: skip

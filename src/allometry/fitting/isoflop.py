@@ -40,6 +40,7 @@ class IsoFlopFit(Frontier):
         curve, along, weights: How minima were found and joined.
         noise_from: Where the noise of the draws comes from: "given", "seeds", "residuals" or "none".
         noise: Standard deviation of log output in each used budget.
+        outside: Runs whose compute is near none of the named budgets.
         scatter: Standard deviation of log `along` of the minima about their power law, beyond their noise:
             recipes or learning rates that differ between budgets, or no one power law. Draws contain it.
     """
@@ -50,6 +51,7 @@ class IsoFlopFit(Frontier):
     weights: BudgetWeights
     noise_from: str
     noise: tuple[float, ...]
+    outside: int
     scatter: float
 
     @property
@@ -141,6 +143,7 @@ def iso_flop(
         weights=weights,
         noise_from=noise_from,
         noise=tuple(spreads.tolist()),
+        outside=int((grouped[1] < 0).sum()),
         scatter=between,
         sensitivity=sensitivity(profiles, weights),
         findings=(),

@@ -58,6 +58,18 @@ def _dropped(found: IsoFlopFit) -> Iterator[Finding]:
         )
 
 
+def _outside(found: IsoFlopFit) -> Iterator[Finding]:
+    if found.outside:
+        total = found.outside + sum(len(profile) for profile in found.profiles)
+        yield Finding(
+            code="outside_budgets",
+            severity=Severity.NOTE,
+            sentence=f"{found.outside} of {total} runs are near none of the named budgets and are not used.",
+            evidence={"outside": found.outside, "runs": total},
+            remedy="Name their budgets too, or widen tolerance.",
+        )
+
+
 def _few_budgets(found: IsoFlopFit) -> Iterator[Finding]:
     if len(found.used) < BUDGETS_FOR_LINE:
         yield Finding(
@@ -108,7 +120,9 @@ def _off_centre(found: IsoFlopFit) -> Iterator[Finding]:
     if not far and drift <= OFF_CENTRE:
         return
     said = [f"nearer to an end of the grid than to its middle in {len(far)} of {len(offsets)} budgets"]
-    said = said * bool(far) + [f"at a place in it that moves by {drift:.0%} of half a grid with the budget"]
+    said = said * bool(far) + [
+        f"at a place in the grid that moves by {drift:.0%} of half its width over the budgets"
+    ]
     yield Finding(
         code="off_centre",
         severity=Severity.WARNING,
@@ -216,6 +230,7 @@ def _scatter(found: IsoFlopFit) -> Iterator[Finding]:
 
 _CHECKS = (
     _dropped,
+    _outside,
     _few_budgets,
     _lost_minima,
     _two_levels,
