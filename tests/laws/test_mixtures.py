@@ -64,7 +64,7 @@ def test_a_member_is_found_by_its_own_name() -> None:
     ("text", "reason"),
     [
         ("mixture(web)", "two or more"),
-        ("mixture(web, web)", "different"),
+        ("mixture(web, code, web)", "different"),
         ("mixture(web, Pile-CC)", "'Pile-CC' cannot name"),
     ],
 )

@@ -113,7 +113,7 @@ def logistic_trend(Y: Any, *, K: Any, g: Any, m: Any) -> Any:
     """A value grows exponentially at first and levels off at K.
 
     The alternative to `exponential_trend`. As long as the values lie well below K/2 the two cannot be
-    told apart, and K runs off: a finding, not a fault of the fit.
+    told apart: K and m run off together, and the fit says that it did not converge.
 
     >>> levels = {"K": 8.0, "g": 2.0, "m": 5.0}
     >>> logistic_trend.evaluate({"year": [2010.0, 2025.0, 2040.0]}, levels).round(6).tolist()

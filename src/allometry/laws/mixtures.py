@@ -100,7 +100,7 @@ def _against(domain: str, last: str) -> Coefficient:
 
 
 def _refuse(domains: tuple[str, ...]) -> None:
-    if len(set(domains)) < 2 or len(set(domains)) < len(domains):
+    if len(domains) < 2 or len(set(domains)) < len(domains):
         raise InputError(
             f"A mixture needs two or more different domains, not '{', '.join(domains)}'; "
             "name them like mixture(web, code, books)."
