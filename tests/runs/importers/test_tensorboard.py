@@ -17,7 +17,7 @@ import pytest
 from allometry.errors import InputError, MissingExtra, TableError
 from allometry.runs.importers import find_importer
 from allometry.runs.importers.table import read_runs
-from allometry.runs.importers.tensorboard import read_folder, tensorboard
+from allometry.runs.importers.tensorboard import importer, read_folder
 
 pytest.importorskip("tensorboard", reason="needs TensorBoard: pip install 'allometry[tensorboard]'")
 
@@ -146,7 +146,7 @@ def test_event_files_are_recognised_below_the_folder_given(tmp_path: Path) -> No
 
     assert find_importer(str(tmp_path)).name == "tensorboard"
     assert find_importer(f"tensorboard:{tmp_path}").name == "tensorboard"
-    assert not tensorboard.recognises(str(tmp_path / "none"))
+    assert not importer.recognises(str(tmp_path / "none"))
 
 
 def test_a_folder_without_runs_is_refused_with_a_way_out(tmp_path: Path) -> None:

@@ -207,27 +207,35 @@ def test_a_second_read_fetches_only_what_is_new_or_went_on(server: Server) -> No
     assert found["eval/loss"] == [4.0, 4.0, 3.0, None]
 
 
-def test_many_runs_take_few_requests(server: Server) -> None:
-    for number in range(450):
-        server.add(f"r{number}")
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project, "_LISTED", 4)
+    monkeypatch.setattr(project, "_FETCHED", 2)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_runs_are_listed_and_fetched_by_the_page_and_not_one_by_one(server: Server) -> None:
+    for name in "abcdefghi":
+        server.add(name)
 
     columns()
 
-    assert [len(page) for page in server.asked("listing")] == [200, 200, 50]
-    assert [len(page) for page in server.asked("full")] == [50] * 9
+    assert server.asked("listing") == [list("abcd"), list("efgh"), ["i"]]
+    assert server.asked("full") == [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"], ["i"]]
 
 
+@pytest.mark.usefixtures("small_pages")
 def test_runs_fetched_before_a_break_are_not_fetched_again(server: Server) -> None:
-    for number in range(80):
-        server.add(f"r{number}")
+    for name in "abcd":
+        server.add(name)
     server.breaks_after = 1
     with pytest.raises(InputError, match="what was fetched so far is kept"):
         columns()
     server.breaks_after = math.inf
     server.requests.clear()
 
-    assert len(columns()["run_id"]) == 80
-    assert server.asked("full") == [[f"r{number}" for number in range(50, 80)]]
+    assert columns()["run_id"] == list("abcd")
+    assert server.asked("full") == [["c", "d"]]
 
 
 def test_a_run_deleted_on_the_server_is_gone(server: Server) -> None:

@@ -160,7 +160,7 @@ def _record(root: Path, folder: Path, log: _Log) -> trackers.Record:
     )
 
 
-tensorboard = Importer(
+importer = Importer(
     name="tensorboard",
     reads=(
         "A folder of TensorBoard event files (events.out.tfevents.*), each sub-folder one run: the last "

@@ -11,7 +11,7 @@ from allometry.runs.importers.wandb.address import PREFIX
 from allometry.runs.importers.wandb.export import is_export, read_export
 from allometry.runs.importers.wandb.project import read_project
 
-__all__ = ["wandb"]
+__all__ = ["importer"]
 
 
 def _recognises(source: str) -> bool:
@@ -22,7 +22,7 @@ def _read(source: str) -> Cells:
     return read_project(source) if source.startswith(PREFIX) else read_export(Path(source))
 
 
-wandb = Importer(
+importer = Importer(
     name="wandb",
     reads=(
         "The runs of a project in Weights & Biases (wandb:entity/project, with ?tags=, ?filters= and "

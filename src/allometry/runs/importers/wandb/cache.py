@@ -87,8 +87,8 @@ class Cache:
 
     def keep(self, run: Listed, content: Mapping[str, Any], keys: Sequence[str] = ()) -> None:
         """Keep what was fetched of a run, or of its history of some keys."""
-        stored = Stored(state=run.state, heartbeat=run.heartbeat, content=content)
-        _write(self._run(run.id, keys), asdict(stored))
+        stored = {"state": run.state, "heartbeat": run.heartbeat, "content": content}
+        _write(self._run(run.id, keys), stored)
 
     def _listing(self, filters: Mapping[str, Any]) -> Path:
         return self.folder / "listings" / f"{_digest(filters)}.json"
