@@ -27,11 +27,34 @@ Index = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 _ELEMENTS_AT_ONCE = 60_000  # b x n of one chunk: half a megabyte an array, so that the work stays in cache
-_MOST_STEPS = 150
 _RETRIES = 4  # of searches that got stuck between kinks of the objective: smoother ones first
 _RELATIVE_FALL = 1e-14  # a smaller fall is rounding
 _SMALL_GRADIENT = 1e-8  # what one reweighted step could still gain, relative to the objective
 _HOPELESS_DAMPING = 1e12
+_NO_EFFECT = 1e-12  # of doubling a coefficient, relative to the one that does most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tactic:
+    """How a search finds its step.
+
+    Attributes:
+        convex: Use the Hessian only where it curves upwards.
+        diagonal: Damp along each coefficient by itself (Marquardt 1963), which turns the step towards the
+            steepest fall; else along the damping matrix, which shortens it.
+        steps: The most steps of one search.
+    """
+
+    convex: bool
+    diagonal: bool
+    steps: int
+
+
+_TACTICS = (
+    Tactic(convex=True, diagonal=False, steps=150),
+    Tactic(convex=True, diagonal=True, steps=600),
+    Tactic(convex=False, diagonal=False, steps=600),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,15 +216,31 @@ def joined(parts: Sequence[Minima]) -> Minima:
 
 
 def _minimise_chunk(problem: Problem, starts: Array, samples: Samples) -> Minima:
-    end = _minimise_in_stages(problem, starts, samples, problem.objective.stages())
+    stages = problem.objective.stages()
+    end = _minimise_in_stages(problem, starts, samples, stages, _TACTICS[0])
+    # A search that is lost begins again by other means; one that only got stuck between kinks goes on over
+    # smoother objectives.
+    for tactic in _TACTICS[1:]:
+        end = _again(problem, starts, samples, stages, tactic, end)
     for _ in range(_RETRIES):
-        rows: Index = np.flatnonzero(~end.converged)
-        if not rows.size:
-            break
-        again = samples.take(rows)
-        smoothed = _minimise_in_stages(problem, end.working[rows], again, problem.objective.smoothed())
-        end = _improved(end, rows, smoothed)
+        end = _again(problem, end.working, samples, problem.objective.smoothed(), _TACTICS[0], end)
     return end
+
+
+def _again(
+    problem: Problem,
+    starts: Array,
+    samples: Samples,
+    stages: tuple[Objective, ...],
+    tactic: Tactic,
+    end: Minima,
+) -> Minima:
+    """Search once more where there is no rest yet, and keep what is better."""
+    rows: Index = np.flatnonzero(~end.converged)
+    if not rows.size:
+        return end
+    found = _minimise_in_stages(problem, starts[rows], samples.take(rows), stages, tactic)
+    return _improved(end, rows, found)
 
 
 def _improved(end: Minima, rows: Index, found: Minima) -> Minima:
@@ -214,21 +253,21 @@ def _improved(end: Minima, rows: Index, found: Minima) -> Minima:
 
 
 def _minimise_in_stages(
-    problem: Problem, starts: Array, samples: Samples, stages: tuple[Objective, ...]
+    problem: Problem, starts: Array, samples: Samples, stages: tuple[Objective, ...], tactic: Tactic
 ) -> Minima:
     end = Minima(working=starts, value=np.zeros(len(starts)), converged=np.zeros(len(starts), dtype=np.bool_))
     for objective in stages:
         with np.errstate(all="ignore"):  # a trial may overflow; it is then not accepted
-            end = _Search(replace(problem, objective=objective), end.working, samples).run()
+            end = _Search(replace(problem, objective=objective), end.working, samples, tactic).run()
     return end
 
 
 class _Search:
     """The state of one chunk of searches; the active ones move together."""
 
-    def __init__(self, problem: Problem, starts: Array, samples: Samples) -> None:
+    def __init__(self, problem: Problem, starts: Array, samples: Samples, tactic: Tactic) -> None:
         b, p = starts.shape
-        self.problem, self.samples = problem, samples
+        self.problem, self.samples, self.tactic = problem, samples, tactic
         self.low, self.high = problem.limits
         self.at = np.where(problem.fixed, starts, np.clip(starts, self.low, self.high))
         self.value = problem.sums(self.at, samples)
@@ -238,7 +277,7 @@ class _Search:
     def run(self) -> Minima:
         active: Index = np.flatnonzero(np.isfinite(self.value))
         moved = active
-        for _ in range(_MOST_STEPS):
+        for _ in range(self.tactic.steps):
             self._differentiate(moved)
             fell, finished = self._step(active)
             moved, active = active[fell & ~finished], active[~finished]
@@ -270,11 +309,15 @@ class _Search:
         others do to make up for it, and the objective would rise.
         """
         at, free = self.at[rows], self._free(rows)
-        damped = self.hessian[rows] + self.damping[rows, None, None] * self.metric[rows]
-        step = _solve(damped, self.metric[rows], -self.gradient[rows], free)
+        hessian, metric = self.hessian[rows], self.metric[rows]
+        if self.tactic.convex:
+            hessian = _convex(hessian, metric, free)
+        shape = metric * np.eye(at.shape[1]) if self.tactic.diagonal else metric
+        damped = hessian + self.damping[rows, None, None] * shape
+        step = _solve(damped, metric, -self.gradient[rows], free)
         blocked = ((at <= self.low) & (step < 0)) | ((at >= self.high) & (step > 0))
         if (blocked & free).any():
-            step = _solve(damped, self.metric[rows], -self.gradient[rows], free & ~blocked)
+            step = _solve(damped, metric, -self.gradient[rows], free & ~blocked)
         room = np.where(step < 0, self.low - at, self.high - at)
         share = np.where(np.abs(step) > np.abs(room), room / np.where(step == 0, 1.0, step), 1.0)
         least = share.min(axis=1, keepdims=True)
@@ -294,8 +337,15 @@ class _Search:
             rounding = self.problem.objective.penalty(np.array([1e-12]))[0] * self.samples.weights[rows].sum(
                 axis=1
             )
-            resting[rows] = gain <= _SMALL_GRADIENT * self.value[rows] + rounding
+            resting[rows] = (gain <= _SMALL_GRADIENT * self.value[rows] + rounding) & ~self._lost(rows)
         return resting
+
+    def _lost(self, rows: Index) -> Flags:
+        """Whether a coefficient ran off to where it changes nothing any more."""
+        effect = np.sqrt(np.diagonal(self.metric[rows], axis1=1, axis2=2))
+        effect = effect * np.where(self.problem.logged, 1.0, np.maximum(np.abs(self.at[rows]), 1e-3))
+        inside = (self.at[rows] > self.low) & (self.at[rows] < self.high) & ~self.problem.fixed
+        return np.asarray((inside & (effect < _NO_EFFECT * effect.max(axis=1, keepdims=True))).any(axis=1))
 
     def _free(self, rows: Index) -> Flags:
         down, up = self.gradient[rows] > 0, self.gradient[rows] < 0
@@ -305,6 +355,19 @@ class _Search:
 
 def _weighted_square(jacobian_bpn: Array, weights_bn: Array) -> Array:
     return np.asarray((jacobian_bpn * weights_bn[:, None, :]) @ jacobian_bpn.transpose(0, 2, 1))
+
+
+def _convex(hessian: Array, metric: Array, free: Flags) -> Array:
+    """The Hessian where it curves upwards in all free directions, elsewhere the metric in its place.
+
+    Newton's step from a place of downward curvature leads to a saddle or to another valley.
+    """
+    scale = np.sqrt(np.maximum(np.diagonal(metric, axis1=1, axis2=2), 1e-300))
+    scaled = hessian / (scale[:, :, None] * scale[:, None, :])
+    both = free[:, :, None] & free[:, None, :]
+    scaled = np.where(both & np.isfinite(scaled), scaled, np.eye(hessian.shape[1]))
+    downward = np.linalg.eigvalsh(scaled)[:, 0] <= 0
+    return np.where(downward[:, None, None], metric, hessian)
 
 
 def _solve(matrix: Array, metric: Array, right: Array, free: Flags) -> Array:

@@ -78,11 +78,13 @@ def _lost_direction(problem: Problem) -> Array | None:
     The best conditioned of many places decides: one where a term has died out says nothing about the runs.
     """
     jacobian = _jacobians(problem)[:, :, ~problem.fixed]
-    norm = np.linalg.norm(jacobian, axis=1, keepdims=True)
-    usable = np.isfinite(jacobian).all(axis=(1, 2)) & (norm[:, 0] > 1e-200).all(axis=1)
+    largest = np.abs(jacobian).max(axis=1)
+    usable = np.isfinite(jacobian).all(axis=(1, 2)) & ((largest > 1e-100) & (largest < 1e100)).all(axis=1)
     if not usable.any():
         return None  # no place to judge from: the search will say what it finds
-    _, size, direction = np.linalg.svd(jacobian[usable] / norm[usable], full_matrices=False)
+    sound = jacobian[usable]
+    scaled = sound / np.linalg.norm(sound, axis=1, keepdims=True)
+    _, size, direction = np.linalg.svd(scaled, full_matrices=False)
     best = int(np.argmax(size[:, -1] / size[:, 0]))
     return None if size[best, -1] > _RANK * size[best, 0] else np.asarray(direction[best, -1])
 
