@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,17 @@ def tensorboard(folder: Path, patch: pytest.MonkeyPatch) -> str:
     return str(folder)
 
 
+def mlflow(folder: Path, patch: pytest.MonkeyPatch) -> str:
+    for name, content in {
+        "7/meta.yaml": "experiment_id: '7'\nlifecycle_stage: active\nname: ladder\n",
+        "7/a1/meta.yaml": "run_id: a1\nrun_name: d4\nstatus: 3\nstart_time: 1000\nend_time: 61000\n",
+        "7/a1/params/num_params": "1000000",
+        "7/a1/metrics/eval/loss": "1000 4.0 0\n2000 3.5 9\n",
+    }.items():
+        file(f"mlruns/{name}", content)(folder, patch)
+    return str(folder / "mlruns")
+
+
 def published(folder: Path, patch: pytest.MonkeyPatch) -> str:
     source = file("prepared.csv", "params,tokens,flops,loss\n1e9,1e10,6e19,2.5\n")(folder, patch)
     found = (Path(source), TableFile(name="prepared.csv"))
@@ -160,6 +172,12 @@ FIXTURES: dict[str, Fixture] = {
         ),
         values={"run_id": ["x1"], "status": ["done"], "seconds": [60], "loss": [3.5]},
         read_as={"Runtime": "seconds", "eval/loss": "loss"},
+    ),
+    "mlflow": Fixture(
+        write=mlflow,
+        values={"run_id": ["a1"], "status": ["done"], "params": [1e6], "loss": [3.5], "seconds": [60]},
+        read_as={"num_params": "params", "eval/loss": "loss", "duration_seconds": "seconds"},
+        needs="yaml",
     ),
     "published": Fixture(
         write=published,
@@ -302,6 +320,18 @@ def test_a_file_cut_off_anywhere_ends_in_runs_or_in_a_sentence(name: str, source
         for end in range(0, len(content), max(1, len(content) // 30)):
             path.write_bytes(content[:end])
             runs_or_sentence(name, source)
+
+
+def test_a_file_with_wrong_bytes_ends_in_runs_or_in_a_sentence(name: str, source: str, folder: Path) -> None:
+    draw = random.Random(0)
+
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        content = path.read_bytes()
+        for _ in range(20):
+            place = draw.randrange(len(content))
+            path.write_bytes(content[:place] + draw.randbytes(3) + content[place + 3 :])
+            runs_or_sentence(name, source)
+        path.write_bytes(content)
 
 
 def runs_or_sentence(name: str, source: str) -> None:

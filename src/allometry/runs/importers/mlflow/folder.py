@@ -28,19 +28,19 @@ def read_folder(folder: Path, experiment: str = "") -> list[Kept]:
 
     Raises:
         InputError: If there is no such folder or experiment.
-        TableError: If a description is damaged.
+        TableError: If the folder is no store or a description is damaged.
         MissingExtra: If PyYAML is not installed.
     """
     if not folder.is_dir():
         raise InputError(f"There is no MLflow store {folder}; give a folder (mlruns), a file or a server.")
     descriptions = {path.parent: _description(path) for path in experiments_in(folder)}
     names = {
-        path: str(found["name"])
+        path: str(found.get("name", path.name))
         for path, found in descriptions.items()
         if found.get("lifecycle_stage", "active") == "active"
     }
     if not names:
-        raise InputError(f"The folder {folder} holds no experiment of MLflow; give the folder named mlruns.")
+        raise TableError(f"The folder {folder} holds no experiment of MLflow; give the folder named mlruns.")
     refuse_unknown(experiment, list(names.values()))
     runs = [run for path, name in names.items() if experiment in ("", name) for run in _runs(path, name)]
     return sorted(runs, key=lambda run: (run.start, run.run_id))
