@@ -8,8 +8,9 @@ from typing import Any
 from allometry.errors import InputError
 from allometry.laws.coefficients import floor, scale
 from allometry.laws.definition import Coefficient, Family, Law, law
+from allometry.laws.mathematics import exp, log
 
-_MOST = 6  # each break opens three more coefficients, and needs several runs on either side
+_MOST = 4  # each break opens three more coefficients, and needs several runs on either side
 
 
 def _slope(name: str, meaning: str, low: float, typical: float) -> Coefficient:
@@ -93,11 +94,7 @@ def broken_power_law(x: Any, *, a: Any, b: Any, c0: Any, c1: Any, d1: Any, f1: A
     >>> broken_power_law.evaluate({"x": [300.0, 600.0, 900.0]}, addition).round(2).tolist()
     [2.08, 1.75, 0.59]
     """
-    return a + b * x ** (-c0) * _bend(x, d1, c1, f1)
-
-
-def _bend(x: Any, place: Any, turn: Any, sharpness: Any) -> Any:
-    return (1 + (x / place) ** (1 / sharpness)) ** (-turn * sharpness)
+    return a + b * x ** (-c0) * (1 + (x / d1) ** (1 / f1)) ** (-c1 * f1)
 
 
 _MEMBER = """The predicted value falls as a power of one input whose exponent changes at {breaks} breaks.
@@ -137,15 +134,17 @@ def _member(breaks: str = "1") -> Law:
     )
 
 
-def _formula(x: Any, **named: Any) -> Any:
-    value = broken_power_law.function(x, **{name: named[name] for name in broken_power_law.names})
-    fall, place = value - named["a"], named["d1"]
-    for i in range(2, len(named) // 3):
-        place = place * named[f"r{i}"]
-        fall = fall * _bend(x, place, named[f"c{i}"], named[f"f{i}"])
-    return named["a"] + fall
+def _formula(x: Any, *, a: Any, b: Any, c0: Any, **later: Any) -> Any:
+    # As one exponential, because SymPy is slow at derivatives of a product of many powers.
+    breaks = len(later) // 3
+    slope, place = c0 * log(x), log(later["d1"])
+    for i in range(1, breaks + 1):
+        place = place + log(later[f"r{i}"]) if i > 1 else place
+        sharpness = later[f"f{i}"]
+        slope = slope + later[f"c{i}"] * sharpness * log(1 + exp((log(x) - place) / sharpness))
+    return a + b * exp(-slope)
 
 
-BREAKS = Family(name="broken_power_law", arguments="the number of breaks, 1 to 6: 2", member=_member)
+BREAKS = Family(name="broken_power_law", arguments="the number of breaks, 1 to 4: 2", member=_member)
 
 __test__ = {entry.name: entry.description for entry in (broken_power_law, _member("2"))}

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from allometry.laws.coefficients import exponent, floor, scale
-from allometry.laws.definition import Coefficient, law
+from allometry.laws.definition import Coefficient, Input, law
 from allometry.laws.mathematics import exp, log
 
 # No run has so few repeats: it stands for none, because the logarithm of 0 does not exist.
@@ -111,7 +111,12 @@ def data_constrained(
 
 
 @law(
-    reads=("params", "tokens", "unique_tokens"),
+    # So many repeats, and parameters per unique token, as cost no more than the loss itself.
+    reads=(
+        "params",
+        Input(name="tokens", low=2e9, high=1e11),
+        Input(name="unique_tokens", low=1e9, high=2e10),
+    ),
     source="Lovelace et al. 2026, arXiv:2605.01640",
     coefficients=(
         floor("irreducible loss: what no size and no data removes", typical=1.8172),
