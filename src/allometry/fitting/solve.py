@@ -6,30 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from allometry.errors import FitError, InputError, did_you_mean
 from allometry.fitting.checks import quick_findings
-from allometry.fitting.dependence import without_dependent
-from allometry.fitting.engine import Minima, Problem, Samples, minimise
-from allometry.fitting.identifiability import refuse_unidentifiable
 from allometry.fitting.objectives import Objective, ObjectiveName
 from allometry.fitting.observations import Weights, conventions, observe
-from allometry.fitting.problems import named, one_sample, pose
-from allometry.fitting.result import Fit, FitData, FitStatus, Starts
-from allometry.fitting.scales import transform
-from allometry.fitting.starting import candidates
+from allometry.fitting.result import Fit
+from allometry.fitting.search import STARTS, solve
 from allometry.laws import Law, Scale, read_law
 from allometry.runs.columns import COLUMNS
 from allometry.runs.run import Runs
-
-Array = NDArray[np.float64]
-
-STARTS = 16  # searches that are polished, of several hundred places looked at
-_MANY_RUNS = 20_000  # above so many, starts are looked for in as many drawn from them
-
-AGREEMENT = 1e-9  # relative: searches this close in their objective ended in the same place
 
 
 def fit(
@@ -77,19 +62,17 @@ def fit(
     column = output or law.predicts
     goal = Objective(name=objective, delta=delta, on=on or law.on)
     seen = observe(law, runs, columns, column, weights, goal.on)
-    problem, _ = without_dependent(pose(law, seen.data, goal, held))
-    refuse_unidentifiable(problem, columns)
-    best, found = _solve(problem, one_sample(seen.data, goal), starts or STARTS, seed)
+    found = solve(law, seen.data, goal, held=held, columns=columns, starts=starts or STARTS, seed=seed)
     result = Fit(
         law=law,
-        coefficients=named(problem, best.working[0]),
-        objective_value=_value(problem, best.working[0], seen.data),
+        coefficients=found.coefficients,
+        objective_value=found.objective_value,
         objective=objective,
         delta=delta,
         on=goal.on,
-        held=dict(problem.held),
-        status=_status(problem, best, found),
-        starts=found,
+        held=found.held,
+        status=found.status,
+        starts=found.starts,
         seed=seed,
         weighting=seen.weighting,
         inputs=columns,
@@ -101,60 +84,6 @@ def fit(
         data=seen.data,
     )
     return replace(result, findings=tuple(quick_findings(result)))
-
-
-def _solve(problem: Problem, sample: Samples, keep: int, seed: int) -> tuple[Minima, Starts]:
-    """The best of many searches, as one row, and how they ended."""
-    if len(problem.inputs[0]) <= _MANY_RUNS:
-        minima = _search(problem, sample, keep, seed)
-        best = minima.take(np.array([np.argmin(minima.value)]))
-        return best, _agreement(minima, best)
-    # The places to look for show in some thousand runs as well as in a million: only their ends need all.
-    few, few_sample = _thinned(problem, sample, seed)
-    minima = _search(few, few_sample, keep, seed)
-    best = minima.take(np.array([np.argmin(minima.value)]))
-    return minimise(problem, best.working, sample), _agreement(minima, best)
-
-
-def _search(problem: Problem, sample: Samples, keep: int, seed: int) -> Minima:
-    begun = candidates(problem, sample, seed, keep)
-    minima = minimise(problem, begun, sample.of_one(len(begun)))
-    if not np.isfinite(minima.value).any():
-        raise FitError(
-            f"Law '{problem.law.name}' has no finite value at these runs from any of {len(begun)} starts; "
-            "check the units of its inputs."
-        )
-    return minima
-
-
-def _thinned(problem: Problem, sample: Samples, seed: int) -> tuple[Problem, Samples]:
-    runs = len(problem.inputs[0])
-    rows = np.sort(np.random.default_rng(seed).choice(runs, _MANY_RUNS, replace=False))
-    fewer = replace(problem, inputs=tuple(x[rows] for x in problem.inputs))
-    return fewer, Samples(weights=sample.weights[:, rows], target=sample.target[:, rows])
-
-
-def _agreement(minima: Minima, best: Minima) -> Starts:
-    # A perfect description of noiseless runs leaves an objective of rounding size: compare to that.
-    near = minima.value <= best.value * (1 + AGREEMENT) + 1e-20
-    return Starts(
-        tried=len(near), converged=int(minima.converged.sum()), agreeing=int((near & minima.converged).sum())
-    )
-
-
-def _status(problem: Problem, best: Minima, starts: Starts) -> FitStatus:
-    if not best.converged[0]:
-        return FitStatus.NOT_CONVERGED
-    low, high = problem.limits
-    at = best.working[0]
-    if ((at <= low) | (at >= high))[~problem.fixed].any():
-        return FitStatus.AT_BOUND
-    return FitStatus.CONVERGED if starts.agreeing >= min(3, starts.tried) else FitStatus.DOUBTFUL
-
-
-def _value(problem: Problem, working: Array, data: FitData) -> float:
-    target = transform(problem.objective.on, data.output)
-    return float(problem.objective.total(problem.residuals(working[None, :], target)[0], data.weights))
 
 
 def _held(law: Law, hold: Mapping[str, Any]) -> dict[str, float]:
