@@ -207,7 +207,7 @@ def _draw(
 ) -> Array:
     """Log minima of noisy copies, of shape (draws, used budgets); budgets are strata."""
     places = np.empty((draws, len(used)))
-    for place, profile in enumerate(used):
+    for place, profile in enumerate(used if draws else ()):
         # The size of the noise is itself estimated from few runs: each draw takes another one.
         known = np.isinf(freedom[place])
         unsure = 1.0 if known else np.sqrt(freedom[place] / rng.chisquare(freedom[place], size=draws))

@@ -108,7 +108,9 @@ def _reweighted(powers: Array, y: Array, coefficients: Array) -> Array:
         reach = _HUBER * np.maximum(scale, _LEAST_SCALE * np.abs(y).max())
         weights = reach / np.maximum(residuals, reach)
         normal, right = (weights @ pairs.T).reshape(-1, 3, 3), (weights * y) @ powers.T
-        coefficients = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+        before, coefficients = coefficients, np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+        if np.abs(coefficients - before).max() <= _LEAST_SCALE * np.abs(y).max():
+            break
     return np.asarray(coefficients)
 
 
