@@ -35,7 +35,7 @@ IMPORTERS: Catalog[Importer] = Catalog(
             tensorboard.importer,
             wandb.importer,
             mlflow.importer,
-            published.published,
+            published.importer,
             formats.csv,
             formats.tsv,
             formats.parquet,

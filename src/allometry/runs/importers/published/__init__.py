@@ -12,6 +12,6 @@ allometry.errors.UnknownName: There is no published table 'hofmann2022'. Did you
 from __future__ import annotations
 
 from allometry.runs.importers.published.definition import PUBLISHED, PublishedTable, TableFile
-from allometry.runs.importers.published.reading import published
+from allometry.runs.importers.published.reading import importer
 
-__all__ = ["PUBLISHED", "PublishedTable", "TableFile", "published"]
+__all__ = ["PUBLISHED", "PublishedTable", "TableFile", "importer"]

@@ -79,7 +79,7 @@ def _marks(columns: Columns, flag: Flag) -> list[str]:
     return [str(row in largest) for row in range(len(values))]
 
 
-published = Importer(
+importer = Importer(
     name="published",
     reads="A public table by its name (published:hoffmann2022), from the folder that ALLOMETRY_DATA names, "
     "or downloaded once from its author's address, pinned to a commit.",
