@@ -101,7 +101,7 @@ def test_a_deleted_run_is_left_out(store: Path) -> None:
 
 def test_a_metric_that_a_killed_run_left_half_written_loses_nothing_before_it(store: Path) -> None:
     metrics = store / "6" / "idd6" / "metrics"
-    (metrics / "eval" / "loss").write_text("1000 4.0 0\n1001 3.5 1\n1002 3.")
+    (metrics / "eval" / "loss").write_text("1000 4.0 0\n1001 3.5 1\n1002 3.2 2")
     (metrics / "eval" / "bpb").write_text("")
 
     assert columns(f"mlflow:{store}#ladder")["eval/loss"] == ["3.5", "3.5"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import math
 import sys
@@ -173,12 +175,16 @@ def test_a_name_in_both_configuration_and_summary_is_two_columns(server: Server)
     assert "tokens" not in found
 
 
-def test_the_last_learning_rate_of_a_summary_is_not_taken_for_the_peak(server: Server) -> None:
-    server.add("a1", config={"lr": 3e-4}, summary={"lr": 0.0})
+@pytest.mark.parametrize("config", [{"lr": 3e-4}, {}])
+def test_the_last_learning_rate_of_a_summary_is_not_taken_for_the_peak(
+    server: Server, config: dict[str, Any]
+) -> None:
+    server.add("a1", config=config, summary={"lr": 0.0})
 
     found = columns()
 
-    assert (found["lr"], found["summary.lr"]) == ([3e-4], [0.0])
+    assert found["summary.lr"] == [0.0]
+    assert found.get("lr", []) == list(config.values())
 
 
 def test_a_loss_that_is_not_a_number_is_missing_and_not_text(server: Server) -> None:
@@ -379,3 +385,13 @@ def test_an_unknown_option_suggests_the_nearest() -> None:
 
 def test_an_address_is_recognised() -> None:
     assert find_importer(SOURCE).name == "wandb"
+
+
+def test_the_wandb_package_has_what_is_asked_of_it() -> None:
+    pytest.importorskip("wandb", reason="needs wandb: pip install 'allometry[wandb]'")
+    public = importlib.import_module("wandb.apis.public")
+
+    assert {"path", "filters", "per_page", "lazy"} <= set(inspect.signature(public.Api.runs).parameters)
+    assert {"keys", "page_size"} <= set(inspect.signature(public.Run.scan_history).parameters)
+    assert all(hasattr(public.Run, name) for name in ("id", "name", "state", "config", "summary_metrics"))
+    assert project.connect().failures
