@@ -13,7 +13,7 @@ from urllib.error import URLError
 import pytest
 
 from allometry.errors import CorruptFile, InputError, TableError, UnknownName
-from allometry.runs.importers.published import PUBLISHED, PublishedTable, TableFile, fetching
+from allometry.runs.importers.published import PUBLISHED, PublishedTable, TableFile, fetching, reading
 from allometry.runs.importers.published.reading import read_table
 from allometry.runs.importers.table import read_runs
 
@@ -27,6 +27,31 @@ ROWS = {
     "o1_mini_aime": 19, "metr_horizons": 33, "metr_logistic_fits": 17, "metr_bootstrap": 1000,
     "price_frontier": 45, "price_frontier_fits": 7, "epoch_models": 1396,
 }  # fmt: skip
+# Headers as the authors wrote them, over a made-up row.
+AUTHORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama3_isoflop": (
+        "source,dataset,model,condition,experiment,tokens,params,budget,loss,outlier,reason\n"
+        "llama_3,llama_3,llama_3,exp_loss,llama_3__exp_loss,2e9,5e8,6e18,2.5,True,spline_outlier\n",
+        {"params": 5e8, "tokens": 2e9, "flops": 6e18, "loss": 2.5, "condition": "exp_loss", "outlier": True},
+    ),
+    "step_law": (
+        "N,D,lr,bs,smooth loss,loss\n1e9,2e10,0.001,64,2.4,2.5\n",
+        {"params": 1e9, "tokens": 2e10, "learning_rate": 0.001, "batch_tokens": 131072.0, "loss": 2.4},
+    ),
+    "beyond_chinchilla": (
+        "Model Name,Parameters,Tokens/Params,Tokens,Batch Size,Smoothed Loss\n150M,1.5e8,10,1.5e9,160.0,3.7\n",
+        {"model": "150M", "params": 1.5e8, "tokens": 1.5e9, "tokens_per_param": 10, "loss": 3.7},
+    ),
+    "obs_scaling": (
+        "Model,Model Family,Model Size (B),Pretraining Data Size (T),FLOPs (1E21),MMLU\nm,f,7.0,2.0,84.0,0.4\n",
+        {"params": 7e9, "tokens": 2e12, "flops": 84e21, "MMLU": 0.4},
+    ),
+    "price_frontier": (
+        "bench,threshold_model,performance_range,Model Name,Release Date,USD per 1M Tokens\n"
+        'MMLU,GPT-3,"[43.9, 100]",GPT-3,2021-11-20,60.0\n',
+        {"bench": "MMLU", "Release Date": "2021-11-20", "USD per 1M Tokens": 60.0},
+    ),
+}
 
 
 def table_at(source: Path, **of_file: Any) -> PublishedTable:
@@ -126,6 +151,23 @@ def test_the_author_s_file_of_hoffmann_gets_tokens_and_the_published_exclusion(
     assert [float(value) for value in cells.columns["tokens"][:3]] == [1e10, 5e9, 1e9]
     assert cells.columns["excluded_in_published_fit"] == ["False"] + 5 * ["True"]
     assert cells.columns["params_convention"] == 6 * ["total"]
+
+
+@pytest.mark.parametrize("name", AUTHORS)
+def test_the_author_s_headers_are_understood(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, expected = AUTHORS[name]
+    table = PUBLISHED[name]
+    assert table.upstream is not None
+    unchecked = replace(table, upstream=replace(table.upstream, sha256=""))
+    monkeypatch.setattr(reading, "PUBLISHED", {name: unchecked})
+    monkeypatch.setenv(fetching.FOLDER, str(tmp_path))
+    (tmp_path / table.upstream.name).write_text(text)
+
+    runs = read_runs(f"published:{name}")
+
+    assert runs.table[list(expected)].iloc[0].to_dict() == expected
 
 
 def test_rows_of_another_table_in_the_same_file_are_left_out(upstream: Path) -> None:
