@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from allometry.laws import chinchilla, precision, precision_post
 
-SIZES = {"params": np.array([3e7, 1e8, 1e9]), "tokens": np.array([1e9, 2e10, 2e10])}
+SIZES: dict[str, ArrayLike] = {"params": np.array([3e7, 1e8, 1e9]), "tokens": np.array([1e9, 2e10, 2e10])}
 SAME = {name: precision.typical[name] for name in chinchilla.names}
 AMPLE = 200.0  # bits
 
@@ -24,7 +25,12 @@ def test_with_many_bits_it_is_chinchillas_law() -> None:
     ("few", "gamma"), [("weight_bits", "gamma_w"), ("activation_bits", "gamma_a"), ("cache_bits", "gamma_kv")]
 )
 def test_four_bits_act_as_fewer_parameters(few: str, gamma: str) -> None:
-    bits = {"weight_bits": AMPLE, "activation_bits": AMPLE, "cache_bits": AMPLE, few: 4.0}
+    bits: dict[str, ArrayLike] = {
+        "weight_bits": AMPLE,
+        "activation_bits": AMPLE,
+        "cache_bits": AMPLE,
+        few: 4.0,
+    }
     effective = SIZES["params"] * (1 - np.exp(-4 / precision.typical[gamma]))  # Kumar et al. 2024, eq. 4
 
     np.testing.assert_allclose(

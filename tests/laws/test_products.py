@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import ArrayLike
 
 from allometry.errors import InputError
 from allometry.fitting import fit
@@ -30,7 +31,7 @@ def test_a_product_fitted_by_least_squares_is_a_linear_regression_of_logarithms(
 
 
 def test_doubling_one_input_multiplies_the_value_by_two_to_its_power() -> None:
-    sizes = {"params": 1e9, "tokens": [1e10, 2e10], "flops": 1e20}
+    sizes: dict[str, ArrayLike] = {"params": 1e9, "tokens": [1e10, 2e10], "flops": 1e20}
     powers = {"k": 7.0, "alpha": 0.3, "beta": -0.25, "gamma": 0.1}
 
     once, twice = product.evaluate(sizes, powers)

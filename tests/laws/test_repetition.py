@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from allometry.laws import Law, additive_overfitting, chinchilla, data_constrained
 
@@ -28,7 +29,7 @@ def test_the_losses_that_the_authors_code_prints_are_reproduced(
 @pytest.mark.parametrize("law", [data_constrained, additive_overfitting], ids=lambda law: str(law.name))
 @pytest.mark.parametrize("unique", [2e10, 5e12])
 def test_without_repeats_it_is_chinchillas_law(law: Law, unique: float) -> None:
-    sizes = {"params": np.array([1e7, 1e8, 5e8]), "tokens": 2e10}
+    sizes: dict[str, ArrayLike] = {"params": np.array([1e7, 1e8, 5e8]), "tokens": 2e10}
     same = {name: law.typical[name] for name in chinchilla.names}
 
     np.testing.assert_allclose(
@@ -49,7 +50,11 @@ def test_data_repeated_for_ever_is_worth_a_limited_amount_of_fresh_data() -> Non
 
 
 def test_more_epochs_never_raise_the_loss_of_the_data_constrained_law() -> None:
-    epochs = {"params": 5e9, "tokens": np.geomspace(1e9, 1e12, 50), "unique_tokens": 1e9}
+    epochs: dict[str, ArrayLike] = {
+        "params": 5e9,
+        "tokens": np.geomspace(1e9, 1e12, 50),
+        "unique_tokens": 1e9,
+    }
 
     assert (np.diff(data_constrained.evaluate(epochs, data_constrained.typical)) <= 0).all()
 
@@ -69,7 +74,7 @@ def test_the_overfitting_law_has_a_best_number_of_epochs() -> None:
 
 
 def test_larger_models_are_harmed_more_by_the_same_repeats() -> None:
-    sizes = {"params": np.array([1e8, 1e9]), "tokens": 3e10, "unique_tokens": 1e9}
+    sizes: dict[str, ArrayLike] = {"params": np.array([1e8, 1e9]), "tokens": 3e10, "unique_tokens": 1e9}
     penalised = additive_overfitting.evaluate(sizes, additive_overfitting.typical)
     free = additive_overfitting.evaluate(sizes, additive_overfitting.typical | {"P": 1e-30})
 

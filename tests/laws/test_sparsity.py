@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from allometry.laws import granular_experts, routed_experts, sparse_experts
 
@@ -24,7 +25,7 @@ def test_128_experts_of_five_million_are_worth_a_dense_model_of_55_million() -> 
 
 def test_routing_gains_nothing_beyond_the_published_size() -> None:
     cutoff = 937e9  # Clark et al. 2022, S-BASE; its coefficients as printed give 1e12
-    at = {"params": [cutoff / 100, cutoff], "experts": 1}
+    at: dict[str, ArrayLike] = {"params": [cutoff / 100, cutoff], "experts": 1}
     once = routed_experts.evaluate(at, routed_experts.typical)
 
     gain = 1 - routed_experts.evaluate(at | {"experts": 128}, routed_experts.typical) / once
@@ -66,7 +67,11 @@ def test_the_losses_of_krajewskis_table_of_optima_follow_from_its_coefficients(
 
 
 def test_finer_experts_lower_the_loss_towards_a_limit() -> None:
-    sizes = {"params_total": 1e10, "tokens": 1e11, "granularity": np.geomspace(1, 1e12, 13)}
+    sizes: dict[str, ArrayLike] = {
+        "params_total": 1e10,
+        "tokens": 1e11,
+        "granularity": np.geomspace(1, 1e12, 13),
+    }
     loss = granular_experts.evaluate(sizes, granular_experts.typical)
 
     assert (np.diff(loss) < 0).all()
@@ -75,7 +80,7 @@ def test_finer_experts_lower_the_loss_towards_a_limit() -> None:
 
 
 def test_idle_experts_cost_less_the_larger_the_model() -> None:
-    sizes = {"params_total": np.geomspace(1e8, 1e13, 11), "tokens": 1e11}
+    sizes: dict[str, ArrayLike] = {"params_total": np.geomspace(1e8, 1e13, 11), "tokens": 1e11}
     dense = sparse_experts.evaluate(sizes | {"sparsity": 0.0}, sparse_experts.typical)
     sparse = sparse_experts.evaluate(sizes | {"sparsity": 0.95}, sparse_experts.typical)
 
