@@ -27,28 +27,31 @@ ROWS = {
     "o1_mini_aime": 19, "metr_horizons": 33, "metr_logistic_fits": 17, "metr_bootstrap": 1000,
     "price_frontier": 45, "price_frontier_fits": 7, "epoch_models": 1396,
 }  # fmt: skip
-# Headers as the authors wrote them, over a made-up row.
-AUTHORS: dict[str, tuple[str, dict[str, Any]]] = {
+# Headers as the authors wrote them, a made-up row, and how it must be understood.
+AUTHORS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "llama3_isoflop": (
-        "source,dataset,model,condition,experiment,tokens,params,budget,loss,outlier,reason\n"
-        "llama_3,llama_3,llama_3,exp_loss,llama_3__exp_loss,2e9,5e8,6e18,2.5,True,spline_outlier\n",
+        "source,dataset,model,condition,experiment,tokens,params,budget,loss,outlier,reason",
+        "llama_3,llama_3,llama_3,exp_loss,llama_3__exp_loss,2e9,5e8,6e18,2.5,True,spline_outlier",
         {"params": 5e8, "tokens": 2e9, "flops": 6e18, "loss": 2.5, "condition": "exp_loss", "outlier": True},
     ),
     "step_law": (
-        "N,D,lr,bs,smooth loss,loss\n1e9,2e10,0.001,64,2.4,2.5\n",
+        "N,D,lr,bs,smooth loss,loss",
+        "1e9,2e10,0.001,64,2.4,2.5",
         {"params": 1e9, "tokens": 2e10, "learning_rate": 0.001, "batch_tokens": 131072.0, "loss": 2.4},
     ),
     "beyond_chinchilla": (
-        "Model Name,Parameters,Tokens/Params,Tokens,Batch Size,Smoothed Loss\n150M,1.5e8,10,1.5e9,160.0,3.7\n",
+        "Model Name,Parameters,Tokens/Params,Tokens,Batch Size,Smoothed Loss",
+        "150M,1.5e8,10,1.5e9,160.0,3.7",
         {"model": "150M", "params": 1.5e8, "tokens": 1.5e9, "tokens_per_param": 10, "loss": 3.7},
     ),
     "obs_scaling": (
-        "Model,Model Family,Model Size (B),Pretraining Data Size (T),FLOPs (1E21),MMLU\nm,f,7.0,2.0,84.0,0.4\n",
+        "Model,Model Family,Model Size (B),Pretraining Data Size (T),FLOPs (1E21),MMLU",
+        "m,f,7.0,2.0,84.0,0.4",
         {"params": 7e9, "tokens": 2e12, "flops": 84e21, "MMLU": 0.4},
     ),
     "price_frontier": (
-        "bench,threshold_model,performance_range,Model Name,Release Date,USD per 1M Tokens\n"
-        'MMLU,GPT-3,"[43.9, 100]",GPT-3,2021-11-20,60.0\n',
+        "bench,threshold_model,performance_range,Model Name,Release Date,USD per 1M Tokens",
+        'MMLU,GPT-3,"[43.9, 100]",GPT-3,2021-11-20,60.0',
         {"bench": "MMLU", "Release Date": "2021-11-20", "USD per 1M Tokens": 60.0},
     ),
 }
@@ -157,13 +160,13 @@ def test_the_author_s_file_of_hoffmann_gets_tokens_and_the_published_exclusion(
 def test_the_author_s_headers_are_understood(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text, expected = AUTHORS[name]
+    header, row, expected = AUTHORS[name]
     table = PUBLISHED[name]
     assert table.upstream is not None
     unchecked = replace(table, upstream=replace(table.upstream, sha256=""))
     monkeypatch.setattr(reading, "PUBLISHED", {name: unchecked})
     monkeypatch.setenv(fetching.FOLDER, str(tmp_path))
-    (tmp_path / table.upstream.name).write_text(text)
+    (tmp_path / table.upstream.name).write_text(f"{header}\n{row}\n")
 
     runs = read_runs(f"published:{name}")
 
