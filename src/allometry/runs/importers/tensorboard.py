@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,14 @@ def _add(value: Any, log: _Log) -> None:
 
 def _add_scalar(tag: str, number: float, log: _Log) -> None:
     log.scalars[tag] = number
-    meaning = read_header(tag)
-    if meaning is not None and meaning.column == "learning_rate":
+    if _is_learning_rate(tag):
         log.peaks[tag] = max(number, log.peaks.get(tag, number))
+
+
+@cache  # a tag comes back at every step
+def _is_learning_rate(tag: str) -> bool:
+    meaning = read_header(tag)
+    return meaning is not None and meaning.column == "learning_rate"
 
 
 def _number(tensor: Any) -> float:
