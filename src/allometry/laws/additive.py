@@ -104,7 +104,7 @@ def kaplan(N: Any, D: Any, *, Nc: Any, Dc: Any, aN: Any, aD: Any) -> Any:
     reads=("params", "tokens"),
     # The floor, the exponent and the forecast errors agree with the authors' table of runs (C4); a and b are
     # ordinary values for those runs.
-    source="Gadre et al. 2024, eq. 4, arXiv:2403.08540",
+    source="Gadre et al. 2024, arXiv:2403.08540",
     coefficients=(
         floor("irreducible loss: what no compute removes", typical=1.51),
         scale("a", "loss owed to finite size at one FLOP and M = 1", "nat/token · FLOP^eta", typical=141.0),

@@ -64,8 +64,8 @@ def _constant(name: str, meaning: str, unit: str, typical: float) -> Coefficient
 
 @law(
     reads=("params", "tokens", "unique_tokens"),
-    # Typical values: the authors' code, huggingface/datablations, README, "Parametric Fit" (C4).
-    source="Muennighoff et al. 2023, section 3.1, arXiv:2305.16264",
+    # Form and typical values (C4): the authors' code, huggingface/datablations, README, "Parametric Fit".
+    source="Muennighoff et al. 2023, arXiv:2305.16264",
     coefficients=(
         floor("irreducible loss: what no size and no data removes", typical=1.8691436),
         scale(
