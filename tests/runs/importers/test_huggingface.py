@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from allometry.errors import MissingColumn, TableError
-from allometry.runs.importers.table import read_runs
+from allometry.runs.importers.table import describe_mapping, read_runs
 
 Entry = dict[str, Any]
 
@@ -122,6 +122,7 @@ def test_a_training_loss_is_not_taken_for_a_held_out_one(tmp_path: Path) -> None
 
     with pytest.raises(MissingColumn, match=r"no 'loss'.*train_loss.*columns="):
         runs.require("loss")
+    assert "train_loss: as found; a training loss is not a held-out one" in describe_mapping(runs)
     assert read_runs(path, columns={"train_loss": "loss"}).column("loss").tolist() == [3.0]
 
 

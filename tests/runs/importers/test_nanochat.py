@@ -98,9 +98,10 @@ def test_a_run_that_diverged_or_never_stepped_says_so(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_started_again_counts_from_its_last_start(tmp_path: Path) -> None:
-    row = read_runs(log(tmp_path, HEAD + TAIL + HEAD.replace("2.200000", "2.700000"))).table.iloc[0]
+    again = HEAD.replace("2.200000", "2.700000").replace("size 4,096", "size 8,192")
+    row = read_runs(log(tmp_path, HEAD + TAIL + again)).table.iloc[0]
 
-    assert (row["bits_per_byte"], row["steps"]) == (2.7, 50)
+    assert (row["bits_per_byte"], row["steps"], row["tokens"]) == (2.7, 50, 50 * 8192)
     assert row["status"] == "stopped"
 
 
@@ -121,6 +122,19 @@ def test_the_records_of_newer_logs_are_read_as_the_prose_of_older_ones(tmp_path:
     old, new = (read_runs(log(tmp_path, text)).table for text in (HEAD + TAIL, newer))
 
     assert new.equals(old)
+
+
+def test_a_log_of_the_first_versions_gives_the_counts_it_prints(tmp_path: Path) -> None:
+    older = (
+        "Vocab size: 1,024\nnum_layers: 2\nmodel_dim: 64\nnum_heads: 1\nnum_kv_heads: 1\n"
+        "Number of parameters: 229,376\nEstimated" + HEAD.partition("Estimated")[2] + TAIL
+    ).replace("| lrm", "| grad norm: 0.5120 | lrm")
+    table = read_runs(log(tmp_path, older)).table
+    row = table.iloc[0]
+
+    assert (row["params_total"], row["layers"], row["width"], row["heads"]) == (229376, 2, 64, 1)
+    assert (row["bits_per_byte"], row["tokens"], row["decayed"]) == (2.0, 409600, True)
+    assert "params" not in table.columns
 
 
 def test_a_folder_is_one_run_a_training_log_and_other_logs_are_passed_over(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def test_a_column_can_be_left_as_found_on_request(tmp_path: Path) -> None:
 
     assert "flops" not in runs.table.columns
     assert runs.table["flops_as_found"].tolist() == [-4273379252772012032]
-    assert "not read as flops, as asked" in describe_mapping(runs)
+    assert "not taken for flops, as columns= or its format says" in describe_mapping(runs)
 
 
 # --- what is refused

@@ -100,6 +100,7 @@ _UNSAID = dict.fromkeys(
     ("bs", "batch", "batch_size", "global_bs", "global_batch_size", "train_batch_size", "total_batch_size"),
     _BATCH,
 )
+_UNSAID |= dict.fromkeys(("train_loss", "training_loss"), "a training loss is not a held-out one")
 _UNSAID["flops_budget"] = "what was asked for, often rounded, is not the compute that was spent"
 
 

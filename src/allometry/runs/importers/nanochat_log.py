@@ -16,7 +16,6 @@ _COUNTS = {  # as printed -> as the sweep's results.csv heads it
     "lm_head": "params_lm_head",
     "transformer_matrices": "params_transformer",
     "scalars": "params_scalars",
-    "total": "params_total",
 }
 _NUMBER = r"([\d,.eE+-]+|nan|inf)"
 _FACTS = {
@@ -25,7 +24,7 @@ _FACTS = {
     "n_head": rf'(?:"n_head"|^num_heads): {_NUMBER}',
     "sequence_len": rf'"sequence_len": {_NUMBER}',
     "vocab_size": rf"^Vocab size: {_NUMBER}",
-    "params_total": rf"^Number of parameters: {_NUMBER}",
+    "params_total": rf"^(?:total *|Number of parameters): {_NUMBER}",
     "flops_per_token": rf"^Estimated FLOPs per token: {_NUMBER}",
     "num_iterations": rf"number of iterations.*: {_NUMBER}$",
     "total_batch_size": rf"^Total batch size {_NUMBER} ",
@@ -111,7 +110,8 @@ def _take_apart(text: str) -> _Log:
 
 def _model(facts: dict[str, float]) -> dict[str, Any]:
     dimensions = ("depth", "model_dim", "n_head", "sequence_len", "vocab_size")
-    row: dict[str, Any] = {name: facts.get(name) for name in (*dimensions, *_COUNTS.values())}
+    counts = (*_COUNTS.values(), "params_total")
+    row: dict[str, Any] = {name: facts.get(name) for name in (*dimensions, *counts)}
     if "params_transformer" in facts and "params_lm_head" in facts:
         row["params"] = row["params_matmul"] = facts["params_transformer"] + facts["params_lm_head"]
         row["params_convention"] = "matmul"

@@ -109,7 +109,7 @@ def _why_as_found(mapping: ColumnMapping, given: Mapping[str, str]) -> str:
         return why_left(mapping.source)
     if meaning.column in given:
         return f"{meaning.column} is read from '{given[meaning.column]}'"
-    return f"not read as {meaning.column}, as asked"
+    return f"not taken for {meaning.column}, as columns= or its format says"
 
 
 def _is_study(source: str | Path) -> bool:
