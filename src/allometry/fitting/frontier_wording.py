@@ -19,7 +19,6 @@ _NOISE = {
     "given": "noise as given",
     "seeds": "noise from repeated seeds",
     "residuals": "noise from the distance of the runs to their parabola",
-    "none": "no interval because no draws were asked for",
 }
 
 
@@ -43,7 +42,8 @@ def isoflop_summary(found: IsoFlopFit, level: float) -> str:
     head = (
         f"approach 2: {found.curve} curves along {found.along}, {len(found.used)} budgets of {found.source}"
     )
-    noise = f"  intervals   {level:.0%}, {found.asked} draws, {_NOISE[found.noise_from]}"
+    draws = f"{level:.0%}, {found.asked} draws, {_NOISE[found.noise_from]}"
+    noise = f"  intervals   {draws if found.asked else 'none: no draws were asked for'}"
     return "\n".join(
         [head, "", *frontier_lines(found, level), "", *budgets, "", noise, *finding_lines(found)]
     )

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.compute_budgets import Measured, group, measure
-from allometry.fitting.frontier import Frontier, FrontierLaw, frontier_law, scatter
+from allometry.fitting.compute_budgets import group, measure
+from allometry.fitting.frontier import Frontier, FrontierLaw, frontier_law
 from allometry.fitting.isoflop_checks import isoflop_findings
+from allometry.fitting.isoflop_noise import estimate_noise, noisy_minima, scatter_between, scattered
 from allometry.fitting.isoflop_sensitivity import sensitivity
 from allometry.fitting.profile_curves import Curve, require_curve
 from allometry.fitting.profiles import (
@@ -20,10 +21,7 @@ from allometry.fitting.profiles import (
     BudgetWeights,
     Profile,
     budget_weights,
-    drawn_minima,
     find_profiles,
-    residual_noise,
-    seed_noise,
 )
 from allometry.runs.run import Runs
 
@@ -38,7 +36,7 @@ class IsoFlopFit(Frontier):
     Attributes:
         profiles: One a budget, used or not, rising in compute.
         curve, along, weights: How minima were found and joined.
-        noise_from: Where the noise of the draws comes from: "given", "seeds", "residuals" or "none".
+        noise_from: Where the noise of the draws comes from: "given", "seeds" or "residuals".
         noise: Standard deviation of log output in each used budget.
         outside: Runs whose compute is near none of the named budgets.
         scatter: Standard deviation of log `along` of the minima about their power law, beyond their noise:
@@ -125,13 +123,13 @@ def iso_flop(
     profiles = find_profiles(measured, grouped, curve, along)
     used = [profile for profile in profiles if profile.bracketed]
     _refuse_without_minima(profiles, used)
-    noise_from, spreads, freedom = _noise(measured, grouped[1], used, noise, draws)
+    runs_noise = estimate_noise(measured, grouped[1], used, noise)
     rng = np.random.default_rng(seed)
-    places = _draw(used, spreads, freedom, draws, rng)
+    places = noisy_minima(used, runs_noise, draws, rng) if draws else np.empty((0, len(used)))
     profiles = _with_spreads(profiles, places)
     used = [profile for profile in profiles if profile.bracketed]
-    between = _scatter(used, weights) if draws else 0.0
-    places = places + _between(between, places.shape, rng)
+    between = scatter_between(used, weights) if draws else 0.0
+    places = scattered(places, between, rng)
     params_law, tokens_law = _laws(used, places, weights)
     result = IsoFlopFit(
         points=_points(used, output),
@@ -141,8 +139,8 @@ def iso_flop(
         curve=curve,
         along=along,
         weights=weights,
-        noise_from=noise_from,
-        noise=tuple(spreads.tolist()),
+        noise_from=runs_noise.source,
+        noise=tuple(runs_noise.sizes.tolist()),
         outside=int((grouped[1] < 0).sum()),
         scatter=between,
         sensitivity=sensitivity(profiles, weights),
@@ -183,38 +181,6 @@ def _refuse_without_minima(profiles: Sequence[Profile], used: Sequence[Profile])
     )
 
 
-def _noise(
-    measured: Measured,
-    member: NDArray[np.intp],
-    used: Sequence[Profile],
-    given: float | None,
-    draws: int,
-) -> tuple[str, Array, Array]:
-    """Where noise comes from, its size in each used budget, and the degrees of freedom behind it."""
-    sure = np.full(len(used), np.inf)
-    if draws == 0:
-        return "none", np.full(len(used), np.nan), sure
-    if given is not None:
-        return "given", np.full(len(used), given), sure
-    repeated = seed_noise(measured, member)
-    if np.isfinite(repeated):
-        return "seeds", np.full(len(used), repeated), sure
-    return "residuals", *residual_noise(used)
-
-
-def _draw(
-    used: Sequence[Profile], sizes: Array, freedom: Array, draws: int, rng: np.random.Generator
-) -> Array:
-    """Log minima of noisy copies, of shape (draws, used budgets); budgets are strata."""
-    places = np.empty((draws, len(used)))
-    for place, profile in enumerate(used if draws else ()):
-        # The size of the noise is itself estimated from few runs: each draw takes another one.
-        known = np.isinf(freedom[place])
-        unsure = 1.0 if known else np.sqrt(freedom[place] / rng.chisquare(freedom[place], size=draws))
-        places[:, place] = drawn_minima(profile, sizes[place] * np.broadcast_to(unsure, draws), rng)
-    return places
-
-
 def _with_spreads(profiles: Sequence[Profile], places: Array) -> tuple[Profile, ...]:
     if not len(places):
         return tuple(profiles)
@@ -226,19 +192,6 @@ def _with_spread(profile: Profile, drawn: Array) -> Profile:
     inside = drawn[np.isfinite(drawn)]
     spread = float(np.std(inside)) if inside.size else np.nan
     return replace(profile, spread=spread, bracketed_share=inside.size / drawn.size)
-
-
-def _scatter(used: Sequence[Profile], weights: BudgetWeights) -> float:
-    x = np.log([profile.flops for profile in used])
-    spread = np.array([profile.spread for profile in used])
-    return scatter(x, np.log([profile.best for profile in used]), spread, budget_weights(used, weights))
-
-
-def _between(size: float, shape: tuple[int, int], rng: np.random.Generator) -> Array:
-    """Scatter between budgets for each draw; its size, known from few budgets, is redrawn too."""
-    freedom = shape[1] - 2
-    unsure = np.sqrt(freedom / rng.chisquare(freedom, size=(shape[0], 1)))
-    return np.asarray(size * unsure * rng.standard_normal(shape))
 
 
 def _laws(used: Sequence[Profile], places: Array, weights: BudgetWeights) -> tuple[FrontierLaw, FrontierLaw]:

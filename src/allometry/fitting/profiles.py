@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from allometry.fitting.compute_budgets import Measured
 from allometry.fitting.profile_curves import (
-    NORMAL_MAD,
-    PARABOLAS,
     SAME_SIZE,
     Curve,
     distinct_sizes,
@@ -28,10 +26,6 @@ BudgetWeights = Literal["equal", "inverse_variance"]
 
 SIZES_FOR_CURVE = 4  # a parabola passes through any three points
 _LEAST_SPREAD = 1e-6  # of a log minimum: noiseless budgets would weigh infinitely much
-_PRIOR_FREEDOM = (
-    4  # of the pooled noise, in a budget's own: Smyth 2004, section 3, doi:10.2202/1544-6115.1027
-)
-_REPEATS_FOR_NOISE = 3  # degrees of freedom below which repeated seeds say too little
 
 
 class ProfileStatus(StrEnum):
@@ -198,33 +192,6 @@ def _with_minimum(profile: Profile) -> Profile:
     )
 
 
-def seed_noise(measured: Measured, member: NDArray[np.intp]) -> float:
-    """Standard deviation of log output between seeds of one setting; NaN where repeats are too few."""
-    settings: dict[tuple[int, float, float], list[int]] = {}
-    for row in np.flatnonzero((member >= 0) & np.isfinite(measured.seeds)):
-        key = int(member[row]), float(measured.params[row]), float(measured.tokens[row])
-        settings.setdefault(key, []).append(int(row))
-    repeated = [rows for rows in settings.values() if len(np.unique(measured.seeds[rows])) > 1]
-    freedom = sum(len(rows) - 1 for rows in repeated)
-    if freedom < _REPEATS_FOR_NOISE:
-        return float("nan")
-    squares = sum(float(np.sum(_centred(np.log(measured.output[rows])) ** 2)) for rows in repeated)
-    return float(np.sqrt(squares / freedom))
-
-
-def residual_noise(profiles: Sequence[Profile]) -> tuple[Array, Array]:
-    """Relative noise of each budget from its distance to the parabola, and its degrees of freedom.
-
-    A budget has few sizes, so its own variance is drawn towards that of all budgets.
-    """
-    residuals = [_residuals(profile) for profile in profiles]
-    freedom = np.array([len(each) - 3.0 for each in residuals])
-    variance = np.array([_variance(profile, r) for profile, r in zip(profiles, residuals, strict=True)])
-    pooled = float(freedom @ variance / freedom.sum())
-    total = freedom + _PRIOR_FREEDOM
-    return np.sqrt((freedom * variance + _PRIOR_FREEDOM * pooled) / total), total
-
-
 def budget_weights(used: Sequence[Profile], weights: BudgetWeights) -> Array:
     """How much each budget's minimum pulls on the power laws."""
     if weights == "equal":
@@ -232,35 +199,3 @@ def budget_weights(used: Sequence[Profile], weights: BudgetWeights) -> Array:
     # A minimum that many draws lose is less certain than the draws that keep it say.
     spread = np.array([profile.spread / profile.bracketed_share for profile in used])
     return np.asarray(np.maximum(np.nan_to_num(spread, nan=np.nanmax(spread)), _LEAST_SPREAD) ** -2.0)
-
-
-def drawn_minima(profile: Profile, sizes: Array, rng: np.random.Generator) -> Array:
-    """Log of `along` at the minimum of noisy copies of a profile; NaN where it is not inside.
-
-    Args:
-        sizes: Standard deviation of log output in each copy.
-    """
-    x = profile.x
-    # An interpolating curve has no residual to take out first: noise is added to the runs themselves.
-    base = profile.fitted(x) if profile.curve in PARABOLAS else profile.output
-    noise = sizes[:, None] * rng.standard_normal((len(sizes), len(x)))
-    place = minima(profile.curve, x, base * np.exp(noise)).place
-    inside = (place > x[0]) & (place < x[-1])
-    return np.where(inside, place, np.nan)
-
-
-def _residuals(profile: Profile) -> Array:
-    curve: Curve = "robust" if profile.curve == "robust" else "parabola"
-    fitted = values(curve, profile.x, profile.output[None, :], profile.x)[0]
-    return np.asarray(profile.output / fitted - 1)
-
-
-def _variance(profile: Profile, residuals: Array) -> float:
-    runs = len(residuals)
-    if profile.curve == "robust":
-        return float((NORMAL_MAD * np.median(np.abs(residuals))) ** 2 * runs / (runs - 3))
-    return float(np.sum(residuals**2) / (runs - 3))
-
-
-def _centred(logs: Array) -> Array:
-    return np.asarray(logs - logs.mean())
