@@ -107,7 +107,17 @@ def test_a_metric_that_a_killed_run_left_half_written_loses_nothing_before_it(st
     assert columns(f"mlflow:{store}#ladder")["eval/loss"] == ["3.5", "3.5"]
 
 
-@pytest.mark.parametrize("damage", ["", "run_id: [", "a list", "run_id: x\nstatus: 3\nstart_time: soon\n"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        "run_id: [",
+        "a list",
+        "run_id: 2026-13-45\n",
+        "run_id: x\nstatus: 3\nstart_time: soon\n",
+        "run_id: x\nstatus: 3\nstart_time: 1\nend_time: 9999999999999999\n",
+    ],
+)
 def test_a_damaged_description_is_named(store: Path, damage: str) -> None:
     (store / "6" / "idd4" / "meta.yaml").write_text(damage)
 

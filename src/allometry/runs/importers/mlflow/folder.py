@@ -16,6 +16,7 @@ from allometry.runs.importers.mlflow.records import Kept
 from allometry.runs.importers.trackers import needed
 
 _STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_LATEST = 253_402_300_800_000  # ms, the year 10,000
 
 
 def experiments_in(folder: Path) -> Iterator[Path]:
@@ -66,8 +67,8 @@ def _runs(experiment: Path, name: str) -> Iterator[Kept]:
                 name=str(found.get("run_name") or ""),
                 experiment=name,
                 state=_STATES.get(found["status"], ""),
-                start=int(found["start_time"] or 0),
-                end=found.get("end_time"),
+                start=_milliseconds(found["start_time"]),
+                end=_milliseconds(found["end_time"]) if found.get("end_time") else None,
                 params=dict(_texts(path.parent / "params")),
                 metrics=dict(_metrics(path.parent / "metrics")),
                 tags=dict(_texts(path.parent / "tags")),
@@ -80,7 +81,7 @@ def _description(path: Path) -> dict[str, Any]:
     yaml = needed("yaml", "Reading a folder of MLflow runs", "mlflow")
     try:
         found = yaml.safe_load(path.read_bytes())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 45th of a month
         raise _damaged(path, " ".join(str(error).split())) from error
     if not isinstance(found, dict):
         raise _damaged(path, "it is empty or no mapping")
@@ -89,6 +90,12 @@ def _description(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, reason: str) -> TableError:
     return TableError(f"{path} is damaged: {reason}. Move its folder away to read the other runs.")
+
+
+def _milliseconds(value: Any) -> int:
+    if not 0 <= int(value) < _LATEST:
+        raise ValueError(f"{value} is no time in milliseconds since 1970")
+    return int(value)
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:
