@@ -95,8 +95,9 @@ def read_log(text: str, run_id: str) -> dict[str, Any]:
 
 
 def _take_apart(text: str) -> _Log:
-    found = {name: _numbers(pattern, text) for name, pattern in _FACTS.items()}
-    found |= {header: _numbers(rf"^{name} *: {_NUMBER}$", text) for name, header in _COUNTS.items()}
+    prose = re.sub("^step .*", "", text, flags=re.MULTILINE)  # nearly all lines are steps and say no facts
+    found = {name: _numbers(pattern, prose) for name, pattern in _FACTS.items()}
+    found |= {header: _numbers(rf"^{name} *: {_NUMBER}$", prose) for name, header in _COUNTS.items()}
     evaluations = re.findall(_EVALUATION, text, re.MULTILINE)
     steps = re.findall(_STEP, text, re.MULTILINE)
     return _Log(
