@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
-import urllib.request
 from pathlib import Path
 
 from allometry.errors import CorruptFile, InputError
@@ -74,6 +72,10 @@ def _download(table: PublishedTable, file: TableFile, path: Path) -> None:
 
 
 def _fetch(table: PublishedTable, address: str) -> bytes:
+    # Only here: most readers of tables never download one, and these take longer to import than the rest.
+    import http.client
+    import urllib.request
+
     request = urllib.request.Request(address, headers={"User-Agent": "allometry"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
