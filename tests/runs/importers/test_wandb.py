@@ -196,6 +196,16 @@ def test_a_loss_that_is_not_a_number_is_missing_and_not_text(server: Server) -> 
     assert found["eval/loss"] == [math.inf]
 
 
+def test_a_run_that_failed_at_its_start_does_not_make_the_others_unreadable(server: Server) -> None:
+    server.add("a1", summary={"_runtime": 60, "train/global_step": 10, "throughput/total_tokens": 100})
+    server.add("a2", state="crashed", summary={"_runtime": 0, "train/global_step": 0})
+
+    table = read_runs(SOURCE).table
+
+    assert table[["seconds", "steps", "tokens"]].iloc[0].tolist() == [60, 10, 100]
+    assert table[["seconds", "steps", "tokens"]].iloc[1].isna().all()
+
+
 # --- what is fetched
 
 

@@ -18,6 +18,7 @@ from allometry.runs.importers.headers import read_header
 _PREFIX = "tensorboard:"
 _EVENTS = "*tfevents*"
 _DEPTH = 4  # folders below the one given in which event files are looked for before it is recognised
+_COLUMNS = {**trackers.COLUMNS, "wall_seconds": "seconds"}
 _HPARAMS = "_hparams_/session_start_info"
 
 
@@ -55,7 +56,8 @@ def read_folder(source: str) -> Cells:
         raise TableError(
             f"{root}: no event file holds a scalar; give the folder that your trainer's SummaryWriter writes."
         )
-    return trackers.cells_of_records(records, asked_as="hparams", measured_as="scalars", typed=True)
+    cells = trackers.cells_of_records(records, asked_as="hparams", measured_as="scalars", typed=True)
+    return trackers.without_zeros(cells, _COLUMNS)
 
 
 def _recognises(source: str) -> bool:
@@ -160,7 +162,7 @@ def _lacks_them(run: _Log | None) -> bool:
 def _record(root: Path, folder: Path, log: _Log) -> trackers.Record:
     name = root.resolve().name if folder == root else folder.relative_to(root).as_posix()
     return trackers.Record(
-        facts={"run_id": name, "last_step": log.last_step, "wall_seconds": log.seconds or None},
+        facts={"run_id": name, "last_step": log.last_step, "wall_seconds": log.seconds},
         asked=log.peaks | log.hparams,
         measured=log.scalars,
     )
@@ -176,5 +178,5 @@ importer = Importer(
     source="TensorBoard, https://github.com/tensorflow/tensorboard (tensorboard/compat/proto/event.proto)",
     recognises=_recognises,
     read=read_folder,
-    columns={**trackers.COLUMNS, "wall_seconds": "seconds"},
+    columns=_COLUMNS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +20,10 @@ COLUMNS: Mapping[str, str | None] = {
     "train/global_step": "steps",  # transformers
     "train/num_input_tokens_seen": "tokens",  # transformers
 }
+
+
+# What a run adds up from 0 and has none of if it ended before its first step.
+_SUMS = {"tokens", "flops", "steps", "epochs", "seconds", "energy_joules", "price_usd"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,27 @@ def cells_of_records(records: Sequence[Record], *, asked_as: str, measured_as: s
     return Cells(columns, typed=typed)
 
 
+def without_zeros(cells: Cells, columns: Mapping[str, str | None]) -> Cells:
+    """Take a sum of 0 as missing: a run that failed at its start must not make a project unreadable.
+
+    Args:
+        columns: What headers mean in the format, as in `Importer.columns`.
+
+    >>> found = Cells({"Runtime": ["0", "60"], "loss": ["0", "1"]}, typed=False)
+    >>> without_zeros(found, {"Runtime": "seconds"}).columns
+    {'Runtime': [None, '60'], 'loss': ['0', '1']}
+    """
+    return replace(
+        cells,
+        columns={
+            header: [None if str(value) in ("0", "0.0") else value for value in values]
+            if _column(header, columns) in _SUMS
+            else values
+            for header, values in cells.columns.items()
+        },
+    )
+
+
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Names joined by points, values that fit one cell; a list is written as JSON, media is left out.
 
@@ -89,9 +114,15 @@ def needed(module: str, what: str, extra: str) -> ModuleType:
         ) from error
 
 
+def _column(header: str, columns: Mapping[str, str | None]) -> str:
+    if header in columns:
+        return (columns[header] or "").partition("*")[0].strip()
+    meaning = read_header(header)
+    return meaning.column if meaning is not None else ""
+
+
 def _peaks(names: Sequence[str]) -> set[str]:
-    meanings = {name: read_header(name) for name in names}
-    return {name for name, meaning in meanings.items() if meaning and meaning.column == "learning_rate"}
+    return {name for name in names if _column(name, {}) == "learning_rate"}
 
 
 def _headers(names: Sequence[str], prefix: str, taken: set[str]) -> dict[str, str]:

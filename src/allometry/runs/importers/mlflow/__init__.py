@@ -17,6 +17,7 @@ __all__ = ["importer"]
 
 _PREFIX = "mlflow:"
 _FILE = "sqlite:///"
+_COLUMNS = {**trackers.COLUMNS, "duration_seconds": "seconds"}
 
 
 def _recognises(source: str) -> bool:
@@ -28,7 +29,8 @@ def _read(source: str) -> Cells:
     records = [record_of(run) for run in _runs(address, experiment)]
     if not records:
         raise TableError(f"{source} holds no active runs; give the store that your runs were logged to.")
-    return trackers.cells_of_records(records, asked_as="params", measured_as="metrics", typed=False)
+    cells = trackers.cells_of_records(records, asked_as="params", measured_as="metrics", typed=False)
+    return trackers.without_zeros(cells, _COLUMNS)
 
 
 def _runs(address: str, experiment: str) -> list[Kept]:
@@ -52,5 +54,5 @@ importer = Importer(
     source="MLflow 2.19 to 3.17, its file store and mlflow.MlflowClient, https://mlflow.org",
     recognises=_recognises,
     read=_read,
-    columns={**trackers.COLUMNS, "duration_seconds": "seconds"},
+    columns=_COLUMNS,
 )

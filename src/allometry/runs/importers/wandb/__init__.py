@@ -13,13 +13,21 @@ from allometry.runs.importers.wandb.project import read_project
 
 __all__ = ["importer"]
 
+_COLUMNS = {
+    **trackers.COLUMNS,
+    "_runtime": "seconds",
+    "Runtime": "seconds",
+    "throughput/total_gflops": "flops * 1e9",  # levanter
+}
+
 
 def _recognises(source: str) -> bool:
     return source.startswith(PREFIX) or is_export(Path(source))
 
 
 def _read(source: str) -> Cells:
-    return read_project(source) if source.startswith(PREFIX) else read_export(Path(source))
+    cells = read_project(source) if source.startswith(PREFIX) else read_export(Path(source))
+    return trackers.without_zeros(cells, _COLUMNS)
 
 
 importer = Importer(
@@ -33,10 +41,5 @@ importer = Importer(
     source="wandb 0.31, wandb.Api (https://docs.wandb.ai/ref/python/public-api); the export of its web pages",
     recognises=_recognises,
     read=_read,
-    columns={
-        **trackers.COLUMNS,
-        "_runtime": "seconds",
-        "Runtime": "seconds",
-        "throughput/total_gflops": "flops * 1e9",  # levanter
-    },
+    columns=_COLUMNS,
 )
