@@ -11,9 +11,9 @@ from allometry.fitting import bootstrap, fit
 pytestmark = pytest.mark.public_data
 
 FACTOR_TOLERANCE = 1e-6  # relative; both are the same closed-form line
-# The published interval is by t with n - 2 degrees of freedom, ours by 4,000 draws: the 5% quantile of t
-# with 3 degrees of freedom is then known to 3.7%, and this is three times as much.
-WIDTH_TOLERANCE = 0.11
+# The published interval is by t with n - 2 degrees of freedom, ours by 2,000 draws: the 5% quantile of t
+# with 3 degrees of freedom is then known to 5.2%, and this is three times as much.
+WIDTH_TOLERANCE = 0.16
 
 TRENDS = (
     ("MMLU", "GPT-3"),
@@ -35,7 +35,7 @@ def test_the_price_of_a_score_falls_by_the_published_factor(
     answer = published("price_frontier_fits").where(wanted).table.iloc[0]
 
     found = fit("exponential_trend", runs, objective="least_squares", output="USD per 1M Tokens")
-    drawn = bootstrap(found, draws=4000)
+    drawn = bootstrap(found, draws=2000)
 
     slope = -np.log(answer["price_reduction_factor_per_year"])
     assert found.coefficients["g"] * np.log(2) == pytest.approx(slope, rel=FACTOR_TOLERANCE)

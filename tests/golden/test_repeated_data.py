@@ -32,6 +32,7 @@ def test_a_law_blind_to_repeats_misses_the_larger_runs_by_a_tenth(published: Any
     assert forecast_error(runs, read_law("chinchilla")) == pytest.approx(0.103, abs=DIGIT)
 
 
+@pytest.mark.slow  # seven coefficients and a costly formula
 def test_the_law_of_repeats_misses_them_by_a_third_of_that(published: Any) -> None:
     runs = published("muennighoff2023")
 
