@@ -152,9 +152,9 @@ def multiplier(
     columns = tuple(mapped.get(name, name) for name in base.reads)
     recipes = _recipes(runs, by, reference)
     table = _with_indicators(with_flops(runs)[0], by, recipes[1:])
-    shared = recipe_law(base, columns, recipes[1:])
+    shared = recipe_law(base, columns, tuple(recipes[1:]))
     made = _fitted(shared, table, mapped, draws, seed, options)
-    own = recipe_law(base, columns, recipes[1:], own_exponents=True)
+    own = recipe_law(base, columns, tuple(recipes[1:]), own_exponents=True)
     free, because = _free(own, table, mapped, draws, seed, options)
     noise = noise_of(made)
     result = Multiplier(
@@ -171,7 +171,7 @@ def multiplier(
         noise_from=noise.found,
         precisions=_precisions(shared, made),
     )
-    return replace(result, findings=judge(result, shared, because))
+    return replace(result, findings=judge(result, shared, own, because))
 
 
 def _recipes(runs: Runs, by: str, reference: str | None) -> list[str]:

@@ -22,11 +22,11 @@ _OVERLAP = 0.5  # of the narrower range of compute, below which the exponent car
 _TANGLED = 0.95  # correlation of two factors' draws, from which only their product is known
 
 
-def judge(made: Multiplier, shared: RecipeLaw, because: str) -> tuple[Finding, ...]:
+def judge(made: Multiplier, shared: RecipeLaw, own: RecipeLaw, because: str) -> tuple[Finding, ...]:
     """Everything a reader should know before using the multiplier, worst first."""
     found = [
         *_ranges(made, shared),
-        *_slopes(made),
+        *_slopes(made, own),
         _free_refused(because),
         _single_seed(made.fit),
         *_tangled(made.fit, shared),
@@ -121,29 +121,42 @@ def _overlap(one: Array, other: Array) -> float:
     return float(np.clip(both / width, 0, 1))
 
 
-def _slopes(made: Multiplier) -> list[Finding]:
+def _slopes(made: Multiplier, own: RecipeLaw) -> list[Finding]:
     found = []
-    differ = made.slopes[(made.slopes["low"] > 0) | (made.slopes["high"] < 0)]
-    for recipe in dict.fromkeys(differ["recipe"]):
-        exponents = ", ".join(differ.loc[differ["recipe"] == recipe, "exponent"])
+    for recipe, exponents in _differing(made, own).items():
         along = made.across[made.across["recipe"] == recipe] if len(made.across) else made.across
-        ends = (
-            f": {along['multiplier'].iloc[0]:.3g} at {along['x'].iloc[0]:.2g}, "
-            f"{along['multiplier'].iloc[-1]:.3g} at {along['x'].iloc[-1]:.2g}"
-            if len(along)
-            else ""
-        )
         found.append(
             Finding(
                 code="slopes_differ",
                 severity=Severity.WARNING,
-                sentence=f"With free exponents, {exponents} of '{recipe}' differs from that of "
-                f"'{made.reference}', so that no one multiplier holds at all scales{ends}.",
-                evidence={"recipe": str(recipe), "exponents": exponents},
+                sentence=f"With free exponents, {', '.join(exponents)} of '{recipe}' differs from that of "
+                f"'{made.reference}', so that no one multiplier holds at all scales{_ends(along)}.",
+                evidence={"recipe": recipe, "exponents": ", ".join(exponents)},
                 remedy="Read the multiplier across compute, and do not carry one number to a larger scale.",
             )
         )
     return found
+
+
+def _differing(made: Multiplier, own: RecipeLaw) -> dict[str, list[str]]:
+    """Recipe to the exponents that differ, at the level for all of them together (Bonferroni)."""
+    if made.free is None:
+        return {}
+    level = 1 - (1 - made.level) / len(own.shifts)
+    found: dict[str, list[str]] = {}
+    for (recipe, exponent), name in own.shifts.items():
+        low, high = made.free.interval(name, level)
+        if low > 0 or high < 0:
+            found.setdefault(recipe, []).append(exponent)
+    return found
+
+
+def _ends(along: pd.DataFrame) -> str:
+    """The multiplier at both ends of the runs, as the end of a sentence."""
+    if along.empty:
+        return ""
+    first, last = along.iloc[0], along.iloc[-1]
+    return f": {first['multiplier']:.3g} at {first['x']:.2g}, {last['multiplier']:.3g} at {last['x']:.2g}"
 
 
 def _free_refused(because: str) -> Finding | None:

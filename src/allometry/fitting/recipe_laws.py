@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from allometry.errors import InputError
@@ -43,8 +44,9 @@ def indicator(place: int) -> str:
     return f"recipe_{place + 1}"
 
 
+@lru_cache(maxsize=32)  # so that the derivatives of one law are found once
 def recipe_law(
-    base: Law, columns: Sequence[str], recipes: Sequence[str], *, own_exponents: bool = False
+    base: Law, columns: tuple[str, ...], recipes: tuple[str, ...], *, own_exponents: bool = False
 ) -> RecipeLaw:
     """The law of a reference and some other recipes.
 
@@ -87,7 +89,7 @@ def recipe_law(
         description=f"{base.name}, in which each recipe makes more or less of its inputs than the reference.",
         function=_formula(base, [i for i, _ in scaled], len(recipes), exponents),
     )
-    return RecipeLaw(base=base, law=law, recipes=tuple(recipes), efficiencies=efficiencies, shifts=shifts)
+    return RecipeLaw(base=base, law=law, recipes=recipes, efficiencies=efficiencies, shifts=shifts)
 
 
 def _scaled(base: Law, columns: Sequence[str]) -> list[tuple[int, str]]:
