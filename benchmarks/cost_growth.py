@@ -93,7 +93,7 @@ def apart(kind: str, size: str) -> Cost:
 
 
 def growth(kind: str, sizes: Sequence[int], title: str, says: str) -> Table:
-    """Cost at each size, and the slope over all but the smallest, which is mostly what a call costs anyway."""
+    """Cost at each size, and the slope over all but the smallest, which is mostly what any call costs."""
     costs = [apart(kind, str(size)) for size in sizes]
     seconds = [min(cost.seconds, cost.again) for cost in costs]
     slope = float(np.polyfit(np.log(sizes[1:]), np.log(seconds[1:]), 1)[0])

@@ -1,81 +1,253 @@
-"""How often a 90% forecast interval holds the new run, for small ladders: run by `make bench`.
+"""How often a 90% interval holds the truth, over simulated studies.
 
-Truth is a chinchilla law; the ladder is sizes x horizons; the target is 2.5 times the largest size and
-five times the largest compute. A new run is one draw of the same noise.
+Use: python benchmarks/interval_coverage.py [--full] [--keep FILE] [--markdown]
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a script too
+
+import benchmarks.parts.one_thread  # noqa: F401, I001  before NumPy
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
-from allometry.fitting import bootstrap, fit
-from allometry.fitting.resampling import RESAMPLINGS
-from allometry.laws import chinchilla
-from allometry.runs.run import Runs
+import allometry as al
+from allometry.errors import FitError
+from allometry.fitting.result import Severity
+from allometry.laws import LAWS, Law
+from benchmarks.parts.page import Table, goal, options, progress, publish
 
-TRUTHS = (
-    {"E": 1.817, "A": 477.8, "B": 2143.0, "alpha": 0.3473, "beta": 0.3672},  # Besiroglu et al. 2024
-    {"E": 1.5, "A": 100.0, "B": 400.0, "alpha": 0.30, "beta": 0.30},
-)
-SIZES, RATIOS = (2e6, 3e7), (5.0, 60.0)  # parameters; tokens per parameter
-TARGET = {"params": 7.5e7, "tokens": 7.5e7 * 48}
-LADDERS = ((4, 3), (5, 3), (5, 4))
-NOISES = (0.003, 0.01)
+TRUTHS = {
+    "chinchilla": {"E": 1.817, "A": 477.8, "B": 2143.0, "alpha": 0.3473, "beta": 0.3672},  # Besiroglu 2024
+    "power_law_with_floor": {"E": 1.7, "A": 740.0, "alpha": 0.155},  # 1.2 above the floor at 1e18 FLOP
+    "kaplan": {"Nc": 8.8e13, "Dc": 5.4e13, "aN": 0.076, "aD": 0.095},  # Kaplan et al. 2020, table 1
+}
+NOISES = (0.001, 0.005, 0.02)  # standard deviation of the log loss
+RUNS = (10, 25, 60, 200)
+LEVEL = 0.9
+ALLOWED = 0.03
+AMPLE = 5  # runs a coefficient from which the goal applies
+FARTHER = 10.0  # times the compute of the largest run
+CHECKED = 100  # studies of each kind in which `check` is asked as well
+SIZES, RATIOS = (1e7, 1e9), (5.0, 100.0)  # of the runs: parameters, tokens per parameter
 
 
-def ladder(rng: np.random.Generator, truth: dict[str, float], shape: tuple[int, int], noise: float) -> Runs:
-    """Runs at every size and horizon, measured once each."""
-    params, ratio = (
-        axis.ravel() for axis in np.meshgrid(np.geomspace(*SIZES, shape[0]), np.geomspace(*RATIOS, shape[1]))
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Which studies one row of the table is about."""
+
+    law: str
+    noise: float
+    runs: int
+
+    @property
+    def ample(self) -> bool:
+        """Whether there are enough runs for the goal to apply."""
+        return self.runs >= AMPLE * len(TRUTHS[self.law])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of one study: whether the interval of the forecast, and of each exponent, held the truth."""
+
+    forecast: bool
+    exponents: dict[str, bool]
+    width: float
+    warned: float  # 1 if `check` found a warning or worse, 0 if not, NaN where it was not asked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """Shares over the studies of one kind; the median width is relative to the forecast."""
+
+    law: str
+    noise: float
+    runs: int
+    studies: int
+    draws: int
+    refused: int
+    forecast: float
+    exponents: dict[str, float]
+    width: float
+    warned: float
+
+    @property
+    def kind(self) -> Kind:
+        """What it is about."""
+        return Kind(law=self.law, noise=self.noise, runs=self.runs)
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """Which intervals miss the level by more than is allowed."""
+        shares = {"forecast": self.forecast, **self.exponents}
+        return tuple(name for name, share in shares.items() if abs(share - LEVEL) > ALLOWED)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the goal is met, where there are runs and studies enough to say so."""
+        if not self.kind.ample:
+            return "few runs"
+        if _standard_error(self.studies) > ALLOWED / 2:
+            return "few studies"
+        return f"MISSED by {', '.join(self.missed)}" if self.missed else "met"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Cells of the table."""
+        exponents = ", ".join(f"{name} {share:.1%}" for name, share in self.exponents.items())
+        shares = (f"{self.forecast:.1%}", exponents, f"{self.width:.2%}", f"{self.warned:.0%}")
+        return (self.law, f"{self.noise:.1%}", str(self.runs), *shares, self.verdict)
+
+
+def study(kind: Kind, seed: int, draws: int) -> Outcome:
+    """Simulate one study, fit it with default settings, and look whether its intervals hold the truth.
+
+    Raises:
+        FitError: If the law refuses the runs.
+    """
+    law, truth = LAWS[kind.law], TRUTHS[kind.law]
+    rng = np.random.default_rng([seed, kind.runs, round(1e4 * kind.noise), len(truth)])
+    columns = {"x": "flops"} if law.reads == ("x",) else {}
+    runs = _simulated(law, kind, columns, rng)
+    at = _target(law, runs, columns)
+    measured = float(law.evaluate(at, truth)) * np.exp(kind.noise * rng.standard_normal())
+    fitted = al.bootstrap(al.fit(law, runs, inputs=columns), draws=draws, seed=seed)
+    forecast = fitted.predict(level=LEVEL, **at)
+    held = {name: fitted.interval(name, LEVEL) for name in _exponents(law)}
+    return Outcome(
+        forecast=bool(forecast.low <= measured <= forecast.high),
+        exponents={name: bool(low <= truth[name] <= high) for name, (low, high) in held.items()},
+        width=(forecast.high - forecast.low) / forecast.median,
+        warned=_warned(fitted) if seed < CHECKED else float("nan"),
     )
-    inputs = {"params": params, "tokens": params * ratio}
-    loss = chinchilla.evaluate(inputs, truth) * np.exp(noise * rng.standard_normal(len(params)))
-    return Runs(pd.DataFrame({**inputs, "loss": loss}))
 
 
-def trial(seed: int, shape: tuple[int, int], noise: float, draws: int) -> dict[str, tuple[bool, float, int]]:
-    """One ladder: for each resampling whether the interval held the new run, its width, refits lost."""
-    rng = np.random.default_rng([seed, *shape, round(noise * 1e4)])
-    truth = TRUTHS[seed % len(TRUTHS)]
-    runs = ladder(rng, truth, shape, noise)
-    measured = float(chinchilla.evaluate(TARGET, truth)) * np.exp(noise * rng.standard_normal())
-    found = fit(chinchilla, runs)
-    results: dict[str, tuple[bool, float, int]] = {}
-    for resampling in RESAMPLINGS:
-        drawn = bootstrap(found, draws=draws, resampling=resampling, seed=seed)
-        forecast = drawn.predict(**TARGET)
-        lost = drawn.drawn.unconverged if drawn.drawn else 0
-        results[resampling] = (
-            forecast.low <= measured <= forecast.high,
-            forecast.high / forecast.low - 1,
-            lost,
-        )
-    return results
+def _simulated(law: Law, kind: Kind, columns: dict[str, str], rng: np.random.Generator) -> al.Runs:
+    """Sizes and horizons at random, evenly in the log; every run measured once."""
+    params, ratio = (a * (b / a) ** rng.random(kind.runs) for a, b in (SIZES, RATIOS))
+    table = pd.DataFrame({"params": params, "tokens": params * ratio, "flops": 6 * params**2 * ratio})
+    inputs = {name: table[columns.get(name, name)].to_numpy() for name in law.reads}
+    noise = kind.noise * rng.standard_normal(kind.runs)
+    return al.Runs(table.assign(loss=law.evaluate(inputs, TRUTHS[kind.law]) * np.exp(noise)))
 
 
-def main(trials: int, draws: int) -> None:
-    """Print one line a ladder, noise and resampling."""
-    write = sys.stdout.write
-    write("runs  noise  resampling  coverage  median width  refits lost\n")
-    for shape in LADDERS:
-        for noise in NOISES:
-            outcomes = [trial(seed, shape, noise, draws) for seed in range(trials)]
-            for resampling in RESAMPLINGS:
-                held, width, lost = zip(*(outcome[resampling] for outcome in outcomes), strict=True)
-                write(
-                    f"{shape[0] * shape[1]:4d}  {noise:5.3f}  {resampling:10s}  {np.mean(held):8.3f}  "
-                    f"{np.median(width):12.2%}  {np.sum(lost) / (trials * draws):11.2%}\n"
-                )
-            sys.stdout.flush()
+def _target(law: Law, runs: al.Runs, columns: dict[str, str]) -> dict[str, float]:
+    """A run of ten times the compute of the largest, at its tokens per parameter."""
+    largest = int(np.argmax(runs.column("flops")))
+    grown = {"params": FARTHER**0.5, "tokens": FARTHER**0.5, "flops": FARTHER}
+    return {n: float(runs.column(columns.get(n, n))[largest]) * grown[columns.get(n, n)] for n in law.reads}
+
+
+def _exponents(law: Law) -> tuple[str, ...]:
+    return tuple(one.name for one in law.coefficients if one.unit == "1")
+
+
+def _warned(fitted: al.Fit) -> float:
+    return float(any(found.severity is not Severity.NOTE for found in al.check(fitted)))
+
+
+def covered(kind: Kind, studies: int, draws: int) -> Coverage:
+    """All studies of one kind."""
+    outcomes, refused = [], 0
+    for seed in range(studies):
+        try:
+            outcomes.append(study(kind, seed, draws))
+        except FitError:
+            refused += 1
+    table = pd.DataFrame([asdict(outcome) for outcome in outcomes])
+    exponents = pd.DataFrame(list(table["exponents"])).mean().to_dict()
+    return Coverage(
+        **asdict(kind),
+        studies=studies,
+        draws=draws,
+        refused=refused,
+        forecast=float(table["forecast"].mean()),
+        exponents={str(name): float(share) for name, share in exponents.items()},
+        width=float(table["width"].median()),
+        warned=float(table["warned"].mean()),
+    )
+
+
+def remembered(keep: Path | None, studies: int, draws: int) -> dict[Kind, Coverage]:
+    """What an earlier, interrupted run with the same settings has written down."""
+    if keep is None or not keep.exists():
+        return {}
+    found = [Coverage(**json.loads(line)) for line in keep.read_text().splitlines()]
+    return {one.kind: one for one in found if (one.studies, one.draws) == (studies, draws)}
+
+
+def coverages(studies: int, draws: int, keep: Path | None) -> list[Coverage]:
+    """Every kind; each is written down as soon as it is done, so that a run can be taken up again."""
+    known = remembered(keep, studies, draws)
+    for law, noise, runs in product(TRUTHS, NOISES, RUNS):
+        kind = Kind(law=law, noise=noise, runs=runs)
+        if kind in known:
+            continue
+        progress(f"{law}, noise {noise:.1%}, {runs} runs")
+        known[kind] = covered(kind, studies, draws)
+        if keep is not None:
+            with keep.open("a") as lines:
+                lines.write(json.dumps(asdict(known[kind])) + "\n")
+    return list(known.values())
+
+
+def table(found: list[Coverage]) -> Table:
+    """One row a kind of study."""
+    one = found[0]
+    return Table(
+        name="coverage",
+        title=f"Coverage of {LEVEL:.0%} intervals",
+        command="benchmarks/interval_coverage.py --full",
+        says=f"{one.studies} simulated studies a row, {one.draws} draws each, all else by default. Sizes of "
+        f"{SIZES[0]:.0e} to {SIZES[1]:.0e} parameters and {RATIOS[0]:g} to {RATIOS[1]:g} tokens each, at "
+        f"random. The forecast is of one new run at {FARTHER:g} times the compute of the largest, noise "
+        f"included; width is that of its interval. The goal, {LEVEL:.0%} ± {ALLOWED:.0%} for the forecast "
+        f"and every exponent, applies from {AMPLE} runs a coefficient. The share before it is of studies in "
+        "which `check` warned.",
+        header=("law", "noise", "runs", "forecast", "exponents", "width", "check warned", "goal"),
+        rows=[one.row for one in found],
+        notes=[*_notes(found), *(f"{one.kind}: {one.refused} refused." for one in found if one.refused)],
+    )
+
+
+def _notes(found: list[Coverage]) -> list[str]:
+    error = _standard_error(found[0].studies)
+    ample = [one for one in found if one.kind.ample]
+    count = sum(1 + len(one.exponents) for one in ample)
+    missed = sum(len(one.missed) for one in ample)
+    chance = count * 2 * norm.sf(ALLOWED / error)
+    expected = f"of {count} right intervals with ample runs {chance:.0f} would miss the goal by chance"
+    return [
+        f"The standard error of a share is {error:.1%}: {expected}.",
+        goal(f"All {count} within {ALLOWED:.0%}", missed == 0, f"{count - missed} of {count}"),
+    ]
+
+
+def _standard_error(studies: int) -> float:
+    return float((LEVEL * (1 - LEVEL) / studies) ** 0.5)
+
+
+def main() -> None:
+    """Print one table."""
+    parser = options(__doc__)
+    parser.add_argument("--studies", type=int, help="of each kind; 500 with --full, else 10")
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="write rows here as they are done, reuse them"
+    )
+    chosen = parser.parse_args()
+    studies = chosen.studies or (500 if chosen.full else 10)
+    publish(table(coverages(studies, chosen.draws, chosen.keep)), markdown=chosen.markdown)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=300)
-    parser.add_argument("--draws", type=int, default=200)
-    arguments = parser.parse_args()
-    main(arguments.trials, arguments.draws)
+    main()

@@ -62,7 +62,7 @@ def _llama(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
-    return table.rename(columns={"name": "run_id"})
+    return table.rename(columns={"name": "run_id", "depth": "layers"})
 
 
 def _repeated(table: pd.DataFrame) -> pd.DataFrame:
@@ -73,8 +73,8 @@ def _ladder(table: pd.DataFrame) -> pd.DataFrame:
     last = table.sort_values("step").groupby("run", as_index=False).last()
     size = last["run"].str.split("-").str[0]
     # The rung called 10xC has 200 tokens per parameter: it tells the size of 3B, which the table leaves out.
-    tenfold = last[last["run"].str.endswith("-10xC")].set_index(size)["tokens"] / 200
-    params = last["N"].fillna(size.map(tenfold))
+    tenfold = last["run"].str.endswith("-10xC")
+    params = last["N"].fillna(size.map(dict(zip(size[tenfold], last["tokens"][tenfold] / 200, strict=True))))
     return pd.DataFrame(
         {"run_id": last["run"], "params": params, "tokens": last["tokens"], "loss": last["c4_loss"]}
     )
