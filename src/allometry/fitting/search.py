@@ -76,6 +76,7 @@ def refit(
     delta: float | None = None,
     on: Scale | None = None,
     hold: Mapping[str, float] | None = None,
+    starts: int | None = None,
 ) -> Fit:
     """The same law fitted again from the stored runs, with what is changed; without findings or draws.
 
@@ -87,7 +88,9 @@ def refit(
     goal = Objective(name=objective or fit.objective, delta=delta or fit.delta, on=on or fit.on)
     data = data or fit.data
     held = fit.held if hold is None else hold
-    found = solve(fit.law, data, goal, held=held, columns=fit.inputs, starts=fit.starts.tried, seed=fit.seed)
+    found = solve(
+        fit.law, data, goal, held=held, columns=fit.inputs, starts=starts or fit.starts.tried, seed=fit.seed
+    )
     return replace(
         fit,
         coefficients=found.coefficients,

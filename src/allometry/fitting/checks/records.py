@@ -1,0 +1,209 @@
+"""Checks of what the runs record of themselves: do they measure one thing, counted one way, at its end?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from allometry.fitting.checks.definition import Check, note, serious, warning
+from allometry.fitting.result import Finding, Fit
+
+Array = NDArray[np.float64]
+
+FLOPS_APART = 0.05  # relative difference of the stated compute from 6 · N · D
+LONG_WARMUP = 0.2  # share of a run's steps
+MOSTLY_EMBEDDING = 0.5  # share of a model's parameters
+BOUNDED = ("accuracy", "score", "error", "auroc", "coverage", "pass_at", "success", "rate")
+
+
+def _mixed_conventions(fit: Fit) -> Finding | None:
+    mixed = [name for name, value in fit.conventions.items() if value == "mixed"]
+    if not mixed:
+        return None
+    return serious(
+        "mixed_conventions",
+        f"The runs do not count alike: {', '.join(mixed)} differs between rows.",
+        "Bring all runs to one convention; exponents depend on it more than on the noise.",
+        dict.fromkeys(mixed, "mixed"),
+    )
+
+
+def _mixed_measures(fit: Fit) -> Finding | None:
+    facts = fit.data.facts
+    mixed = {
+        name: facts[name].dropna().nunique() for name in ("tokenizer", "metric", "dataset") if name in facts
+    }
+    if fit.output == "loss" and "vocab" in facts:
+        mixed["vocab"] = facts["vocab"].dropna().nunique()
+    mixed = {name: count for name, count in mixed.items() if count > 1}
+    if not mixed:
+        return None
+    said = ", ".join(f"{count} values of {name}" for name, count in mixed.items())
+    return serious(
+        "mixed_measures",
+        f"The runs measure different things: {said}. A loss in nat/token of one tokenizer or held-out set is "
+        "not that of another.",
+        'Fit one of them at a time, or bits_per_byte on one text (output="bits_per_byte").',
+        {name: float(count) for name, count in mixed.items()},
+    )
+
+
+def _left_out(fit: Fit) -> Finding | None:
+    dropped = {entry.query: float(entry.dropped) for entry in fit.filters if entry.dropped}
+    share = sum(dropped.values()) / (sum(dropped.values()) + len(fit.data))
+    if share < 0.02:
+        return None
+    return note(
+        "runs_left_out",
+        f"{sum(dropped.values()):.0f} of {sum(dropped.values()) + len(fit.data):.0f} runs were left out "
+        f"({', '.join(f'{count:.0f} by not: {query}' for query, count in dropped.items())}).",
+        "Fit with and without them, and report both: five runs of 245 moved beta of Hoffmann's table from "
+        "0.367 to 0.453.",
+        dropped,
+    )
+
+
+def _mid_schedule(fit: Fit) -> Finding | None:
+    facts = fit.data.facts
+    said = "decayed" in facts and facts["decayed"].notna().all()
+    points = pd.Series(list(fit.data.run_ids)).value_counts()
+    if said or points.max() < 2 or "tokens" not in fit.inputs.values():
+        return None
+    return warning(
+        "mid_schedule",
+        f"'{points.index[0]}' gives {points.iloc[0]} points of one training, and nothing says that each was "
+        "decayed: losses in the middle of a schedule lie above those of a run made for that horizon.",
+        "Keep the last point of each run, or add a column 'decayed'.",
+        {"points": float(points.max()), "trainings": float(len(points))},
+    )
+
+
+def _long_warmup(fit: Fit) -> Finding | None:
+    facts = fit.data.facts
+    if not {"warmup_steps", "steps"} <= set(facts.columns):
+        return None
+    share = facts["warmup_steps"].to_numpy(dtype=np.float64) / facts["steps"].to_numpy(dtype=np.float64)
+    long = int(np.sum(share > LONG_WARMUP))
+    if not long:
+        return None
+    return warning(
+        "long_warmup",
+        f"{long} run{'s' if long > 1 else ''} spent more than {LONG_WARMUP:.0%} of the steps (up to "
+        f"{np.nanmax(share):.0%}) warming up: short runs are then worse than they need be, which bends "
+        f"exponents.",
+        "Warm up for a share of each run, not for a fixed number of steps.",
+        {"runs": float(long), "largest share": float(np.nanmax(share))},
+    )
+
+
+def _flops_differ(fit: Fit) -> Finding | None:
+    facts = fit.data.facts
+    if not {"flops", "params", "tokens"} <= set(facts.columns) or "flops" not in fit.inputs.values():
+        return None
+    counts = (facts[name].to_numpy(dtype=np.float64) for name in ("flops", "params", "tokens"))
+    flops, params, tokens = counts
+    ratio = flops / (6 * params * tokens)
+    apart = float(np.nanmax(np.abs(np.log(ratio))))
+    if not apart > FLOPS_APART:
+        return None
+    return note(
+        "flops_differ",
+        f"Stated compute is {np.nanmin(ratio):.2f} to {np.nanmax(ratio):.2f} times 6 · params · tokens: "
+        f"the two give different exponents.",
+        "Say which one a forecast is for; the table of conventions shows both.",
+        {"lowest ratio": float(np.nanmin(ratio)), "highest ratio": float(np.nanmax(ratio))},
+    )
+
+
+def _mostly_embedding(fit: Fit) -> Finding | None:
+    facts = fit.data.facts
+    if not {"params_total", "params_embedding"} <= set(facts.columns):
+        return None
+    embedding = facts["params_embedding"].to_numpy(dtype=np.float64) + _head(facts)
+    share = embedding / facts["params_total"].to_numpy(dtype=np.float64)
+    if not np.nanmax(share) > MOSTLY_EMBEDDING:
+        return None
+    return note(
+        "mostly_embedding",
+        f"Embedding and head are up to {np.nanmax(share):.0%} of a model here (least "
+        f"{np.nanmin(share):.0%}): which parameters count then decides the exponent of size.",
+        "Compare the conventions (by_convention), use a smaller vocabulary, or add larger models.",
+        {"largest share": float(np.nanmax(share)), "least share": float(np.nanmin(share))},
+    )
+
+
+def _head(facts: pd.DataFrame) -> Array | float:
+    return facts["params_head"].fillna(0).to_numpy(dtype=np.float64) if "params_head" in facts else 0.0
+
+
+def _bounded_output(fit: Fit) -> Finding | None:
+    named = any(word in fit.output.lower() for word in BOUNDED)
+    if fit.on == "logit" or not named or not (fit.data.output.max() <= 1 and fit.data.output.min() >= 0):
+        return None
+    if fit.law.on != "log":
+        return None  # a law of a bounded score knows its ends
+    return warning(
+        "bounded_output",
+        f"'{fit.output}' is bounded, and '{fit.law.name}' on {fit.on} does not know its ends: a forecast may "
+        "leave them, and noise near them is misjudged.",
+        'Fit on="logit", or a law with both ends, such as task_sigmoid of the loss.',
+        {"lowest": float(fit.data.output.min()), "highest": float(fit.data.output.max())},
+    )
+
+
+CHECKS = (
+    Check(
+        code="mixed_conventions",
+        looks_for="Rows that count parameters or compute in different ways.",
+        source="Porian et al. 2024, arXiv:2406.19146; Pearce and Song 2024, arXiv:2406.12907",
+        find=_mixed_conventions,
+        quick=True,
+    ),
+    Check(
+        code="mixed_measures",
+        looks_for="Rows of different tokenizers, vocabularies, metrics or held-out sets.",
+        source="Li et al. 2025, (Mis)Fitting, arXiv:2502.18969",
+        find=_mixed_measures,
+        quick=True,
+    ),
+    Check(
+        code="mid_schedule",
+        looks_for="Several points of one training without a word that each was decayed.",
+        source="Hoffmann et al. 2022, arXiv:2203.15556; Hägele et al. 2024, arXiv:2405.18392",
+        find=_mid_schedule,
+        quick=True,
+    ),
+    Check(
+        code="long_warmup",
+        looks_for=f"Runs with more than {LONG_WARMUP:.0%} of their steps in warmup.",
+        source="Porian et al. 2024, arXiv:2406.19146",
+        find=_long_warmup,
+        quick=True,
+    ),
+    Check(
+        code="bounded_output",
+        looks_for="A bounded score fitted by a law without ends on a scale without ends.",
+        source="Bhagia et al. 2024, arXiv:2412.04403",
+        find=_bounded_output,
+        quick=True,
+    ),
+    Check(
+        code="flops_differ",
+        looks_for=f"Stated compute more than {FLOPS_APART:.0%} from 6 · params · tokens.",
+        source="Porian et al. 2024, arXiv:2406.19146",
+        find=_flops_differ,
+    ),
+    Check(
+        code="mostly_embedding",
+        looks_for=f"Models of which more than {MOSTLY_EMBEDDING:.0%} is embedding and head.",
+        source="Pearce and Song 2024, arXiv:2406.12907",
+        find=_mostly_embedding,
+    ),
+    Check(
+        code="runs_left_out",
+        looks_for="2% of the runs or more left out of the fit.",
+        source="Besiroglu et al. 2024, arXiv:2404.10102",
+        find=_left_out,
+    ),
+)

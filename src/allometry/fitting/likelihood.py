@@ -1,0 +1,319 @@
+"""Intervals from the objective itself: how far a number can go before the runs speak against it.
+
+A coefficient, a forecast or a compute-optimal size is held at a value, everything else is refitted, and the
+rise of the objective is compared with what noise explains. No resample is drawn, and the interval is as
+lopsided as the valley is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from inspect import Parameter, Signature, signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.errors import FitError, InputError
+from allometry.fitting.engine import Problem, Samples, minimise
+from allometry.fitting.noise import residual_noise
+from allometry.fitting.problems import one_sample, pose, working_point
+from allometry.fitting.result import Estimate, Fit
+from allometry.fitting.scales import derivatives, invert, transform
+from allometry.laws import Coefficient, Input, Law
+from allometry.laws.mathematics import exp
+
+Array = NDArray[np.float64]
+# A value to hold on a working scale -> the least objective of the runs there, and the working coefficients;
+# it remembers where it was.
+Profile = Callable[[float], tuple[float, Array]]
+
+_BINDING = 1e4  # weight of a condition, relative to all runs: it holds to a ten-thousandth of the noise
+_FIRST_STEP = 1e-3  # on the working scale
+_GROWTH = 1.6
+_MOST_STEPS = 60
+_HALVINGS = 40
+_CLOSE = 1e-4  # of the half width: finer than any interval is known
+_NODES = 400  # of the integral over normal noise
+_RUNS_TO_COUNT = 10  # runs a coefficient from which curvature is counted, not calculated for normal noise
+
+
+def likelihood_interval(
+    fit: Fit,
+    name: str = "",
+    *,
+    at: Mapping[str, float] | None = None,
+    flops: float | None = None,
+    level: float = 0.9,
+) -> Estimate:
+    """The interval of a coefficient, of the law at a place, or of the optimum of a budget, by its profile.
+
+    Args:
+        name: A coefficient; or "params" or "tokens" of the optimum, together with `flops`.
+        at: Inputs of the law, by its own names or by column: the interval is that of the curve there, without
+            the noise of a single run.
+        flops: A budget, of 6 · params · tokens.
+        level: Share of studies whose interval is meant to contain the truth.
+
+    Returns:
+        Value and interval; an end is infinite (or the law's bound) where the runs never speak against it.
+
+    Raises:
+        InputError: If it is none of the three, or the coefficient is not open.
+        FitError: If the runs are as few as the coefficients, or the law has no optimum.
+
+    Source:
+        The likelihood ratio of an M-estimate (Heritier and Ronchetti 1994, section 2.2): twice the rise times
+        E[psi'] / E[psi²] against F with 1 and n - p degrees of freedom. For least squares this is the usual
+        profile of Bates and Watts 1988, section 6.1. With ten runs a coefficient the rise is scaled instead by
+        what the runs' own scores say (Kent 1982, theorem 3.1), so that noise may differ between runs.
+    """
+    allowed = allowed_rise(fit, level)
+    chosen = _quantity(fit, name, at, flops)
+    ends = [_end(fit, chosen, allowed, level, side) for side in (-1.0, 1.0)]
+    low, high = sorted(float(chosen.show(end)) for end in ends)
+    return Estimate(value=float(chosen.show(chosen.start)), low=low, high=high, unit=chosen.unit)
+
+
+def allowed_rise(fit: Fit, level: float = 0.9) -> float:
+    """How far the objective may rise when one number is held, before the runs speak against it.
+
+    Raises:
+        FitError: If there are no more runs than coefficients.
+    """
+    freedom = len(fit.data) - len(fit.open)
+    if freedom < 1:
+        raise FitError(
+            f"{len(fit.data)} runs and {len(fit.open)} coefficients leave nothing to judge noise by."
+        )
+    squares, curvature = _moments(fit)
+    return 0.5 * _quantile(fit, level) * squares / curvature * len(fit.data) / freedom
+
+
+def _scores(fit: Fit) -> Array:
+    """Each run's own pull on the working coefficients at the fit; of shape (runs, p)."""
+    problem = pose(fit.law, fit.data, fit.goal, fit.held)
+    gradient = fit.law.gradient(fit.data.inputs, fit.coefficients)
+    rate = derivatives(fit.on, np.asarray(invert(fit.on, fit.fitted())))[0]
+    chain = np.where(problem.logged, [fit.coefficients[name] for name in fit.law.names], 1.0)
+    pull = fit.data.weights * fit.goal.slope(-fit.residuals())
+    return np.asarray(np.where(problem.fixed, 0.0, gradient * chain) * (pull * rate)[:, None])
+
+
+def _moments(fit: Fit) -> tuple[float, float]:
+    """Sums over runs of psi² and psi', as normal noise of the residuals' size would have them."""
+    goal, weights = fit.goal, fit.data.weights
+    noise = residual_noise(fit).scale
+    if goal.name == "lad":  # its curvature is all in one point: spread it over half the noise
+        goal = replace(goal, delta=0.5 * max(noise, 1e-12))
+    from scipy.stats import norm
+
+    z = norm.ppf((np.arange(_NODES) + 0.5) / _NODES)
+    r = noise * z[None, :] / np.sqrt(weights / weights.mean())[:, None]
+    slope, curvature = weights[:, None] * goal.slope(r), weights[:, None] * goal.curvature(r)
+    return float(np.sum(np.mean(slope**2, axis=1))), float(np.sum(np.mean(curvature, axis=1)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quantity:
+    """A number to hold: its fitted value and limits on a working scale, its profile, and how to show it."""
+
+    start: float
+    limits: tuple[float, float]
+    profile: Callable[[], Profile]
+    show: Callable[[float], float]
+    unit: str
+
+
+def _quantity(fit: Fit, name: str, at: Mapping[str, float] | None, flops: float | None) -> _Quantity:
+    if at is not None and not name and flops is None:
+        return _curve(fit, at)
+    if flops is not None and name in ("params", "tokens") and at is None:
+        return _optimum(fit, name, flops)
+    if name in fit.open and at is None and flops is None:
+        return _coefficient(fit, name)
+    raise InputError(
+        f"Ask for one of the coefficients {', '.join(fit.open)}; for the law at a place, at={{...}}; or for "
+        '"params" or "tokens" of the optimum with flops=...'
+    )
+
+
+def _coefficient(fit: Fit, name: str) -> _Quantity:
+    problem = pose(fit.law, fit.data, fit.goal, {**fit.held, name: fit.coefficients[name]})
+    place = fit.law.names.index(name)
+    here = working_point(problem, fit.coefficients)
+    low, high = problem.limits[0][place], problem.limits[1][place]
+    return _Quantity(
+        start=float(here[place]),
+        limits=(float(low), float(high)),
+        profile=lambda: _moving(problem, here, place, one_sample(fit.data, fit.goal), len(fit.data)),
+        show=np.exp if problem.logged[place] else float,
+        unit=fit.law.coefficients[place].unit,
+    )
+
+
+def _curve(fit: Fit, at: Mapping[str, float]) -> _Quantity:
+    """The law at one place: one more run there, of enormous weight, holds it at a value."""
+    by_column = {column: name for name, column in fit.inputs.items()}
+    place = {by_column.get(name, name): float(value) for name, value in at.items()}
+    value = transform(fit.on, np.asarray(fit.law.evaluate(place, fit.coefficients)))
+    inputs = tuple(np.append(fit.data.inputs[name], place[name]) for name in fit.law.reads)
+    problem = Problem(law=fit.law, inputs=inputs, objective=fit.goal, held=fit.held)
+    here = working_point(problem, fit.coefficients)
+
+    def profile() -> Profile:
+        end = here.copy()
+
+        def least(held: float) -> tuple[float, Array]:
+            samples = _bound(fit, held)
+            end[:] = minimise(problem, end[None], samples).working[0]
+            return _of_runs(problem, end, samples, len(fit.data)), end.copy()
+
+        return least
+
+    return _Quantity(
+        start=float(value),
+        limits=(-np.inf, np.inf),
+        profile=profile,
+        show=lambda on_scale: float(invert(fit.on, np.asarray(on_scale))),
+        unit=fit.unit,
+    )
+
+
+def _optimum(fit: Fit, name: str, flops: float) -> _Quantity:
+    """The optimal size: where, along the budget, the law's two slopes balance.
+
+    The size becomes a coefficient of the law, and one more run of enormous weight holds the balance there.
+    """
+    best = fit.optimum(flops)
+    law = _with_balance(fit, flops)
+    column = {"params": "params", "tokens": "tokens"}
+    names = {col: own for own, col in fit.inputs.items()}
+    row = {names["params"]: best.params.value, names["tokens"]: best.tokens.value, _IS_CONDITION: 1.0}
+    runs = {**fit.data.inputs, _IS_CONDITION: np.zeros(len(fit.data))}
+    inputs = tuple(np.append(runs[one], row[one]) for one in law.reads)
+    problem = Problem(law=law, inputs=inputs, objective=fit.goal, held={**fit.held, _SIZE: best.params.value})
+    here = working_point(problem, {**fit.coefficients, _SIZE: best.params.value})
+    balanced = float(transform(fit.on, np.asarray(_BALANCED)))
+    return _Quantity(
+        start=float(here[-1]),
+        limits=(0.0, float(np.log(flops))),
+        profile=lambda: _moving(problem, here, len(here) - 1, _bound(fit, balanced), len(fit.data)),
+        show=(lambda size: float(np.exp(size)))
+        if column[name] == "params"
+        else (lambda size: float(flops / 6 / np.exp(size))),
+        unit="1" if name == "params" else "token",
+    )
+
+
+_SIZE, _IS_CONDITION = "optimal_size", "is_condition"
+_BALANCED = 0.5  # a value that every scale has a place for
+
+
+def _with_balance(fit: Fit, flops: float) -> Law:
+    """The law with one more input that turns a row into the condition that a size is optimal."""
+    law = fit.law
+    places = {column: law.reads.index(name) for name, column in fit.inputs.items()}
+
+    def function(*x: Any, **c: Any) -> Any:
+        *own, condition = x
+        size = c.pop(_SIZE)
+        value: Any = law.function(*own, **c)
+        slope: Any = 0
+        for column, sign in (("params", 1), ("tokens", -1)):
+            symbol = own[places[column]]
+            slope = slope + sign * symbol * value.diff(symbol)
+        at = {own[places["params"]]: size, own[places["tokens"]]: flops / 6 / size}
+        return (1 - condition) * value + condition * _BALANCED * exp(slope.subs(at, simultaneous=True))
+
+    arguments = [*signature(law.function).parameters.values()]
+    positional = [p for p in arguments if p.kind is not p.KEYWORD_ONLY]
+    opened = [p for p in arguments if p.kind is p.KEYWORD_ONLY]
+    extra = Parameter(_IS_CONDITION, positional[0].kind), Parameter(_SIZE, Parameter.KEYWORD_ONLY)
+    function.__signature__ = Signature([*positional, extra[0], *opened, extra[1]])  # type: ignore[attr-defined]
+    size = Coefficient(name=_SIZE, meaning="the size held", unit="parameter", low=1.0, high=1e15)
+    return replace(
+        law,
+        inputs=(*law.inputs, Input(name=_IS_CONDITION, low=0, high=1, positive=False)),
+        symbols=(*law.symbols, _IS_CONDITION),
+        coefficients=(*law.coefficients, size),
+        function=function,
+    )
+
+
+def _bound(fit: Fit, held: float) -> Samples:
+    """The runs, and the condition's row with its target."""
+    weight = _BINDING * float(fit.data.weights.sum())
+    return Samples(
+        weights=np.append(fit.data.weights, weight)[None],
+        target=np.append(transform(fit.on, fit.data.output), held)[None],
+    )
+
+
+def _moving(problem: Problem, here: Array, place: int, samples: Samples, runs: int) -> Profile:
+    end = here.copy()
+
+    def least(held: float) -> tuple[float, Array]:
+        end[place] = held
+        end[:] = minimise(problem, end[None], samples).working[0]
+        return _of_runs(problem, end, samples, runs), end.copy()
+
+    return least
+
+
+def _of_runs(problem: Problem, working: Array, samples: Samples, runs: int) -> float:
+    """The objective of the runs alone, without a condition's row."""
+    residuals = problem.residuals(working[None], samples.target)[0, :runs]
+    return float(problem.objective.total(residuals, samples.weights[0, :runs]))
+
+
+def _end(fit: Fit, quantity: _Quantity, allowed: float, level: float, side: float) -> float:
+    """Where the objective has risen by what is allowed; with many runs, by what their scores allow."""
+    value, working = _walk(quantity, fit.objective_value + allowed, side)
+    if len(fit.data) < _RUNS_TO_COUNT * len(fit.open) or not np.isfinite(value):
+        return value
+    moved = working[: len(fit.law.names)] - working_point(
+        pose(fit.law, fit.data, fit.goal, fit.held), fit.coefficients
+    )
+    spread = float(np.sum((_scores(fit) @ moved) ** 2))
+    ratio = _quantile(fit, level) * spread / (4 * allowed)
+    return _walk(quantity, fit.objective_value + ratio, side)[0]
+
+
+def _quantile(fit: Fit, level: float) -> float:
+    from scipy.stats import f as f_distribution
+
+    return float(f_distribution.ppf(level, 1, len(fit.data) - len(fit.open)))
+
+
+def _walk(quantity: _Quantity, most: float, side: float) -> tuple[float, Array]:
+    """Walk away from the fit until the objective passes its limit, then halve the last step."""
+    profile, limit = quantity.profile(), quantity.limits[int(side > 0)]
+    inside, step = quantity.start, _FIRST_STEP * max(1.0, abs(quantity.start) / 10)
+    working = np.empty(0)
+    for _ in range(_MOST_STEPS):
+        trial = inside + side * step
+        if side * (trial - limit) >= 0:
+            trial = limit
+        value, working = profile(trial)
+        if value > most or not np.isfinite(value):
+            return _crossing(profile, inside, trial, most, quantity.start)
+        if trial == limit:
+            return limit, working
+        inside, step = trial, step * _GROWTH
+    return side * np.inf, working
+
+
+def _crossing(
+    profile: Profile, inside: float, outside: float, most: float, start: float
+) -> tuple[float, Array]:
+    for _ in range(_HALVINGS):
+        if abs(outside - inside) <= _CLOSE * abs(outside - start):
+            break
+        middle = (inside + outside) / 2
+        if profile(middle)[0] <= most:
+            inside = middle
+        else:
+            outside = middle
+    return inside, profile(inside)[1]

@@ -1,0 +1,175 @@
+"""What would change the answer: a fit made again with one choice changed at a time.
+
+Every function returns a table with one row a choice, the coefficients as refitted, and, where a place is
+asked for, what the law says there. Choices that cannot be fitted are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from allometry.errors import FitError, InputError
+from allometry.fitting.engine import minimise
+from allometry.fitting.objectives import ObjectiveName
+from allometry.fitting.problems import one_sample, pose, working_point
+from allometry.fitting.result import Fit, FitData
+from allometry.fitting.search import refit
+
+Array = NDArray[np.float64]
+Place = Mapping[str, float]
+
+OBJECTIVES: tuple[tuple[ObjectiveName, float], ...] = (
+    ("huber", 1e-2), ("huber", 1e-3), ("huber", 1e-4), ("lad", 1e-3), ("least_squares", 1e-3),
+)  # fmt: skip
+AHEAD = 10.0  # times the compute of the largest run: the place that checks look at
+_STARTS = 4  # of a refit: the fit itself has shown what the valleys look like
+PARAMS = ("params", "params_total", "params_matmul", "params_active", "non_embedding")
+FLOPS = ("flops", "6ND")
+
+
+def ahead(fit: Fit, factor: float = AHEAD) -> dict[str, float]:
+    """The largest run, scaled up to `factor` times its compute: inputs by the law's names.
+
+    Inputs that a run's compute is made of grow; shares, ratios and years stay where they are.
+    """
+    data = fit.data.inputs
+    grow = [name for name in data if fit.inputs[name] in _GROWS]
+    size = sum((np.log(data[name]) for name in grow), np.zeros(len(fit.data)))
+    largest = int(np.argmax(size))
+    power = 1.0 if len(grow) < 2 or "flops" in {fit.inputs[name] for name in grow} else 1 / len(grow)
+    return {
+        name: float(values[largest] * (factor**power if name in grow else 1.0))
+        for name, values in data.items()
+    }
+
+
+_GROWS = {"params", "tokens", "flops", "x", "unique_tokens", *PARAMS}
+
+
+def by_floor(fit: Fit, at: Place | None = None, *, points: int = 9, name: str = "E") -> pd.DataFrame:
+    """The forecast as a function of the floor: each held in turn, all else refitted.
+
+    Args:
+        at: Inputs of the forecast; ten times the compute of the largest run if not given.
+        points: Floors from zero to just below the smallest run, and the fitted one.
+
+    Returns:
+        Columns: the floor, "forecast", "objective_value", and "rise", its relative rise above the best.
+
+    Raises:
+        InputError: If the law has no open floor of that name.
+    """
+    if name not in fit.open:
+        raise InputError(
+            f"'{name}' is not open in this fit of '{fit.law.name}', so no other floor can be tried."
+        )
+    most = 0.97 * float(fit.data.output.min())
+    floors = np.unique([*np.linspace(0, most, points), fit.coefficients[name]])
+    problem = pose(fit.law, fit.data, fit.goal, {**fit.held, name: 0.0})
+    starts = np.tile(working_point(problem, fit.coefficients), (len(floors), 1))
+    starts[:, fit.law.names.index(name)] = floors
+    ends = minimise(problem, starts, one_sample(fit.data, fit.goal).of_one(len(floors)))
+    table = pd.DataFrame(problem.outward(ends.working), columns=list(fit.law.names))
+    table["forecast"] = _said(fit, table, at or ahead(fit))
+    table["objective_value"] = ends.value
+    return table.assign(rise=ends.value / fit.objective_value - 1)
+
+
+def by_objective(fit: Fit, at: Place | None = None) -> pd.DataFrame:
+    """The same law under other objectives: its own, Huber of several widths, and both ends of them."""
+    chosen = {(fit.objective, fit.delta): fit}
+    for name, delta in OBJECTIVES:
+        chosen.setdefault((name, delta), refit(fit, objective=name, delta=delta, starts=_STARTS))
+    rows = {_objective(name, delta): found.coefficients for (name, delta), found in chosen.items()}
+    return _table(fit, rows, at, "objective")
+
+
+def by_convention(fit: Fit, at: Place | None = None) -> pd.DataFrame:
+    """The same law under each way of counting that the runs allow.
+
+    Parameters: all, without embeddings, in matrix products, active. Compute: as stated, and 6 · N · D.
+    The place of a forecast is that of the largest run in each count, scaled alike, so that forecasts compare.
+    """
+    rows, places = {}, {}
+    for label, data in _counted(fit):
+        try:
+            found = fit if data is fit.data else refit(fit, data=data, starts=_STARTS)
+        except FitError:
+            continue
+        rows[label] = found.coefficients
+        places[label] = at if at and data is fit.data else ahead(found)
+    table = _table(fit, rows, None, "convention")
+    return table.assign(forecast=[float(fit.law.evaluate(places[label], rows[label])) for label in rows])
+
+
+def influence(fit: Fit, at: Place | None = None) -> pd.DataFrame:
+    """Leave each run out once, all refits in one batch; one row a run, its identity in "run"."""
+    runs = len(fit.data)
+    without = np.broadcast_to(fit.data.weights, (runs, runs)) * (1 - np.eye(runs))
+    table = _reweighted(fit, without)
+    table["forecast"] = _said(fit, table, at or ahead(fit))
+    return table.assign(run=list(fit.data.run_ids))
+
+
+def without_worst(fit: Fit, at: Place | None = None, *, most: int = 5) -> pd.DataFrame:
+    """Leave out the one, two … worst-fitted runs; one row a number of runs, in "left_out"."""
+    runs = len(fit.data)
+    most = min(most, runs - len(fit.open) - 1)
+    order = np.argsort(-np.abs(fit.residuals()))
+    keep = np.ones((most + 1, runs))
+    for count in range(1, most + 1):
+        keep[count, order[:count]] = 0.0
+    table = _reweighted(fit, keep * fit.data.weights)
+    table["forecast"] = _said(fit, table, at or ahead(fit))
+    return table.assign(left_out=range(most + 1))
+
+
+def _reweighted(fit: Fit, weights: Array) -> pd.DataFrame:
+    problem = pose(fit.law, fit.data, fit.goal, fit.held)
+    here = np.broadcast_to(working_point(problem, fit.coefficients), (len(weights), len(fit.law.names)))
+    samples = replace(one_sample(fit.data, fit.goal).of_one(len(weights)), weights=weights)
+    ends = minimise(problem, here, samples)
+    return pd.DataFrame(problem.outward(ends.working), columns=list(fit.law.names))
+
+
+def _counted(fit: Fit) -> Iterator[tuple[str, FitData]]:
+    """The runs with each count that can stand for an input of the law, first as they were fitted."""
+    yield ", ".join(fit.inputs.values()) + " as fitted", fit.data
+    for name, column in fit.inputs.items():
+        ways = PARAMS if column.startswith("params") else FLOPS if column == "flops" else ()
+        for way in ways:
+            values = _count(fit.data.facts, way)
+            if values is not None and not np.allclose(values, fit.data.inputs[name], rtol=1e-3):
+                yield way, replace(fit.data, inputs={**fit.data.inputs, name: values})
+
+
+def _count(facts: pd.DataFrame, way: str) -> Array | None:
+    needs = {"6ND": ("params", "tokens"), "non_embedding": ("params_total", "params_embedding")}
+    if not set(needs.get(way, (way,))) <= set(facts.columns):
+        return None
+    columns = [facts[name].to_numpy(dtype=np.float64) for name in needs.get(way, (way,))]
+    if way == "6ND":
+        values = 6 * columns[0] * columns[1]
+    else:
+        values = columns[0] - columns[1] if way == "non_embedding" else columns[0]
+    return values if np.isfinite(values).all() and (values > 0).all() else None
+
+
+def _table(fit: Fit, rows: Mapping[str, Mapping[str, float]], at: Place | None, choice: str) -> pd.DataFrame:
+    table = pd.DataFrame(list(rows.values()), columns=list(fit.law.names))
+    table.insert(0, choice, list(rows))
+    return table.assign(forecast=_said(fit, table, at or ahead(fit)))
+
+
+def _said(fit: Fit, table: pd.DataFrame, at: Place) -> Array:
+    drawn = {name: table[name].to_numpy(dtype=np.float64) for name in fit.law.names}
+    return np.broadcast_to(fit.law.evaluate(at, drawn), (len(table),))
+
+
+def _objective(name: str, delta: float) -> str:
+    return f"{name} {delta:g}" if name in ("huber", "lower_envelope") else name
