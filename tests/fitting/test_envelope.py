@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from allometry.errors import FitError, InputError
+from allometry.fitting.candidates import Candidates, lower_envelope
 from allometry.fitting.envelope import EnvelopeFit, envelope
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
@@ -87,10 +88,17 @@ def test_a_best_run_that_is_the_largest_there_is_no_point() -> None:
 
 
 def test_a_worse_run_of_more_compute_is_no_point() -> None:
-    found = envelope(finals(), draws=0)
+    output = np.array([[3.2, 3.1, 2.9], [3.0, 3.05, 2.8], [3.3, 3.2, 3.0]])  # of three sizes at three places
+    flops = np.tile([1e18, 1e19, 1e20], (3, 1))
+    rivals = Candidates(
+        run_ids=("small", "middle", "large"), params=np.array([1e7, 1e8, 1e9]), flops=flops, tokens=flops,
+        output=output,
+    )  # fmt: skip
 
-    ordered = found.points.sort_values("flops")["loss"].to_numpy()
-    assert (np.diff(ordered) < 0).all()
+    found = lower_envelope(rivals, np.ones(3, dtype=np.bool_))
+
+    assert found.run.tolist() == [1, 1, 1]
+    assert found.kept.tolist() == [True, False, True]
 
 
 def test_fewer_than_three_sizes_are_refused_with_the_way_out() -> None:

@@ -94,6 +94,11 @@ def test_a_grid_whose_centre_drifts_bends_the_exponent_and_approach_3_recovers_i
     assert three.optimum(1e24).params.value == pytest.approx(best_params(ASYMMETRIC, 1e24), rel=1e-4)
 
 
+def test_a_minimum_near_the_end_of_its_grid_is_reported() -> None:
+    assert "off_centre" in codes(iso_flop(Runs(profiles(width=4, off=2.5)), draws=0))
+    assert "off_centre" not in codes(iso_flop(Runs(profiles(width=4)), draws=0))
+
+
 def test_profiles_along_tokens_say_the_same() -> None:
     runs = Runs(profiles(HOFFMANN))
 
@@ -224,6 +229,17 @@ def test_given_noise_sets_the_width() -> None:
     narrow, wide = (iso_flop(runs, noise=noise).exponents()["params"] for noise in (0.001, 0.002))
 
     assert (wide.high - wide.low) / (narrow.high - narrow.low) == pytest.approx(2, rel=0.1)
+
+
+def test_the_noise_of_a_minimum_is_that_of_error_propagation() -> None:
+    table = profiles(width=4)
+    found = iso_flop(Runs(table), noise=0.001, draws=4000).profiles[2]
+
+    solve = np.linalg.pinv(np.vander(found.x - found.x.mean(), 3))
+    bend, slope, _ = solve @ found.output
+    gradient = np.array([slope / (2 * bend**2), -1 / (2 * bend), 0.0]) @ solve
+    # 4,000 draws: 1% by chance.
+    assert found.spread == pytest.approx(np.linalg.norm(gradient * 0.001 * found.output), rel=0.04)
 
 
 def test_repeated_seeds_measure_the_noise() -> None:

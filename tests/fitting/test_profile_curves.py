@@ -36,8 +36,8 @@ def test_a_parabola_is_that_of_polyfit() -> None:
 
 def test_the_curve_passes_its_minimum_at_the_stated_value() -> None:
     for curve in ("parabola", "robust", "akima", "spline"):
-        found = minima(curve, X, Y[:1])  # type: ignore[arg-type]
-        at = values(curve, X, Y[:1], found.place)  # type: ignore[arg-type]
+        found = minima(curve, X, Y[:1])
+        at = values(curve, X, Y[:1], found.place)
         assert at[0, 0] == pytest.approx(found.value[0], rel=1e-9), curve
 
 
