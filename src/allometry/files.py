@@ -29,6 +29,13 @@ _REASONS = {
 }
 
 
+def cache_folder() -> Path:
+    """Where what can be made or fetched again is kept: $ALLOMETRY_CACHE, or the user's own cache folder."""
+    if named := os.environ.get("ALLOMETRY_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "allometry"
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what the operating system says about a write into a sentence with the way out.

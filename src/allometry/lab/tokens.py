@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from allometry.errors import CorruptFile, InputError
-from allometry.files import explained, write_atomically
+from allometry.files import cache_folder, explained, write_atomically
 from allometry.lab.corpus import Corpus, Document, read_corpus
 from allometry.recipe import Data
 
@@ -45,13 +44,6 @@ class TokenData:
     token_bytes: npt.NDArray[np.int64]
     data_hash: str
     record: dict[str, Any]
-
-
-def cache_folder() -> Path:
-    """Where encoded text is kept: $ALLOMETRY_CACHE, or allometry/ in the user's cache folder."""
-    if named := os.environ.get("ALLOMETRY_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "allometry"
 
 
 def prepare_tokens(data: Data) -> TokenData:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from allometry.errors import CorruptFile, InputError
-from allometry.files import write_atomically
+from allometry.files import cache_folder, write_atomically
 from allometry.runs.importers.published.definition import PublishedTable, TableFile
 
 FOLDER = "ALLOMETRY_DATA"
@@ -50,13 +50,7 @@ def _find_in_folder(table: PublishedTable) -> tuple[Path, TableFile] | None:
 
 def _cached(file: TableFile) -> Path:
     # By its address, so that another commit is another file.
-    return _cache_folder() / "published" / hashlib.sha256(file.address.encode()).hexdigest()[:16] / file.name
-
-
-def _cache_folder() -> Path:
-    if named := os.environ.get("ALLOMETRY_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "allometry"
+    return cache_folder() / "published" / hashlib.sha256(file.address.encode()).hexdigest()[:16] / file.name
 
 
 def _download(table: PublishedTable, file: TableFile, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlparse
 
 from allometry.errors import CorruptFile
-from allometry.files import write_atomically
+from allometry.files import cache_folder, write_atomically
 from allometry.runs.importers.wandb.address import Address
 
 _FORMAT = "wandb-1"  # of the files below: another number, another folder
@@ -66,7 +66,7 @@ class Cache:
         """The cache of a project, apart for each server."""
         server = urlparse(os.environ.get("WANDB_BASE_URL", "")).netloc or "wandb"
         parts = (server, address.entity, address.project)
-        return cls(_cache_folder().joinpath(_FORMAT, *(quote(part, safe=" ") for part in parts)))
+        return cls(cache_folder().joinpath(_FORMAT, *(quote(part, safe=" ") for part in parts)))
 
     def listing(self, filters: Mapping[str, Any]) -> Listing | None:
         """The runs that the filter matched last, if it was ever asked."""
@@ -96,12 +96,6 @@ class Cache:
     def _run(self, run_id: str, keys: Sequence[str]) -> Path:
         ending = f".{_digest(list(keys))}.json" if keys else ".json"
         return self.folder / ("history" if keys else "runs") / (quote(run_id, safe="") + ending)
-
-
-def _cache_folder() -> Path:
-    if named := os.environ.get("ALLOMETRY_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "allometry"
 
 
 def _digest(value: Any) -> str:
