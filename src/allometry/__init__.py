@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from allometry.architectures import Architecture, Transformer
     from allometry.errors import AllometryError
     from allometry.fitting.checks import check
+    from allometry.fitting.comparison import compare
+    from allometry.fitting.envelope import envelope
+    from allometry.fitting.isoflop import iso_flop
+    from allometry.fitting.multiplier import multiplier
     from allometry.fitting.result import Finding, Fit, Forecast
     from allometry.fitting.solve import fit
     from allometry.fitting.uncertainty import bootstrap, profile
@@ -49,9 +53,13 @@ _HOME = {
     "allocate": "allometry.planning.allocation",
     "bootstrap": "allometry.fitting.uncertainty",
     "check": "allometry.fitting.checks",
+    "compare": "allometry.fitting.comparison",
     "describe_mapping": "allometry.runs.importers.table",
+    "envelope": "allometry.fitting.envelope",
     "fit": "allometry.fitting.solve",
+    "iso_flop": "allometry.fitting.isoflop",
     "law": "allometry.laws.definition",
+    "multiplier": "allometry.fitting.multiplier",
     "profile": "allometry.fitting.uncertainty",
     "read_register": "allometry.forecasts.register",
     "read_runs": "allometry.runs.importers.table",
@@ -82,11 +90,15 @@ __all__ = [
     "allocate",
     "bootstrap",
     "check",
+    "compare",
     "describe_mapping",
+    "envelope",
     "errors",
     "fit",
+    "iso_flop",
     "law",
     "laws",
+    "multiplier",
     "profile",
     "read_register",
     "read_runs",

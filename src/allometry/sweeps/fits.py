@@ -120,17 +120,29 @@ def largest_flops(runs: Runs) -> float:
     return float(np.nanmax(flops)) if np.isfinite(flops).any() else math.nan
 
 
-def runs_to_fit(source: Path, *, columns: Mapping[str, str], where: str, because: str) -> Runs:
-    """Runs from a table, filtered; or those that a study fits.
+def is_study(source: str | Path) -> bool:
+    """Whether a source is the folder of a study, not another folder of runs."""
+    return (Path(source) / "study.toml").is_file()
+
+
+def runs_to_fit(
+    source: str | Path,
+    *,
+    columns: Mapping[str, str],
+    where: str,
+    because: str,
+    format: str | None = None,  # noqa: A002  (what the signature agreed on is called)
+) -> Runs:
+    """Runs from a table or another source, filtered; or those that a study fits.
 
     Raises:
         InputError: If a study is given together with columns or a filter, which its study.toml states.
     """
-    if source.is_dir():
+    if is_study(source) and format is None:
         if columns or where:
             raise InputError(f"{source} is a study: its study.toml says what is fitted; edit [[fits]] there.")
         return selected_runs(Study.open(source))
-    runs = read_runs(source, columns=columns)
+    runs = read_runs(source, columns=columns, format=format)
     return runs.where(where, because=because) if where else runs
 
 

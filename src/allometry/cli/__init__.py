@@ -1,0 +1,10 @@
+"""The command line: one function a command; each calls the library and shows what it says.
+
+Exit codes: 0 done; 1 done, but some runs failed or a refit differs; 2 something given is wrong; 3 refused, as
+the data cannot carry the request; 130 stopped by Ctrl-C.
+"""
+
+from allometry.cli import catalogs, fits, judging, studies  # each registers its commands
+from allometry.cli.application import app, main, run
+
+__all__ = ["app", "catalogs", "fits", "judging", "main", "run", "studies"]

@@ -1,0 +1,55 @@
+"""The application and what its commands share: kinds of options, errors as one sentence, exit codes."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from allometry.errors import AllometryError, Refusal
+from allometry.units import read_quantity
+
+Quantity = Annotated[float, Parameter(converter=lambda _, tokens: read_quantity(tokens[0].value))]
+Flag = Annotated[bool, Parameter(negative=())]
+Pairs = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)]
+
+app = App(
+    name="allometry",
+    suppress_keyboard_interrupt=False,  # `run` says how to go on
+    help="Measure how a model family scales, forecast what is not trained yet, be scored on the forecast.",
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; errors become one sentence on standard error and an exit code."""
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning
+            return app(arguments, exit_on_error=False, result_action="return_value") or 0
+    except CycloptsError:
+        return 2  # it has said what was wrong
+    except Refusal as error:
+        return _say_error("Refused", error, 3)
+    except AllometryError as error:
+        return _say_error("Error", error, 2)
+    except KeyboardInterrupt:
+        return _say_error("Stopped", "run the same command again to go on from here", 130)
+    except BrokenPipeError:
+        return 0  # the reader of our output, such as `head`, has seen enough
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; the process ends with the exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _say_error(kind: str, error: Exception | str, code: int) -> int:
+    sys.stderr.write(f"{kind}: {error}\n")
+    return code
+
+
+def _say_warning(message: Warning | str, *where: object, **more: object) -> None:
+    sys.stderr.write(f"Note: {message}\n")

@@ -1,0 +1,181 @@
+"""Commands on a table of runs and its fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import allometry as al
+from allometry.cli.application import Flag, Pairs, app
+from allometry.units import read_quantity
+
+Objective = Literal["huber", "lad", "least_squares", "lower_envelope"]
+
+
+@app.command(name="import", sort_key=3)
+def import_(
+    source: str,
+    *,
+    into: Path,
+    columns: Pairs = (),
+    format: str | None = None,  # noqa: A002  (what the signature agreed on is called)
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Read a table of runs made elsewhere, show how its columns were understood, save it in base units.
+
+    Parameters
+    ----------
+    source
+        A file, a folder of logs, or an address such as published:hoffmann2022; `allometry sources` lists all.
+    into
+        Where to write: a .csv or .parquet file.
+    columns
+        How to read a column, theirs=ours; may be repeated.
+    format
+        What the source is, where its name does not say: a name from `allometry sources`.
+    dry_run
+        Show the mapping, and write nothing.
+    json
+        Print the mapping as JSON.
+    """
+    from allometry.report.terminal import pairs, show
+    from allometry.runs.importers.table import write_runs
+
+    runs = al.read_runs(source, columns=pairs(columns), format=format)
+    if not dry_run:
+        write_runs(runs, into)
+    return show(runs.mapping, al.describe_mapping(runs), json)
+
+
+@app.command(sort_key=4)
+def fit(
+    source: str,
+    *,
+    law: str = "chinchilla",
+    where: str = "",
+    because: str = "",
+    columns: Pairs = (),
+    format: str | None = None,  # noqa: A002  (what the signature agreed on is called)
+    inputs: Pairs = (),
+    output: str | None = None,
+    hold: Pairs = (),
+    objective: Objective = "huber",
+    delta: float = 1e-3,
+    on: Literal["log", "raw", "logit"] | None = None,
+    weights: str | None = None,
+    draws: int = 1000,
+    unit: str = "run",
+    strata: str | None = None,
+    resampling: Literal["residuals", "wild", "pairs", "bayesian"] | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    save: Path | None = None,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Fit a law to a table of runs, with intervals; or to a study all the laws that it asks for.
+
+    Parameters
+    ----------
+    source
+        A table of runs, or another source that `allometry sources` lists; or the folder of a study, whose
+        study.toml then says what is fitted.
+    law
+        A name from `allometry laws`, FAMILY(ARGUMENTS), or FILE.py:NAME for one of your own.
+    where
+        SQL condition on the rows to fit, for example "loss < 5".
+    because
+        Why only those rows; kept with the fit.
+    columns
+        How to read a column, theirs=ours; may be repeated.
+    format
+        What the source is, where its name does not say.
+    inputs
+        The law's input = column, for example x=flops; may be repeated.
+    output
+        The column to predict, if it is not the law's own.
+    hold
+        A coefficient kept at a value, for example E=1.69; may be repeated.
+    objective
+        What is minimised, summed over runs.
+    delta
+        Residual beyond which a run's pull stays the same.
+    on
+        Compare logarithms, raw values or logits; the law's own scale if not given.
+    weights
+        A column of inverse variances.
+    draws
+        Resamples for the intervals.
+    unit
+        What shares its luck: run, row, trunk, setting (with the seeds in it), or a column.
+    strata
+        A column within whose values runs are drawn, such as the budgets of an IsoFLOP study.
+    resampling
+        How; if not given, the one that covers for so many runs.
+    workers
+        Threads for the resamples.
+    seed
+        Of starts and resamples.
+    save
+        Where to save the fit, as JSON.
+    dry_run
+        Show the runs that would be fitted, and fit nothing.
+    json
+        Print the fits as JSON.
+    """
+    from allometry.report.terminal import pairs, say, show, show_fits
+    from allometry.sweeps.fits import fit_study, is_study, runs_to_fit
+
+    runs = runs_to_fit(source, columns=pairs(columns), where=where, because=because, format=format)
+    say(al.describe_mapping(runs) if runs.mapping else runs.describe(), json)
+    if dry_run:
+        return show(runs, "", json)
+    if is_study(source):
+        return show_fits(fit_study(al.Study.open(source)), json)
+    held = {name: read_quantity(value) for name, value in pairs(hold).items()}
+    found = al.fit(
+        law, runs, objective=objective, delta=delta, on=on, weights=weights, hold=held,
+        inputs=pairs(inputs), output=output, seed=seed,
+    )  # fmt: skip
+    found = al.bootstrap(
+        found, draws=draws, unit=unit, strata=strata, resampling=resampling, workers=workers, seed=seed
+    )
+    if save:
+        found.save(save)
+    return show_fits({found.law.name: found}, json)
+
+
+@app.command(sort_key=4.5)
+def refit(source: Path, *, json: Flag = False) -> int:
+    """Make a saved fit again from the runs stored in it, draws included, and say whether every digit agrees.
+
+    Parameters
+    ----------
+    source
+        A saved fit.
+    json
+        Print the comparison as JSON.
+    """
+    from allometry.fitting.reproducing import reproduce
+    from allometry.report.terminal import show
+
+    found = reproduce(al.Fit.load(source))
+    return show(found, found.describe(), json) or int(not found.identical)
+
+
+@app.command(sort_key=5)
+def check(source: Path, *, json: Flag = False) -> int:
+    """Look for what makes a fit misleading, and say it in plain words.
+
+    Parameters
+    ----------
+    source
+        A saved fit, or the folder of a study with fits.
+    json
+        Print the findings as JSON.
+    """
+    from allometry.report.terminal import show_findings
+    from allometry.sweeps.fits import load_fits
+
+    return show_findings({name: al.check(one) for name, one in load_fits(source).items()}, json)

@@ -1,0 +1,178 @@
+"""Commands on a study: make its runs, forecast its target, score it, report it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import allometry as al
+from allometry.cli.application import Flag, app
+from allometry.cli.fits import check, fit
+from allometry.cli.judging import forecast, plan
+
+
+@app.command(sort_key=0)
+def quickstart(
+    folder: Path = Path("quickstart"),
+    *,
+    workers: int | None = None,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Go from real text to a scored forecast: the commands below, in order, on one small study.
+
+    Parameters
+    ----------
+    folder
+        Where the study is kept; run again, it trains nothing that is finished.
+    workers
+        Worker processes; one per core if not given.
+    dry_run
+        Show the runs it would make, and make none.
+    json
+        Print results as JSON, one value a step.
+    """
+    from allometry.report.terminal import numbered
+    from allometry.sweeps.spec import quickstart_path
+
+    if dry_run:
+        return sweep(quickstart_path(), dry_run=True, json=json)
+    drawn = folder / "forecast.svg"
+    return numbered(
+        {
+            f"sweep {folder}": lambda: sweep(quickstart_path(), into=folder, workers=workers, json=json),
+            f"fit {folder}": lambda: fit(str(folder), json=json),
+            f"check {folder}": lambda: check(folder, json=json),
+            f"forecast {folder}": lambda: forecast(folder, json=json),
+            f"sweep {folder} --target": lambda: sweep(folder, target=True, workers=workers, json=json),
+            f"score {folder} --picture {drawn}": lambda: score(folder, picture=drawn, json=json),
+            f"plan {folder}": lambda: plan(folder, json=json),
+            f"report {folder}": lambda: report(folder, json=json),
+        }
+    )
+
+
+@app.command(sort_key=1)
+def sweep(
+    study: Path,
+    *,
+    into: Path | None = None,
+    target: Flag = False,
+    workers: int | None = None,
+    device: str = "cpu",
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Train the runs of a study that are not there yet, over worker processes.
+
+    Parameters
+    ----------
+    study
+        A study.toml, or the folder of a study.
+    into
+        The folder for a study.toml; the study's name if not given.
+    target
+        Train the run that the study has forecast, instead of its design.
+    workers
+        Worker processes of one thread each; if not given, one per core, or one alone on an accelerator.
+    device
+        cpu, cuda, cuda:1 …
+    dry_run
+        Show the runs, and make none.
+    json
+        Print the runs as JSON.
+    """
+    from allometry.report.registering import require_forecast
+    from allometry.report.terminal import show_table
+    from allometry.sweeps.progress import open_display
+    from allometry.sweeps.spec import open_study, read_spec_file
+    from allometry.sweeps.status import planned_table
+
+    spec = read_spec_file(study)
+    design = spec.target_design() if target else spec.design
+    if dry_run:
+        return show_table(planned_table(design.outline()), json)
+    place = open_study(study, into)
+    if target:
+        require_forecast(place)
+    runs = al.run_sweep(design, place, workers=workers, device=device, display=open_display())
+    made = planned_table(design.recipes(runs), place)
+    return show_table(made, json) or int((made["status"] == "failed").any())
+
+
+@app.command(sort_key=2)
+def status(study: Path, *, json: Flag = False) -> int:
+    """Show where a study stands: every run it asks for, made or not.
+
+    Parameters
+    ----------
+    study
+        The folder of a study.
+    json
+        Print the table as JSON.
+    """
+    from allometry.report.terminal import show_table
+    from allometry.sweeps.status import study_status
+
+    return show_table(study_status(al.Study.open(study)), json)
+
+
+@app.command(sort_key=7)
+def score(study: Path, *, picture: Path | None = None, json: Flag = False) -> int:
+    """Compare every registered forecast of a study with the run it was about.
+
+    Parameters
+    ----------
+    study
+        The folder of a study.
+    picture
+        Where to save the forecast and its outcome as a picture: a .svg or .png file.
+    json
+        Print the scores as JSON.
+    """
+    from allometry.forecasts.scoring import describe_score
+    from allometry.report.pictures import save_forecast_picture
+    from allometry.report.terminal import show
+
+    if picture:
+        save_forecast_picture(al.Study.open(study), picture)
+    scores = al.score(al.Study.open(study))
+    lines = [f"Forecast {row['number']}: {describe_score(row)}" for _, row in scores.iterrows()]
+    return show(scores, "\n".join(lines) or "No forecast is registered.", json)
+
+
+@app.command(sort_key=9)
+def report(study: Path, *, into: Path | None = None, json: Flag = False) -> int:
+    """Write one HTML file with the forecast, the fits, the findings, the plots and the tables.
+
+    Parameters
+    ----------
+    study
+        The folder of a study.
+    into
+        The file; report.html in the study if not given.
+    json
+        Print where it is as JSON.
+    """
+    from allometry.report.terminal import show
+
+    path = into or study / "report.html"
+    al.write_report(al.Study.open(study), path)
+    return show({"report": path}, f"Report: {path} (open it in a browser; it needs no network)", json)
+
+
+@app.command(sort_key=11)
+def query(study: Path, sql: str, *, json: Flag = False) -> int:
+    """Answer SQL over a study's tables: runs, and history (all curves).
+
+    Parameters
+    ----------
+    study
+        The folder of a study.
+    sql
+        For example: SELECT design, count(*) FROM runs GROUP BY design
+    json
+        Print the rows as JSON.
+    """
+    from allometry.report.terminal import show_table
+
+    return show_table(al.Study.open(study).query(sql), json)
