@@ -8,30 +8,84 @@ from pathlib import Path
 from allometry import laws
 from allometry.architectures import ARCHITECTURES
 from allometry.cli import app
+from allometry.fitting.checks import CHECKS
 from allometry.laws import Law
 from allometry.runs.columns import COLUMNS
+from allometry.runs.importers import IMPORTERS
+from allometry.runs.importers.published import PUBLISHED, PublishedTable
 
 HERE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; edit the docstrings, then run `make docs`. -->\n\n"
 
+HOW_TO_READ = (
+    "`read_runs(source)`, or `allometry import SOURCE --into runs.csv`. The columns that were understood are "
+    "shown and kept with the runs; what is ambiguous is an error that names the choices."
+)
+HOW_TO_FETCH = (
+    '`read_runs("published:NAME")`. Nothing is shipped: a table is fetched to your cache when you ask for it, '
+    "or read from the folder that `ALLOMETRY_DATA` names."
+)
+
 
 def law_section(law: Law) -> str:
-    """One law: what it says, formula, coefficients, source."""
-    rows = [f"| `{c.name}` | {c.meaning} | {c.unit} |" for c in law.coefficients]
+    """One law: what it says, formula, coefficients, source, the example that its docstring runs."""
+    rows = [
+        f"| `{c.name}` | {c.meaning} | {c.unit} | {'' if c.typical is None else f'{c.typical:.4g}'} |"
+        for c in law.coefficients
+    ]
     reads = ", ".join(f"`{name}`" for name in law.reads)
+    summary, _, rest = law.description.partition("\n\n")
     parts = [
         f"## {law.name}",
-        law.description.split("\n\n")[0],
+        summary,
         f"$$ {law.latex()} $$",
-        f"Reads {reads}; predicts `{law.predicts}`. Source: {law.source}.",
-        "\n".join(["| coefficient | meaning | unit |", "|---|---|---|", *rows]),
+        f"Reads {reads}; predicts `{law.predicts}`, compared on the {law.on} scale. Source: {law.source}.",
+        "\n".join(["| coefficient | meaning | unit | typical |", "|---|---|---|---|", *rows]),
+        f"```text\n{rest}\n```" if rest else "",
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def laws_page() -> str:
-    """All laws."""
-    return "# Laws\n\n" + "\n\n".join(law_section(law) for law in laws.LAWS.values()) + "\n"
+    """All laws, and the families that more of them come from."""
+    families = [f"- `{family.name}(...)`: {family.arguments}" for family in laws.FAMILIES.values()]
+    own = (
+        "A law of your own is the same decorator in your own file: "
+        "`allometry fit runs.csv --law mylaws.py:my_law`."
+    )
+    sections = "\n\n".join(law_section(law) for law in laws.LAWS.values())
+    return "\n\n".join(["# Laws", own, "## Families", "\n".join(families), sections]) + "\n"
+
+
+def importers_page() -> str:
+    """All formats, and all published tables."""
+    rows = [f"| `{one.name}` | {one.reads} | {one.source} |" for one in IMPORTERS.values()]
+    formats = "\n".join(["| format | reads | source |", "|---|---|---|", *rows])
+    tables = [published_section(name, table) for name, table in PUBLISHED.items()]
+    parts = ["# Importers", HOW_TO_READ, formats, "## Published tables", HOW_TO_FETCH, *tables]
+    return "\n\n".join(parts) + "\n"
+
+
+def published_section(name: str, table: PublishedTable) -> str:
+    """One published table: what it holds, where from, how it is verified, what to know."""
+    return "\n\n".join(
+        [
+            f"### published:{name}",
+            table.holds,
+            f"Paper: {table.paper}. From {table.origin}; licence: {table.licence}. {table.verification}",
+            f"To know: {table.know}" if table.know else "",
+        ]
+    ).rstrip()
+
+
+def checks_page() -> str:
+    """All checks."""
+    rows = [
+        f"| `{one.code}` | {one.looks_for} | {one.source} | {'every fit' if one.quick else '`check`'} |"
+        for one in CHECKS.values()
+    ]
+    head = ["| code | looks for | source | run by |", "|---|---|---|---|"]
+    return "# Checks of a fit\n\n" + "\n".join([*head, *rows]) + "\n"
 
 
 def columns_page() -> str:
@@ -59,6 +113,8 @@ def commands_page() -> str:
 
 PAGES = {
     "laws.md": laws_page,
+    "checks.md": checks_page,
+    "importers.md": importers_page,
     "columns.md": columns_page,
     "architectures.md": architectures_page,
     "commands.md": commands_page,

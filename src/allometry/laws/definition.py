@@ -151,7 +151,8 @@ class Law:
             InputError: If a name is missing or unknown.
         """
         x, c = self._arguments(inputs, coefficients)
-        return np.asarray(self.derivation.value(x, c))
+        with np.errstate(all="ignore"):  # a wild draw may overflow: infinity says so
+            return np.asarray(self.derivation.value(x, c))
 
     def gradient(self, inputs: Mapping[str, ArrayLike], coefficients: Mapping[str, ArrayLike]) -> Array:
         """First derivatives with respect to the coefficients, stacked on the last axis."""
