@@ -22,7 +22,7 @@ HOW_TO_READ = (
     "shown and kept with the runs; what is ambiguous is an error that names the choices."
 )
 HOW_TO_FETCH = (
-    '`read_runs("published:NAME")`. Nothing is shipped: a table is fetched to your cache when you ask for it, '
+    '`read_runs("published:NAME")`. Nothing is shipped: a table is fetched to your cache on request, '
     "or read from the folder that `ALLOMETRY_DATA` names."
 )
 
