@@ -236,6 +236,11 @@ def _fits(
 def _weights(trials: list[Trial], fits: Mapping[str, Fit]) -> dict[str, float]:
     """Stacking weights over the splits on which all laws that can be used made a forecast."""
     usable = [name for name in fits if any(t.name == name and t.expected for t in trials)]
+    if not usable:
+        raise FitError(
+            "No law could both forecast held-out runs and be fitted to all of them; see what check(fit) says "
+            "of a fit to all runs, or compare laws with fewer coefficients."
+        )
     forecasts = {(t.name, t.split.name): t for t in trials if t.expected is not None}
     common = [
         split
@@ -243,7 +248,7 @@ def _weights(trials: list[Trial], fits: Mapping[str, Fit]) -> dict[str, float]:
         if all((name, split) in forecasts for name in usable)
     ]
     chosen = [[forecasts[name, split] for split in common] for name in usable]
-    measured = [trial.measured for trial in chosen[0]] if chosen else []
+    measured = [trial.measured for trial in chosen[0]]
     every = {trial.name: 0.0 for trial in trials}
     if sum(map(len, measured)) < FEWEST:
         laws = [name for name in usable if name not in BASELINES] or usable

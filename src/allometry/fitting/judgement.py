@@ -67,7 +67,7 @@ def judge(
         _not_distinguishable(ranking, held_out),
         _differ_ahead(laws if len(laws) > 1 else stacked),
         _narrow(ranking, held_out, level),
-        _few_held_out(held_out),
+        _few_held_out(held_out, set(stacked)),
         *_refusals(table, refused),
         _counted(counted),
     ]
@@ -244,8 +244,11 @@ def _narrow(ranking: pd.DataFrame, held_out: pd.DataFrame, level: float) -> Find
     )
 
 
-def _few_held_out(held_out: pd.DataFrame) -> Finding | None:
-    runs = len(held_out.drop_duplicates(["split", "run"]))
+def _few_held_out(held_out: pd.DataFrame, stacked: set[str]) -> Finding | None:
+    rows = held_out[held_out["law"].isin(stacked)]
+    times = rows.groupby("split")["law"].nunique()
+    common = rows[rows["split"].isin(times.index[times == len(stacked)])]
+    runs = len(common) // max(len(stacked), 1)
     if runs >= FEWEST:
         return None
     return Finding(
