@@ -317,6 +317,24 @@ def test_a_minimum_that_drowns_in_noise_is_serious() -> None:
     assert "minimum_lost_in_noise" in codes(found)
 
 
+@pytest.mark.parametrize("weights", ["equal", "inverse_variance"])
+def test_a_budget_that_loses_its_minimum_in_every_draw_is_reported_not_fatal(weights: str) -> None:
+    table = profiles(width=2, sizes=5)
+    found = iso_flop(Runs(table), noise=0.1, draws=2, seed=2, weights=weights)  # type: ignore[arg-type]
+
+    assert 0.0 in {profile.bracketed_share for profile in found.used}
+    assert "minimum_lost_in_noise" in codes(found)
+    assert np.isfinite(found.params_law.exponent)
+
+
+def test_losses_that_do_not_fall_get_no_floor() -> None:
+    table = profiles(width=4)
+    level = table["flops"].map(dict(zip(BUDGETS, (1.0, 1.3, 1.9, 2.7, 4.2), strict=True)))
+
+    assert iso_flop(Runs(table), draws=0).loss_law.law.name == "power_law_with_floor"
+    assert iso_flop(Runs(table.assign(loss=table["loss"] * level)), draws=0).loss_law.law.name == "power_law"
+
+
 def test_the_least_loss_at_a_budget_is_that_of_the_surface() -> None:
     found = iso_flop(Runs(profiles(width=2)), draws=0)
 

@@ -19,6 +19,7 @@ from allometry.runs.run import Filter, Runs
 Array = NDArray[np.float64]
 
 _ROUNDING = 1e-9  # of a log: points this near to their line are on it
+FALLING = 0.8  # rank correlation of loss with compute, below zero
 BUDGETS_FOR_FLOOR = 4  # a floor is a third coefficient of the loss along the frontier
 
 
@@ -88,12 +89,18 @@ class Frontier:
 
     @cached_property
     def loss_law(self) -> Fit:
-        """L(C) along the frontier: with a floor from four points on, a plain power law below that."""
-        floor = len(self.points) >= BUDGETS_FOR_FLOOR
-        law = "power_law_with_floor" if floor else "power_law"
+        """L(C) along the frontier: with a floor, or a plain power law where points are few or do not fall."""
+        law = "power_law_with_floor" if self._shows_a_floor() else "power_law"
         runs = Runs(self.points, source=f"the frontier of {self.source}")
         found = fit(law, runs, inputs={"x": "flops"}, output=self.output)
         return bootstrap(found, draws=self.loss_draws, seed=self.seed) if self.loss_draws else found
+
+    def _shows_a_floor(self) -> bool:
+        """Whether the losses fall with compute, four points or more: otherwise any floor describes them."""
+        if len(self.points) < BUDGETS_FOR_FLOOR:
+            return False
+        together = self.points["flops"].rank().corr(self.points[self.output].rank())
+        return bool(together <= -FALLING)
 
     @property
     def loss_draws(self) -> int:

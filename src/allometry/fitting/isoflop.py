@@ -129,7 +129,7 @@ def iso_flop(
     profiles = _with_spreads(profiles, places)
     used = [profile for profile in profiles if profile.bracketed]
     between = scatter_between(used, weights) if draws else 0.0
-    places = scattered(places, between, rng)
+    places = scattered(places, between, used, rng)
     params_law, tokens_law = _laws(used, places, weights)
     result = IsoFlopFit(
         points=_points(used, output),

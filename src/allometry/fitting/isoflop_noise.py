@@ -62,16 +62,19 @@ def noisy_minima(used: Sequence[Profile], noise: Noise, draws: int, rng: np.rand
 
 def scatter_between(used: Sequence[Profile], weights: BudgetWeights) -> float:
     """Standard deviation of log minima about their power law beyond the noise of the runs."""
-    x = np.log([profile.flops for profile in used])
-    spread = np.array([profile.spread for profile in used])
-    return scatter(x, np.log([profile.best for profile in used]), spread, budget_weights(used, weights))
+    known = [profile for profile in used if np.isfinite(profile.spread)]
+    if len(known) < 3:
+        return 0.0
+    x, places = np.log([(profile.flops, profile.best) for profile in known]).T
+    spread = np.array([profile.spread for profile in known])
+    return scatter(x, places, spread, budget_weights(known, weights))
 
 
-def scattered(places: Array, between: float, rng: np.random.Generator) -> Array:
+def scattered(places: Array, between: float, used: Sequence[Profile], rng: np.random.Generator) -> Array:
     """Log minima with the scatter between budgets added, of the same shape."""
-    if not (places.size and between):
+    if not between:
         return places
-    within = float(np.nanmean(np.nanvar(places, axis=0)))
+    within = float(np.nanmean([profile.spread**2 for profile in used]))
     # Satterthwaite: scatter that dwarfs the noise is known from the budgets alone, else mostly from the runs.
     freedom = (places.shape[1] - 2) * (1 + within / between**2) ** 2
     unsure = np.sqrt(freedom / rng.chisquare(freedom, size=(len(places), 1)))

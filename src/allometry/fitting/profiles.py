@@ -197,5 +197,9 @@ def budget_weights(used: Sequence[Profile], weights: BudgetWeights) -> Array:
     if weights == "equal":
         return np.ones(len(used))
     # A minimum that many draws lose is less certain than the draws that keep it say.
-    spread = np.array([profile.spread / profile.bracketed_share for profile in used])
-    return np.asarray(np.maximum(np.nan_to_num(spread, nan=np.nanmax(spread)), _LEAST_SPREAD) ** -2.0)
+    spread = np.array(
+        [each.spread / each.bracketed_share if each.bracketed_share else np.nan for each in used]
+    )
+    known = spread[np.isfinite(spread)]
+    worst = float(known.max()) if known.size else 1.0
+    return np.asarray(np.maximum(np.nan_to_num(spread, nan=worst), _LEAST_SPREAD) ** -2.0)
