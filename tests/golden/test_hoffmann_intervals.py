@@ -10,6 +10,8 @@ from allometry.fitting import Fit, bootstrap, fit
 pytestmark = pytest.mark.public_data
 
 LEVEL = 0.95
+GOPHER = 5.88e23  # FLOP
+RATIO_TOLERANCE = 0.08  # its log has a standard error near 0.4, of which 1,000 draws leave a tenth
 # The 2.5% quantile of 1,000 draws is known to 9% of the standard error, and the published one was drawn
 # too; the lower limit of A differs by 1 more, because some of the published refits did not converge.
 LIMITS = {
@@ -49,3 +51,12 @@ def test_scales_and_exponents_are_nearly_one_number(drawn: Fit) -> None:
     # A and alpha trade off along a line; so do B and beta. Both correlations are from another program.
     assert np.corrcoef(logs["A"], drawn.draws["alpha"])[0, 1] == pytest.approx(0.9993, abs=5e-4)
     assert np.corrcoef(logs["B"], drawn.draws["beta"])[0, 1] == pytest.approx(0.9997, abs=5e-4)
+
+
+def test_tokens_per_parameter_at_gophers_budget_have_the_published_interval(drawn: Fit) -> None:
+    best = drawn.optimum(GOPHER, level=LEVEL).params
+
+    # On C = 6ND tokens per parameter fall with the square of the size, so that one interval gives the other.
+    low, high = (GOPHER / 6 / size**2 for size in (best.high, best.low))
+    assert low == pytest.approx(7.6, rel=RATIO_TOLERANCE)
+    assert high == pytest.approx(35.9, rel=RATIO_TOLERANCE)

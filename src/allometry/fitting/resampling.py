@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError, did_you_mean
@@ -15,6 +16,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 _UNITS_FOR_PAIRS = 10  # per open coefficient: below that, many resamples hold too few different runs
+_SAME_GROUP = 0.05  # relative difference between neighbours within one stratum of numbers
 RESAMPLINGS: tuple[Resampling, ...] = ("bayesian", "pairs", "residuals", "wild")
 
 
@@ -94,12 +96,38 @@ def _times_held(
 ) -> Array:
     """How often each resample holds each row; of shape (draws, runs)."""
     members = units(fit, unit)
-    stratum = np.zeros(len(members), dtype=np.intp) if strata is None else units(fit, strata)
+    stratum = np.zeros(len(members), dtype=np.intp) if strata is None else _strata(fit, strata)
     held = np.zeros((draws, int(members.max()) + 1))
     for one in range(int(stratum.max()) + 1):
         inside = np.unique(members[stratum == one])
         held[:, inside] += _drawn(len(inside), draws, how, rng)
     return _within_settings(members, held, rng) if unit == "setting" else held[:, members]
+
+
+def _strata(fit: Fit, column: str) -> Index:
+    """Which group each row is drawn within; numbers close to each other, such as rounded budgets, are one.
+
+    Raises:
+        InputError: If most groups hold one run, which would then be drawn every time.
+    """
+    values = np.asarray(fit.data.column(column))
+    number = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(dtype=np.float64)
+    group = _close(number) if (number > 0).all() else _numbered(values)
+    alone = int(np.sum(np.bincount(group) == 1))
+    if 2 * alone > int(group.max()) + 1:
+        raise InputError(
+            f"'{column}' puts {alone} of {len(group)} runs in a group of their own, and a run alone in its "
+            "group is drawn every time: intervals would be too narrow. Draw without strata, or within "
+            "groups of several runs."
+        )
+    return group
+
+
+def _close(values: Array) -> Index:
+    order = np.argsort(values, kind="stable")
+    group = np.empty(len(values), dtype=np.intp)
+    group[order] = np.cumsum(np.append(0, np.diff(np.log(values[order])) > _SAME_GROUP))
+    return group
 
 
 def _drawn(count: int, draws: int, how: Resampling, rng: np.random.Generator) -> Array:
