@@ -17,7 +17,7 @@ from allometry.runs.run import Runs
 GADRE = Path(__file__).parents[3] / "shared" / "data" / "gadre_overtraining.csv"
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37}
 FINE = 1e-5  # relative: noiseless runs and a search that goes to rounding
-LEVEL, SHORT = 0.9, 60
+LEVEL, SHORT = 0.9, 40
 KNOWN = {"E": 1.7}  # the floor of `chain`: held where only the plumbing is tested
 
 
@@ -124,30 +124,30 @@ def test_the_multiplier_across_compute_is_that_of_the_curves() -> None:
 
 
 def test_nine_in_ten_intervals_hold_the_truth_and_one_in_ten_sees_what_is_not_there() -> None:
-    studies, held, false = 20, 0, 0
+    studies, held, false = 16, 0, 0
     for seed in range(studies):
         low, high = shared_fit(chain(1.3, seed=seed), seed, hold=KNOWN).interval("x_1", LEVEL)
         held += low <= np.log(1.3) <= high
         low, high = shared_fit(chain(1.0, seed=seed), seed, hold=KNOWN).interval("x_1", LEVEL)
         false += not low <= 0 <= high
 
-    # 20 studies: by the binomial, 15 or more hold it and 5 or fewer see it, in 98 of 100 such tests.
-    assert held >= 15
+    # 16 studies: by the binomial, 11 or more hold it and 5 or fewer see it, in 99 of 100 such tests.
+    assert held >= 11
     assert false <= 5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [6, 10, 16])
+@pytest.mark.parametrize("count", [6, 10])
 def test_coverage_and_false_alarms_over_many_studies(count: int) -> None:
-    studies, held, false = 300, 0, 0
+    studies, held, false = 200, 0, 0
     for seed in range(studies):
         low, high = shared_fit(chain(1.3, count=count, seed=seed), seed, 200).interval("x_1", LEVEL)
         held += low <= np.log(1.3) <= high
         low, high = shared_fit(chain(1.0, count=count, seed=seed), seed, 200).interval("x_1", LEVEL)
         false += not low <= 0 <= high
 
-    assert held / studies == pytest.approx(LEVEL, abs=0.05)  # three standard errors of 300 studies
-    assert false / studies == pytest.approx(1 - LEVEL, abs=0.05)
+    assert held / studies == pytest.approx(LEVEL, abs=0.06)  # three standard errors of 200 studies
+    assert false / studies == pytest.approx(1 - LEVEL, abs=0.06)
 
 
 @pytest.mark.slow
