@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from allometry.errors import AllometryError
     from allometry.fitting.checks import check
     from allometry.fitting.comparison import compare
-    from allometry.fitting.envelope import envelope
-    from allometry.fitting.isoflop import iso_flop
+    from allometry.fitting.frontier.envelope import envelope
+    from allometry.fitting.frontier.isoflop import iso_flop
     from allometry.fitting.multiplier import multiplier
     from allometry.fitting.result import Finding, Fit, Forecast
     from allometry.fitting.solve import fit
@@ -55,9 +55,9 @@ _HOME = {
     "check": "allometry.fitting.checks",
     "compare": "allometry.fitting.comparison",
     "describe_mapping": "allometry.runs.importers.table",
-    "envelope": "allometry.fitting.envelope",
+    "envelope": "allometry.fitting.frontier.envelope",
     "fit": "allometry.fitting.solve",
-    "iso_flop": "allometry.fitting.isoflop",
+    "iso_flop": "allometry.fitting.frontier.isoflop",
     "law": "allometry.laws.definition",
     "multiplier": "allometry.fitting.multiplier",
     "profile": "allometry.fitting.uncertainty",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from allometry.fitting.envelope import envelope
-from allometry.fitting.isoflop import iso_flop
+from allometry.fitting.frontier.envelope import envelope
+from allometry.fitting.frontier.isoflop import iso_flop
 from allometry.runs.run import Runs
 
 TABLE = Path(__file__).parents[3] / "shared" / "data" / "hoffmann_chinchilla_epoch.csv"

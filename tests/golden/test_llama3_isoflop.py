@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from allometry.fitting.isoflop import IsoFlopFit, iso_flop
+from allometry.fitting.frontier.isoflop import IsoFlopFit, iso_flop
 from allometry.runs.run import Runs
 
 TABLE = Path(__file__).parents[3] / "shared" / "data" / "llama3_isoflop.csv"

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allometry.fitting.envelope import envelope
-from allometry.fitting.isoflop import IsoFlopFit, iso_flop
+from allometry.fitting.frontier.envelope import envelope
+from allometry.fitting.frontier.isoflop import IsoFlopFit, iso_flop
 from allometry.laws import chinchilla
 from allometry.plots.isoflop import compute_optimal_frontier, iso_flop_profiles
 from allometry.runs.run import Runs

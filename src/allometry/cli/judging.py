@@ -164,7 +164,7 @@ def frontier(
     json
         Print the table and the findings as JSON.
     """
-    from allometry.fitting.approaches import three_approaches
+    from allometry.fitting.frontier.approaches import three_approaches
     from allometry.report.terminal import pairs, show
     from allometry.sweeps.fits import runs_to_fit
 

@@ -8,9 +8,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from allometry.fitting.frontier import Frontier
-from allometry.fitting.isoflop import IsoFlopFit
-from allometry.fitting.profiles import Profile
+from allometry.fitting.frontier.definition import Frontier
+from allometry.fitting.frontier.isoflop import IsoFlopFit
+from allometry.fitting.frontier.profiles import Profile
 from allometry.plots import axes, marks
 from allometry.plots.theme import BLUE, INK, ORANGE, counted, finish, sizes_colour
 from allometry.units import show_power

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.frontier_checks import SENSITIVE, not_6nd, worst_first
+from allometry.fitting.frontier.checks import SENSITIVE, not_6nd, worst_first
 from allometry.fitting.result import Finding, Severity
 
 if TYPE_CHECKING:
-    from allometry.fitting.envelope import EnvelopeFit
+    from allometry.fitting.frontier.envelope import EnvelopeFit
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.compute_budgets import Measured
-from allometry.fitting.profile_curves import (
+from allometry.fitting.frontier.compute_budgets import Measured
+from allometry.fitting.frontier.profile_curves import (
     SAME_SIZE,
     Curve,
     distinct_sizes,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.frontier_checks import SENSITIVE, not_6nd, worst_first
-from allometry.fitting.isoflop_sensitivity import narrowed
-from allometry.fitting.profile_curves import PARABOLAS
-from allometry.fitting.profiles import Profile, ProfileStatus
+from allometry.fitting.frontier.checks import SENSITIVE, not_6nd, worst_first
+from allometry.fitting.frontier.isoflop_sensitivity import narrowed
+from allometry.fitting.frontier.profile_curves import PARABOLAS
+from allometry.fitting.frontier.profiles import Profile, ProfileStatus
 from allometry.fitting.result import Finding, Severity
 
 if TYPE_CHECKING:
-    from allometry.fitting.isoflop import IsoFlopFit
+    from allometry.fitting.frontier.isoflop import IsoFlopFit
 
 Array = NDArray[np.float64]
 

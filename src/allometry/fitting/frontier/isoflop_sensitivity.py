@@ -8,9 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allometry.fitting.frontier import lines
-from allometry.fitting.profile_curves import CURVES, NORMAL_MAD, PARABOLAS, values
-from allometry.fitting.profiles import SIZES_FOR_CURVE, BudgetWeights, Profile, budget_weights, refound
+from allometry.fitting.frontier.definition import lines
+from allometry.fitting.frontier.profile_curves import CURVES, NORMAL_MAD, PARABOLAS, values
+from allometry.fitting.frontier.profiles import (
+    SIZES_FOR_CURVE,
+    BudgetWeights,
+    Profile,
+    budget_weights,
+    refound,
+)
 
 OUTLIER = 3.0  # robust standard deviations from the robust parabola of its budget
 _ROUNDING = 1e-9  # relative: residuals of this size are arithmetic, not runs gone wrong

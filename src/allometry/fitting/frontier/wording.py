@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from allometry.fitting.frontier import Frontier, FrontierLaw
-from allometry.fitting.profiles import Profile
+from allometry.fitting.frontier.definition import Frontier, FrontierLaw
+from allometry.fitting.frontier.profiles import Profile
 from allometry.fitting.wording import show
 from allometry.units import show_count, show_power
 
 if TYPE_CHECKING:
-    from allometry.fitting.envelope import EnvelopeFit
-    from allometry.fitting.isoflop import IsoFlopFit
+    from allometry.fitting.frontier.envelope import EnvelopeFit
+    from allometry.fitting.frontier.isoflop import IsoFlopFit
 
 _NOISE = {
     "given": "noise as given",

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.compute_budgets import Measured
-from allometry.fitting.frontier import scatter
-from allometry.fitting.profile_curves import NORMAL_MAD, PARABOLAS, Curve, minima, values
-from allometry.fitting.profiles import BudgetWeights, Profile, budget_weights
+from allometry.fitting.frontier.compute_budgets import Measured
+from allometry.fitting.frontier.definition import scatter
+from allometry.fitting.frontier.profile_curves import NORMAL_MAD, PARABOLAS, Curve, minima, values
+from allometry.fitting.frontier.profiles import BudgetWeights, Profile, budget_weights
 
 Array = NDArray[np.float64]
 

@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.compute_budgets import group, measure
-from allometry.fitting.frontier import Frontier, FrontierLaw, frontier_law
-from allometry.fitting.isoflop_checks import isoflop_findings
-from allometry.fitting.isoflop_noise import estimate_noise, noisy_minima, scatter_between, scattered
-from allometry.fitting.isoflop_sensitivity import sensitivity
-from allometry.fitting.profile_curves import Curve, require_curve
-from allometry.fitting.profiles import (
+from allometry.fitting.frontier.compute_budgets import group, measure
+from allometry.fitting.frontier.definition import Frontier, FrontierLaw, frontier_law
+from allometry.fitting.frontier.isoflop_checks import isoflop_findings
+from allometry.fitting.frontier.isoflop_sensitivity import sensitivity
+from allometry.fitting.frontier.minima_noise import estimate_noise, noisy_minima, scatter_between, scattered
+from allometry.fitting.frontier.profile_curves import Curve, require_curve
+from allometry.fitting.frontier.profiles import (
     Along,
     BudgetWeights,
     Profile,
@@ -63,7 +63,7 @@ class IsoFlopFit(Frontier):
 
     def summary(self, level: float = 0.9) -> str:
         """The result in plain text: exponents, budgets, findings."""
-        from allometry.fitting.frontier_wording import isoflop_summary
+        from allometry.fitting.frontier.wording import isoflop_summary
 
         return isoflop_summary(self, level)
 
@@ -89,7 +89,7 @@ def iso_flop(
     noise from seeds and weights="inverse_variance" this is the treatment of Porian et al. 2024.
 
     Args:
-        curve: "parabola", "robust", "spline" or "akima" (see `allometry.fitting.profile_curves`).
+        curve: "parabola", "robust", "spline" or "akima" (see `allometry.fitting.frontier.profile_curves`).
         along: Whether profiles run along "params" or "tokens"; the same if flops is 6 · params · tokens.
         budgets: Nominal FLOP of the budgets; without them, runs of nearly equal compute are one.
         tolerance: How far a run's compute may be from its budget, as a share of it.

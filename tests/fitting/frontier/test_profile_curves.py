@@ -7,7 +7,7 @@ import pytest
 from scipy.interpolate import Akima1DInterpolator, CubicSpline
 
 from allometry.errors import InputError
-from allometry.fitting.profile_curves import minima, require_curve, values
+from allometry.fitting.frontier.profile_curves import minima, require_curve, values
 
 X = np.log(np.geomspace(1e7, 1e9, 9))
 RNG = np.random.default_rng(0)

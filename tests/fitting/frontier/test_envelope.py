@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.candidates import Candidates, lower_envelope
-from allometry.fitting.envelope import EnvelopeFit, envelope
+from allometry.fitting.frontier.candidates import Candidates, lower_envelope
+from allometry.fitting.frontier.envelope import EnvelopeFit, envelope
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 

@@ -8,8 +8,8 @@ import pytest
 
 from allometry.errors import FitError, InputError, MissingColumn, TableError
 from allometry.fitting import Severity, fit
-from allometry.fitting.isoflop import IsoFlopFit, iso_flop
-from allometry.fitting.profiles import ProfileStatus
+from allometry.fitting.frontier.isoflop import IsoFlopFit, iso_flop
+from allometry.fitting.frontier.profiles import ProfileStatus
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 

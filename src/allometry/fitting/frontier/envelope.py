@@ -10,10 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.candidates import Candidates, Envelope, from_curves, from_results, lower_envelope
-from allometry.fitting.compute_budgets import measure
-from allometry.fitting.envelope_checks import envelope_findings
-from allometry.fitting.frontier import Frontier, FrontierLaw, frontier_law, lines
+from allometry.fitting.frontier.candidates import (
+    Candidates,
+    Envelope,
+    from_curves,
+    from_results,
+    lower_envelope,
+)
+from allometry.fitting.frontier.compute_budgets import measure
+from allometry.fitting.frontier.definition import Frontier, FrontierLaw, frontier_law, lines
+from allometry.fitting.frontier.envelope_checks import envelope_findings
 from allometry.runs.run import Runs
 
 Array = NDArray[np.float64]
@@ -44,7 +50,7 @@ class EnvelopeFit(Frontier):
 
     def summary(self, level: float = 0.9) -> str:
         """The result in plain text: exponents, the runs on the frontier, findings."""
-        from allometry.fitting.frontier_wording import envelope_summary
+        from allometry.fitting.frontier.wording import envelope_summary
 
         return envelope_summary(self, level)
 

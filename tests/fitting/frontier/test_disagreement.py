@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from allometry.fitting import bootstrap, fit
-from allometry.fitting.disagreement import check_disagreement, disagreement
-from allometry.fitting.isoflop import iso_flop
+from allometry.fitting.frontier.disagreement import check_disagreement, disagreement
+from allometry.fitting.frontier.isoflop import iso_flop
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 

@@ -30,7 +30,7 @@ def disagreement(fits: Mapping[str, HasOptimum], flops: float, *, level: float =
         One row a fit: "fit", then params, tokens, tokens_per_param and loss, each followed by its ends
         _low and _high, which are NaN without draws.
 
-    >>> from allometry.fitting.frontier import FrontierLaw
+    >>> from allometry.fitting.frontier.definition import FrontierLaw
     >>> disagreement({}, 1e20)
     Traceback (most recent call last):
     allometry.errors.InputError: Give at least one fit, for example {"approach 3": fit("chinchilla", runs)}.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.compute_budgets import Measured
-from allometry.fitting.profile_curves import SAME_SIZE
+from allometry.fitting.frontier.compute_budgets import Measured
+from allometry.fitting.frontier.profile_curves import SAME_SIZE
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
