@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import allometry as al
-from allometry.fitting.comparison import compare
-from allometry.fitting.entrants import NO_CHANGE
+from allometry.fitting.comparison.laws import compare
+from allometry.fitting.comparison.entrants import NO_CHANGE
 from benchmarks.parts import rivals
 from benchmarks.parts.page import Table, options, peer_option, progress, publish
 from benchmarks.parts.peers import CHINCHILLA, SIMPLE, NotRun

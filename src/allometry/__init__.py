@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from allometry.architectures import Architecture, Transformer
     from allometry.errors import AllometryError
     from allometry.fitting.checks import check
-    from allometry.fitting.comparison import compare
+    from allometry.fitting.comparison.laws import compare
     from allometry.fitting.frontier.envelope import envelope
     from allometry.fitting.frontier.isoflop import iso_flop
-    from allometry.fitting.multiplier import multiplier
+    from allometry.fitting.comparison.recipes import multiplier
     from allometry.fitting.result import Finding, Fit, Forecast
     from allometry.fitting.solve import fit
     from allometry.fitting.uncertainty import bootstrap, profile
@@ -53,13 +53,13 @@ _HOME = {
     "allocate": "allometry.planning.allocation",
     "bootstrap": "allometry.fitting.uncertainty",
     "check": "allometry.fitting.checks",
-    "compare": "allometry.fitting.comparison",
+    "compare": "allometry.fitting.comparison.laws",
     "describe_mapping": "allometry.runs.importers.table",
     "envelope": "allometry.fitting.frontier.envelope",
     "fit": "allometry.fitting.solve",
     "iso_flop": "allometry.fitting.frontier.isoflop",
     "law": "allometry.laws.definition",
-    "multiplier": "allometry.fitting.multiplier",
+    "multiplier": "allometry.fitting.comparison.recipes",
     "profile": "allometry.fitting.uncertainty",
     "read_register": "allometry.forecasts.register",
     "read_runs": "allometry.runs.importers.table",

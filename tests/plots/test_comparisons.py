@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from allometry.errors import InputError
-from allometry.fitting.comparison import Comparison, compare
-from allometry.fitting.multiplier import Multiplier, multiplier
+from allometry.fitting.comparison.laws import Comparison, compare
+from allometry.fitting.comparison.recipes import Multiplier, multiplier
 from allometry.plots.comparisons import fan_of_laws, held_out_errors, multiplier_against_compute
 from allometry.runs.run import Runs
 

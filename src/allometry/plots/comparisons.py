@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError
-from allometry.fitting.comparison import Comparison
-from allometry.fitting.holdout import FLOPS_PER_PARAMETER_TOKEN
-from allometry.fitting.multiplier import Multiplier
+from allometry.fitting.comparison.holdout import FLOPS_PER_PARAMETER_TOKEN
+from allometry.fitting.comparison.laws import Comparison
+from allometry.fitting.comparison.recipes import Multiplier
 from allometry.plots import axes, marks
 from allometry.plots.theme import BLUE, GREEN, INK, MUTED, ORANGE, counted, finish
 

@@ -12,7 +12,7 @@ from allometry.errors import FitError
 from allometry.fitting.frontier.disagreement import HasOptimum, check_disagreement, disagreement
 from allometry.fitting.frontier.envelope import envelope
 from allometry.fitting.frontier.isoflop import iso_flop
-from allometry.fitting.holdout import with_flops
+from allometry.fitting.comparison.holdout import with_flops
 from allometry.fitting.result import Finding
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.comparison import Comparison, compare
-from allometry.fitting.entrants import LINE, NO_CHANGE, read_entrants
-from allometry.fitting.holdout import final_runs, level_of, split_runs
-from allometry.fitting.mixture import mixed_forecast
-from allometry.fitting.scores import crps, interval_score, predictive
-from allometry.fitting.stacking import stacking_weights
-from allometry.fitting.trials import Settings, fit_entrant, table_row, try_entrant
+from allometry.fitting.comparison.entrants import LINE, NO_CHANGE, read_entrants
+from allometry.fitting.comparison.holdout import final_runs, level_of, split_runs
+from allometry.fitting.comparison.laws import Comparison, compare
+from allometry.fitting.comparison.mixture import mixed_forecast
+from allometry.fitting.comparison.scores import crps, interval_score, predictive
+from allometry.fitting.comparison.stacking import stacking_weights
+from allometry.fitting.comparison.trials import Settings, fit_entrant, table_row, try_entrant
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 
-HOFFMANN = Path(__file__).parents[3] / "shared" / "data" / "hoffmann_chinchilla_epoch.csv"
+HOFFMANN = Path(__file__).parents[4] / "shared" / "data" / "hoffmann_chinchilla_epoch.csv"
 ROUNDING = 1e-12
 SHORT = 20  # draws, where only the plumbing is tested
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.scores import apart
+from allometry.fitting.comparison.scores import apart
 
 Array = NDArray[np.float64]
 

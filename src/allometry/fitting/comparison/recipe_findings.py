@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allometry.fitting.holdout import FLOPS_PER_PARAMETER_TOKEN
-from allometry.fitting.recipe_laws import RecipeLaw, indicator
+from allometry.fitting.comparison.holdout import FLOPS_PER_PARAMETER_TOKEN
+from allometry.fitting.comparison.recipe_laws import RecipeLaw, indicator
 from allometry.fitting.result import Finding, Fit, Severity
 
 if TYPE_CHECKING:
-    from allometry.fitting.multiplier import Multiplier
+    from allometry.fitting.comparison.recipes import Multiplier
 
 Array = NDArray[np.float64]
 

@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError, Refusal, TableError
-from allometry.fitting.entrants import NO_CHANGE, Entrant
-from allometry.fitting.holdout import Split, level_of
+from allometry.fitting.comparison.entrants import NO_CHANGE, Entrant
+from allometry.fitting.comparison.holdout import Split, level_of
+from allometry.fitting.comparison.scores import Predictive, crps, exactly, interval_score, predictive
 from allometry.fitting.observations import observe
 from allometry.fitting.result import Fit
-from allometry.fitting.scores import Predictive, crps, exactly, interval_score, predictive
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
 from allometry.laws import Law

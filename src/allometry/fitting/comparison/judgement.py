@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allometry.fitting.entrants import BASELINES
-from allometry.fitting.holdout import level_of
+from allometry.fitting.comparison.entrants import BASELINES
+from allometry.fitting.comparison.holdout import level_of
+from allometry.fitting.comparison.stacking import FEWEST
 from allometry.fitting.result import Finding, Fit, Forecast, Severity
-from allometry.fitting.stacking import FEWEST
 
 Array = NDArray[np.float64]
 

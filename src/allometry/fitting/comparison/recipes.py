@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, TableError, did_you_mean
-from allometry.fitting.across import across_compute
-from allometry.fitting.holdout import final_runs, with_flops
-from allometry.fitting.multiplier_findings import judge, summarise, verdict
+from allometry.fitting.comparison.across import across_compute
+from allometry.fitting.comparison.holdout import final_runs, with_flops
+from allometry.fitting.comparison.power import Precision, detectable, precision, runs_to_detect
+from allometry.fitting.comparison.recipe_findings import judge, summarise, verdict
+from allometry.fitting.comparison.recipe_laws import RecipeLaw, indicator, recipe_law
 from allometry.fitting.noise import noise_of
-from allometry.fitting.power import Precision, detectable, precision, runs_to_detect
-from allometry.fitting.recipe_laws import RecipeLaw, indicator, recipe_law
 from allometry.fitting.result import Finding, Fit, tails
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap

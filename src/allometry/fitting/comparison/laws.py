@@ -11,14 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, Refusal, TableError, did_you_mean
-from allometry.fitting.entrants import BASELINES, NO_CHANGE, Entrant, Given, line, read_entrants
-from allometry.fitting.holdout import FLOPS_PER_PARAMETER_TOKEN, Split, final_runs, split_runs, with_flops
-from allometry.fitting.judgement import forecast_findings, judge, ranked, summarise
-from allometry.fitting.mixture import mixed_forecast
-from allometry.fitting.objectives import ObjectiveName
-from allometry.fitting.result import Finding, Fit, Forecast
-from allometry.fitting.stacking import FEWEST, stacking_weights
-from allometry.fitting.trials import (
+from allometry.fitting.comparison.entrants import BASELINES, NO_CHANGE, Entrant, Given, line, read_entrants
+from allometry.fitting.comparison.holdout import (
+    FLOPS_PER_PARAMETER_TOKEN,
+    Split,
+    final_runs,
+    split_runs,
+    with_flops,
+)
+from allometry.fitting.comparison.judgement import forecast_findings, judge, ranked, summarise
+from allometry.fitting.comparison.mixture import mixed_forecast
+from allometry.fitting.comparison.stacking import FEWEST, stacking_weights
+from allometry.fitting.comparison.trials import (
     Settings,
     Trial,
     fit_entrant,
@@ -28,6 +32,8 @@ from allometry.fitting.trials import (
     try_entrant,
     try_no_change,
 )
+from allometry.fitting.objectives import ObjectiveName
+from allometry.fitting.result import Finding, Fit, Forecast
 from allometry.runs.run import Runs
 
 Array = NDArray[np.float64]
@@ -136,7 +142,7 @@ def compare(
             A law of one input x reads flops unless told otherwise.
         hold_out: "largest_flops", "largest_params", "largest_tokens" or a column: several cuts along it. Or
             an SQL condition for the runs to hold out once, such as "params > 1e9".
-        steps: Cuts at most, 4 if not given (see `allometry.fitting.holdout.split_runs`).
+        steps: Cuts at most, 4 if not given (see `allometry.fitting.comparison.holdout.split_runs`).
         level: Of the intervals that are scored.
         draws: Resamples of each fit.
         inputs: Law to its mapping of inputs to columns, instead of pairs.

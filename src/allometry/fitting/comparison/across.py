@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN, optimal_params
-from allometry.fitting.recipe_laws import RecipeLaw
+from allometry.fitting.comparison.recipe_laws import RecipeLaw
 from allometry.fitting.result import Fit, tails
 from allometry.laws import Law
 

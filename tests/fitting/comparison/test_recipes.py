@@ -8,13 +8,13 @@ import pytest
 
 from allometry.errors import FitError, InputError, TableError
 from allometry.fitting import Fit, bootstrap, fit
-from allometry.fitting.multiplier import Multiplier, multiplier
-from allometry.fitting.power import Precision, detectable, precision, runs_to_detect
-from allometry.fitting.recipe_laws import recipe_law
+from allometry.fitting.comparison.power import Precision, detectable, precision, runs_to_detect
+from allometry.fitting.comparison.recipe_laws import recipe_law
+from allometry.fitting.comparison.recipes import Multiplier, multiplier
 from allometry.laws import chinchilla, power_law_with_floor
 from allometry.runs.run import Runs
 
-GADRE = Path(__file__).parents[3] / "shared" / "data" / "gadre_overtraining.csv"
+GADRE = Path(__file__).parents[4] / "shared" / "data" / "gadre_overtraining.csv"
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37}
 FINE = 1e-5  # relative: noiseless runs and a search that goes to rounding
 LEVEL, SHORT = 0.9, 40
