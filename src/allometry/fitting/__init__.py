@@ -1,6 +1,12 @@
-"""From runs to a fit: solve, uncertainty, checks."""
+"""From runs to a fit: solve, uncertainty, checks; laws and recipes compared; the frontier without a law."""
 
 from allometry.fitting.checks import check, check_forecast
+from allometry.fitting.comparison.laws import Comparison, compare
+from allometry.fitting.comparison.recipes import Multiplier, multiplier
+from allometry.fitting.frontier.disagreement import check_disagreement, disagreement
+from allometry.fitting.frontier.envelope import EnvelopeFit, envelope
+from allometry.fitting.frontier.isoflop import IsoFlopFit, iso_flop
+from allometry.fitting.likelihood import likelihood_interval
 from allometry.fitting.result import (
     Draws,
     Estimate,
@@ -17,19 +23,30 @@ from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap, profile
 
 __all__ = [
+    "Comparison",
     "Draws",
+    "EnvelopeFit",
     "Estimate",
     "Finding",
     "Fit",
     "FitData",
     "FitStatus",
     "Forecast",
+    "IsoFlopFit",
+    "Multiplier",
     "Optimum",
     "Severity",
     "Starts",
     "bootstrap",
     "check",
+    "check_disagreement",
     "check_forecast",
+    "compare",
+    "disagreement",
+    "envelope",
     "fit",
+    "iso_flop",
+    "likelihood_interval",
+    "multiplier",
     "profile",
 ]

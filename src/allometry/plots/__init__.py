@@ -1,19 +1,26 @@
 """Charts of runs, fits, forecasts and plans: nouns in, Altair charts out."""
 
+from allometry.plots.comparisons import fan_of_laws, held_out_errors, multiplier_against_compute
 from allometry.plots.fits import exponent_cloud, law_slices, predicted_against_measured, residuals
 from allometry.plots.forecasts import forecast_and_outcome
+from allometry.plots.isoflop import compute_optimal_frontier, iso_flop_profiles
 from allometry.plots.pictures import save_picture
 from allometry.plots.plans import loss_against_params, optimum_against_compute
 from allometry.plots.runs import learning_rate_checks, loss_against_compute, loss_against_tokens
 
 __all__ = [
+    "compute_optimal_frontier",
     "exponent_cloud",
+    "fan_of_laws",
     "forecast_and_outcome",
+    "held_out_errors",
+    "iso_flop_profiles",
     "law_slices",
     "learning_rate_checks",
     "loss_against_compute",
     "loss_against_params",
     "loss_against_tokens",
+    "multiplier_against_compute",
     "optimum_against_compute",
     "predicted_against_measured",
     "residuals",
