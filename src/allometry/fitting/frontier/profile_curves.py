@@ -9,13 +9,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import Akima1DInterpolator, CubicSpline
 
 from allometry.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from scipy.interpolate import Akima1DInterpolator, CubicSpline
 
 Array = NDArray[np.float64]
 Curve = Literal["parabola", "robust", "spline", "akima"]
@@ -130,6 +132,8 @@ def _distinct(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _interpolant(curve: Curve, x: Array, y: Array) -> CubicSpline | Akima1DInterpolator:
+    from scipy.interpolate import Akima1DInterpolator, CubicSpline
+
     return CubicSpline(x, y.T) if curve == "spline" else Akima1DInterpolator(x, y.T)
 
 
