@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 
 import allometry as al
-from allometry.fitting.comparison.laws import compare
 from allometry.fitting.comparison.entrants import NO_CHANGE
 from benchmarks.parts import rivals
 from benchmarks.parts.page import Table, options, peer_option, progress, publish
@@ -81,10 +80,10 @@ class Split:
 
 
 def by_laws(split: Split, draws: int) -> dict[str, Score | str]:
-    """Our laws and the plain line, by `compare`; a refusal in its own words."""
+    """Our laws and the plain line, by `al.compare`; a refusal in its own words."""
     columns = split.runs.table.columns
     laws = [*LAWS, *(law for column, more in MORE_LAWS.items() if column in columns for law in more)]
-    found = compare(laws, split.runs, hold_out=split.condition, draws=draws, level=LEVEL).table
+    found = al.compare(laws, split.runs, hold_out=split.condition, draws=draws, level=LEVEL).table
     scores: dict[str, Score | str] = {}
     for row in found[found["law"] != NO_CHANGE].to_dict("records"):
         name = f"allometry, {row['law']}" if row["law"] in laws else f"plain {row['law']}"
@@ -114,12 +113,6 @@ def table(splits: list[Split], scores: list[dict[str, Score | str]]) -> Table:
     """One row a way to forecast, one column a table."""
     names = list(dict.fromkeys(name for found in scores for name in found))
     names.sort(key=lambda name: not name.startswith("allometry"))
-    reasons = {
-        f"{name} on {split.table.name}: {score}"
-        for split, found in zip(splits, scores, strict=True)
-        for name, score in found.items()
-        if isinstance(score, str)
-    }
     notes = [f"{split.table.name}: {split.table.note}." for split in splits if split.table.note]
     return Table(
         name="forecasts",
@@ -131,21 +124,31 @@ def table(splits: list[Split], scores: list[dict[str, Score | str]]) -> Table:
         "out of all. One fit forecasts all runs held out of a table: a coverage is one verdict, not many.",
         header=("forecast by", *(split.heading for split in splits)),
         rows=[(name, *(_cell(found.get(name)) for found in scores)) for name in names],
-        notes=[*notes, *sorted(reasons)],
+        notes=[*notes, *_reasons(splits, scores)],
     )
+
+
+def _reasons(splits: list[Split], scores: list[dict[str, Score | str]]) -> list[str]:
+    """Why a cell holds no score: each reason once, with the tables it is about."""
+    where: dict[str, list[str]] = {}
+    for split, found in zip(splits, scores, strict=True):
+        for name, score in found.items():
+            if isinstance(score, str):
+                where.setdefault(f"{name}: {score}", []).append(split.table.name)
+    return [f"{reason} ({', '.join(tables)})" for reason, tables in where.items()]
 
 
 def _cell(score: Score | str | None) -> str:
     if score is None:
         return ""
-    return score.cell if isinstance(score, Score) else "refused"
+    return score.cell if isinstance(score, Score) else "none"
 
 
 def main() -> None:
     """Print one table."""
     chosen = peer_option(options(__doc__)).parse_args()
     starts, draws, levels = (300, 1000, 3) if chosen.full else (20, 200, 2)
-    others = {
+    others: dict[str, rivals.Rival] = {
         f"published procedure, {starts} starts": rivals.published_procedure(starts),
         "SciPy curve_fit, least squares": rivals.least_squares,
         f"{CHINCHILLA.name}, {levels**5} starts": rivals.chinchilla_package(chosen.peers, levels),
