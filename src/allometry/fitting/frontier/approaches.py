@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from allometry.errors import FitError
+from allometry.fitting.comparison.holdout import with_flops
 from allometry.fitting.frontier.disagreement import HasOptimum, check_disagreement, disagreement
 from allometry.fitting.frontier.envelope import envelope
 from allometry.fitting.frontier.isoflop import iso_flop
-from allometry.fitting.comparison.holdout import with_flops
 from allometry.fitting.result import Finding
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
