@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 from allometry.errors import FitError, InputError
 from allometry.fitting.engine import Problem, Samples, minimise
 from allometry.fitting.noise import residual_noise
+from allometry.fitting.objectives import Objective
 from allometry.fitting.problems import one_sample, pose, working_point
-from allometry.fitting.result import Estimate, Fit
-from allometry.fitting.scales import derivatives, invert, transform
+from allometry.fitting.result import Estimate, Fit, tails
+from allometry.fitting.scales import invert, transform
 from allometry.laws import Coefficient, Input, Law
 from allometry.laws.mathematics import exp
 
 Array = NDArray[np.float64]
-# A value to hold on a working scale -> the least objective of the runs there, and the working coefficients;
-# it remembers where it was.
+# A value to hold on a working scale -> the least objective of the runs there, and the fitted values of the
+# runs on the scale of the fit; it remembers where it was.
 Profile = Callable[[float], tuple[float, Array]]
 
 _BINDING = 1e4  # weight of a condition, relative to all runs: it holds to a ten-thousandth of the noise
+_ROUNDED = 0.02  # of the noise: how far the kink of absolute residuals is rounded for a search
 _FIRST_STEP = 1e-3  # on the working scale
 _GROWTH = 1.6
 _MOST_STEPS = 60
@@ -61,14 +63,27 @@ def likelihood_interval(
 
     Raises:
         InputError: If it is none of the three, or the coefficient is not open.
-        FitError: If the runs are as few as the coefficients, or the law has no optimum.
+        FitError: If the runs are as few as the coefficients, the law has no optimum, or the fit is a lower
+            envelope, whose objective says nothing of how runs scatter.
 
     Source:
-        The likelihood ratio of an M-estimate (Heritier and Ronchetti 1994, section 2.2): twice the rise times
-        E[psi'] / E[psi²] against F with 1 and n - p degrees of freedom. For least squares this is the usual
-        profile of Bates and Watts 1988, section 6.1. With ten runs a coefficient the rise is scaled instead by
-        what the runs' own scores say (Kent 1982, theorem 3.1), so that noise may differ between runs.
+        The likelihood ratio of an M-estimate (Heritier and Ronchetti 1994, J. Am. Stat. Assoc. 89, 897):
+        twice the rise times E[psi'] / E[psi²] against F with 1 and n - p degrees of freedom. For least
+        squares this is the usual profile of Bates and Watts 1988, chapter 6. With ten runs a coefficient the
+        rise is scaled instead by what the runs' own scores say (Kent 1982, Biometrika 69, 19), so that noise
+        may differ between runs.
+
+    >>> import pandas as pd
+    >>> from allometry.fitting.solve import fit
+    >>> from allometry.runs.run import Runs
+    >>> flops = np.array([1e18, 3e18, 1e19, 3e19, 1e20, 3e20])
+    >>> loss = np.array([3.522, 3.339, 3.154, 3.000, 2.848, 2.725])
+    >>> found = fit("power_law_with_floor", Runs(pd.DataFrame({"x": flops, "loss": loss})))
+    >>> curve = likelihood_interval(found, at={"x": 1e21})
+    >>> curve.low < 2.599 < curve.high
+    True
     """
+    tails(level)
     allowed = allowed_rise(fit, level)
     chosen = _quantity(fit, name, at, flops)
     ends = [_end(fit, chosen, allowed, level, side) for side in (-1.0, 1.0)]
@@ -80,38 +95,35 @@ def allowed_rise(fit: Fit, level: float = 0.9) -> float:
     """How far the objective may rise when one number is held, before the runs speak against it.
 
     Raises:
-        FitError: If there are no more runs than coefficients.
+        FitError: If there are no more runs than coefficients, or the fit is a lower envelope.
     """
+    if fit.objective == "lower_envelope":
+        raise FitError(
+            "Runs above a lower envelope do not speak against it, so its objective gives no interval; make "
+            "draws with bootstrap(fit)."
+        )
     freedom = len(fit.data) - len(fit.open)
     if freedom < 1:
         raise FitError(
             f"{len(fit.data)} runs and {len(fit.open)} coefficients leave nothing to judge noise by."
         )
     squares, curvature = _moments(fit)
-    return 0.5 * _quantile(fit, level) * squares / curvature * len(fit.data) / freedom
-
-
-def _scores(fit: Fit) -> Array:
-    """Each run's own pull on the working coefficients at the fit; of shape (runs, p)."""
-    problem = pose(fit.law, fit.data, fit.goal, fit.held)
-    gradient = fit.law.gradient(fit.data.inputs, fit.coefficients)
-    rate = derivatives(fit.on, np.asarray(invert(fit.on, fit.fitted())))[0]
-    chain = np.where(problem.logged, [fit.coefficients[name] for name in fit.law.names], 1.0)
-    pull = fit.data.weights * fit.goal.slope(-fit.residuals())
-    return np.asarray(np.where(problem.fixed, 0.0, gradient * chain) * (pull * rate)[:, None])
+    return 0.5 * _quantile(fit, level) * squares / curvature
 
 
 def _moments(fit: Fit) -> tuple[float, float]:
     """Sums over runs of psi² and psi', as normal noise of the residuals' size would have them."""
     goal, weights = fit.goal, fit.data.weights
-    noise = residual_noise(fit).scale
+    noise = max(residual_noise(fit).scale, 1e-12)
     if goal.name == "lad":  # its curvature is all in one point: spread it over half the noise
-        goal = replace(goal, delta=0.5 * max(noise, 1e-12))
+        goal = replace(goal, delta=0.5 * noise)
     from scipy.stats import norm
 
     z = norm.ppf((np.arange(_NODES) + 0.5) / _NODES)
-    r = noise * z[None, :] / np.sqrt(weights / weights.mean())[:, None]
-    slope, curvature = weights[:, None] * goal.slope(r), weights[:, None] * goal.curvature(r)
+    size = noise / np.sqrt(weights / weights.mean())[:, None]
+    slope = weights[:, None] * goal.slope(size * z)
+    # Stein's lemma, E[psi'(r)] = E[r psi(r)] / E[r²]: no node may lie within a delta far below the noise.
+    curvature = slope * z / size
     return float(np.sum(np.mean(slope**2, axis=1))), float(np.sum(np.mean(curvature, axis=1)))
 
 
@@ -140,14 +152,14 @@ def _quantity(fit: Fit, name: str, at: Mapping[str, float] | None, flops: float 
 
 
 def _coefficient(fit: Fit, name: str) -> _Quantity:
-    problem = pose(fit.law, fit.data, fit.goal, {**fit.held, name: fit.coefficients[name]})
+    problem = pose(fit.law, fit.data, _searched(fit), {**fit.held, name: fit.coefficients[name]})
     place = fit.law.names.index(name)
     here = working_point(problem, fit.coefficients)
     low, high = problem.limits[0][place], problem.limits[1][place]
     return _Quantity(
         start=float(here[place]),
         limits=(float(low), float(high)),
-        profile=lambda: _moving(problem, here, place, one_sample(fit.data, fit.goal), len(fit.data)),
+        profile=lambda: _moving(fit, problem, here, place, one_sample(fit.data, fit.goal)),
         show=np.exp if problem.logged[place] else float,
         unit=fit.law.coefficients[place].unit,
     )
@@ -159,16 +171,15 @@ def _curve(fit: Fit, at: Mapping[str, float]) -> _Quantity:
     place = {by_column.get(name, name): float(value) for name, value in at.items()}
     value = transform(fit.on, np.asarray(fit.law.evaluate(place, fit.coefficients)))
     inputs = tuple(np.append(fit.data.inputs[name], place[name]) for name in fit.law.reads)
-    problem = Problem(law=fit.law, inputs=inputs, objective=fit.goal, held=fit.held)
+    problem = Problem(law=fit.law, inputs=inputs, objective=_searched(fit), held=fit.held)
     here = working_point(problem, fit.coefficients)
 
     def profile() -> Profile:
         end = here.copy()
 
         def least(held: float) -> tuple[float, Array]:
-            samples = _bound(fit, held)
-            end[:] = minimise(problem, end[None], samples).working[0]
-            return _of_runs(problem, end, samples, len(fit.data)), end.copy()
+            end[:] = minimise(problem, end[None], _bound(fit, held)).working[0]
+            return _of_runs(fit, problem, end)
 
         return least
 
@@ -193,13 +204,14 @@ def _optimum(fit: Fit, name: str, flops: float) -> _Quantity:
     row = {names["params"]: best.params.value, names["tokens"]: best.tokens.value, _IS_CONDITION: 1.0}
     runs = {**fit.data.inputs, _IS_CONDITION: np.zeros(len(fit.data))}
     inputs = tuple(np.append(runs[one], row[one]) for one in law.reads)
-    problem = Problem(law=law, inputs=inputs, objective=fit.goal, held={**fit.held, _SIZE: best.params.value})
+    held = {**fit.held, _SIZE: best.params.value}
+    problem = Problem(law=law, inputs=inputs, objective=_searched(fit), held=held)
     here = working_point(problem, {**fit.coefficients, _SIZE: best.params.value})
     balanced = float(transform(fit.on, np.asarray(_BALANCED)))
     return _Quantity(
         start=float(here[-1]),
         limits=(0.0, float(np.log(flops))),
-        profile=lambda: _moving(problem, here, len(here) - 1, _bound(fit, balanced), len(fit.data)),
+        profile=lambda: _moving(fit, problem, here, len(here) - 1, _bound(fit, balanced)),
         show=(lambda size: float(np.exp(size)))
         if column[name] == "params"
         else (lambda size: float(flops / 6 / np.exp(size))),
@@ -251,34 +263,53 @@ def _bound(fit: Fit, held: float) -> Samples:
     )
 
 
-def _moving(problem: Problem, here: Array, place: int, samples: Samples, runs: int) -> Profile:
+def _moving(fit: Fit, problem: Problem, here: Array, place: int, samples: Samples) -> Profile:
     end = here.copy()
 
     def least(held: float) -> tuple[float, Array]:
         end[place] = held
         end[:] = minimise(problem, end[None], samples).working[0]
-        return _of_runs(problem, end, samples, runs), end.copy()
+        return _of_runs(fit, problem, end)
 
     return least
 
 
-def _of_runs(problem: Problem, working: Array, samples: Samples, runs: int) -> float:
-    """The objective of the runs alone, without a condition's row."""
-    residuals = problem.residuals(working[None], samples.target)[0, :runs]
-    return float(problem.objective.total(residuals, samples.weights[0, :runs]))
+def _searched(fit: Fit) -> Objective:
+    """What a search along the profile minimises: absolute residuals with their kink rounded off a little.
+
+    Exact absolute residuals take a search for each of many smaller roundings; this one takes one, and its
+    end lies above the exact one by less than a hundredth of what is allowed.
+    """
+    if fit.objective != "lad":
+        return fit.goal
+    return replace(fit.goal, name="huber", delta=max(_ROUNDED * residual_noise(fit).scale, 1e-12))
+
+
+def _of_runs(fit: Fit, problem: Problem, working: Array) -> tuple[float, Array]:
+    """The objective of the runs alone, without a condition's row, and their fitted values."""
+    fitted = transform(fit.on, problem.predicted(working[None])[0, : len(fit.data)])
+    residuals = fitted - transform(fit.on, fit.data.output)
+    return float(fit.goal.total(residuals, fit.data.weights)), fitted
 
 
 def _end(fit: Fit, quantity: _Quantity, allowed: float, level: float, side: float) -> float:
-    """Where the objective has risen by what is allowed; with many runs, by what their scores allow."""
-    value, working = _walk(quantity, fit.objective_value + allowed, side)
+    """Where the objective has risen by what is allowed; with many runs, by what their own pulls allow."""
+    value, fitted = _walk(quantity, fit.objective_value + allowed, side)
     if len(fit.data) < _RUNS_TO_COUNT * len(fit.open) or not np.isfinite(value):
         return value
-    moved = working[: len(fit.law.names)] - working_point(
-        pose(fit.law, fit.data, fit.goal, fit.held), fit.coefficients
-    )
-    spread = float(np.sum((_scores(fit) @ moved) ** 2))
+    # Along the way each run's fitted value moved: how far these moves add up to by chance is what the rise is
+    # judged by. The moves are the law's own, not its tangent's, as valleys of scaling laws are bent.
+    spread = float(np.sum((_pulls(fit) * (fitted - fit.fitted())) ** 2))
     ratio = _quantile(fit, level) * spread / (4 * allowed)
     return _walk(quantity, fit.objective_value + ratio, side)[0]
+
+
+def _pulls(fit: Fit) -> Array:
+    """The slope of the objective by each run's fitted value; of shape (runs,)."""
+    goal = replace(fit.goal, delta=1e-12) if fit.objective == "lad" else fit.goal
+    freedom = len(fit.data) - len(fit.open)
+    pulls = fit.data.weights * goal.slope(-fit.residuals())
+    return np.asarray(pulls * np.sqrt(len(fit.data) / freedom))
 
 
 def _quantile(fit: Fit, level: float) -> float:
@@ -291,18 +322,18 @@ def _walk(quantity: _Quantity, most: float, side: float) -> tuple[float, Array]:
     """Walk away from the fit until the objective passes its limit, then halve the last step."""
     profile, limit = quantity.profile(), quantity.limits[int(side > 0)]
     inside, step = quantity.start, _FIRST_STEP * max(1.0, abs(quantity.start) / 10)
-    working = np.empty(0)
+    fitted = np.empty(0)
     for _ in range(_MOST_STEPS):
         trial = inside + side * step
         if side * (trial - limit) >= 0:
             trial = limit
-        value, working = profile(trial)
+        value, fitted = profile(trial)
         if value > most or not np.isfinite(value):
             return _crossing(profile, inside, trial, most, quantity.start)
         if trial == limit:
-            return limit, working
+            return limit, fitted
         inside, step = trial, step * _GROWTH
-    return side * np.inf, working
+    return side * np.inf, fitted
 
 
 def _crossing(
