@@ -18,15 +18,20 @@ from allometry.fitting.engine import minimise
 from allometry.fitting.objectives import ObjectiveName
 from allometry.fitting.problems import one_sample, pose, working_point
 from allometry.fitting.result import Fit, FitData
+from allometry.fitting.scales import derivatives, invert
 from allometry.fitting.search import refit
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 Place = Mapping[str, float]
 
 OBJECTIVES: tuple[tuple[ObjectiveName, float], ...] = (
     ("huber", 1e-2), ("huber", 1e-3), ("huber", 1e-4), ("lad", 1e-3), ("least_squares", 1e-3),
 )  # fmt: skip
 AHEAD = 10.0  # times the compute of the largest run: the place that checks look at
+_LEAST = 1e-300  # in place of zero, which has no logarithm and divides nothing
+_ELEMENTS = 4_000_000  # runs left out x runs of all refits for the influence of a run
+_AT_ONCE = 250_000  # of them in memory together
 _STARTS = 4  # of a refit: the fit itself has shown what the valleys look like
 PARAMS = ("params", "params_total", "params_matmul", "params_active", "non_embedding")
 FLOPS = ("flops", "6ND")
@@ -35,20 +40,29 @@ FLOPS = ("flops", "6ND")
 def ahead(fit: Fit, factor: float = AHEAD) -> dict[str, float]:
     """The largest run, scaled up to `factor` times its compute: inputs by the law's names.
 
-    Inputs that a run's compute is made of grow; shares, ratios and years stay where they are.
+    Inputs that a run's compute is made of grow, size and data alike where a law reads both; shares, ratios
+    and years stay where they are.
     """
-    data = fit.data.inputs
-    grow = [name for name in data if fit.inputs[name] in _GROWS]
-    size = sum((np.log(data[name]) for name in grow), np.zeros(len(fit.data)))
-    largest = int(np.argmax(size))
-    power = 1.0 if len(grow) < 2 or "flops" in {fit.inputs[name] for name in grow} else 1 / len(grow)
+    powers = _growth(fit)
+    largest = _largest(fit)
     return {
-        name: float(values[largest] * (factor**power if name in grow else 1.0))
-        for name, values in data.items()
+        name: float(values[largest] * factor ** powers.get(name, 0.0))
+        for name, values in fit.data.inputs.items()
     }
 
 
-_GROWS = {"params", "tokens", "flops", "x", "unique_tokens", *PARAMS}
+def _growth(fit: Fit) -> dict[str, float]:
+    """Input to the power of compute with which it grows."""
+    columns = set(fit.inputs.values())
+    half = 0.5 if columns & set(PARAMS) and "tokens" in columns else 1.0
+    powers = dict.fromkeys((*PARAMS, "tokens", "unique_tokens"), half) | {"flops": 1.0, "x": 1.0}
+    return {name: powers[column] for name, column in fit.inputs.items() if column in powers}
+
+
+def _largest(fit: Fit) -> int:
+    """The row of the largest run."""
+    size = sum((np.log(fit.data.inputs[name]) for name in _growth(fit)), np.zeros(len(fit.data)))
+    return int(np.argmax(size))
 
 
 def by_floor(fit: Fit, at: Place | None = None, *, points: int = 9, name: str = "E") -> pd.DataFrame:
@@ -71,13 +85,15 @@ def by_floor(fit: Fit, at: Place | None = None, *, points: int = 9, name: str = 
     most = 0.97 * float(fit.data.output.min())
     floors = np.unique([*np.linspace(0, most, points), fit.coefficients[name]])
     problem = pose(fit.law, fit.data, fit.goal, {**fit.held, name: 0.0})
-    starts = np.tile(working_point(problem, fit.coefficients), (len(floors), 1))
-    starts[:, fit.law.names.index(name)] = floors
+    starts = np.tile([fit.coefficients[one] for one in fit.law.names], (len(floors), 1))
+    starts[:, fit.law.names.index(name)] = np.maximum(floors, _LEAST)
+    starts = problem.inward(starts)
     ends = minimise(problem, starts, one_sample(fit.data, fit.goal).of_one(len(floors)))
     table = pd.DataFrame(problem.outward(ends.working), columns=list(fit.law.names))
     table["forecast"] = _said(fit, table, at or ahead(fit))
     table["objective_value"] = ends.value
-    return table.assign(rise=ends.value / fit.objective_value - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of noiseless runs the best objective may be zero
+        return table.assign(rise=ends.value / max(fit.objective_value, _LEAST) - 1)
 
 
 def by_objective(fit: Fit, at: Place | None = None) -> pd.DataFrame:
@@ -93,34 +109,60 @@ def by_convention(fit: Fit, at: Place | None = None) -> pd.DataFrame:
     """The same law under each way of counting that the runs allow.
 
     Parameters: all, without embeddings, in matrix products, active. Compute: as stated, and 6 · N · D.
-    The place of a forecast is that of the largest run in each count, scaled alike, so that forecasts compare.
+    Each count is asked about the same run: the place is recounted as the largest run is.
     """
-    rows, places = {}, {}
+    rows, said = {}, []
+    at, largest = at or ahead(fit), _largest(fit)
     for label, data in _counted(fit):
         try:
             found = fit if data is fit.data else refit(fit, data=data, starts=_STARTS)
         except FitError:
             continue
+        recounted = {name: data.inputs[name][largest] / fit.data.inputs[name][largest] for name in at}
+        place = {name: value * recounted[name] for name, value in at.items()}
         rows[label] = found.coefficients
-        places[label] = at if at and data is fit.data else ahead(found)
-    table = _table(fit, rows, None, "convention")
-    return table.assign(forecast=[float(fit.law.evaluate(places[label], rows[label])) for label in rows])
+        said.append(float(fit.law.evaluate(place, found.coefficients)))
+    return _table(fit, rows, at, "convention").assign(forecast=said)
 
 
 def influence(fit: Fit, at: Place | None = None) -> pd.DataFrame:
-    """Leave each run out once, all refits in one batch; one row a run, its identity in "run"."""
-    runs = len(fit.data)
-    without = np.broadcast_to(fit.data.weights, (runs, runs)) * (1 - np.eye(runs))
-    table = _reweighted(fit, without)
+    """Leave each run out once; one row a run, its identity in "run", in the order of the runs.
+
+    Of a table of more than 2,000 runs only those are left out that pull the coefficients most, fewer the
+    larger it is, so that time and memory grow as the table does.
+    """
+    rows = _most_pulling(fit, max(20, _ELEMENTS // len(fit.data)))
+    size = max(1, _AT_ONCE // len(fit.data))
+    parts = [_without(fit, rows[at : at + size]) for at in range(0, len(rows), size)]
+    table = pd.concat(parts, ignore_index=True)
     table["forecast"] = _said(fit, table, at or ahead(fit))
-    return table.assign(run=list(fit.data.run_ids))
+    return table.assign(run=[fit.data.run_ids[row] for row in rows])
+
+
+def _without(fit: Fit, rows: Index) -> pd.DataFrame:
+    weights = np.tile(fit.data.weights, (len(rows), 1))
+    weights[np.arange(len(rows)), rows] = 0.0
+    return _reweighted(fit, weights)
+
+
+def _most_pulling(fit: Fit, count: int) -> Index:
+    """The rows that would move the fit most if left out, to first order (Cook 1977), in their own order."""
+    if count >= len(fit.data):
+        return np.arange(len(fit.data))
+    jacobian = fit.law.gradient(fit.data.inputs, fit.coefficients)
+    jacobian = jacobian[:, [fit.law.names.index(name) for name in fit.open]]
+    jacobian = jacobian * np.asarray(derivatives(fit.on, invert(fit.on, fit.fitted()))[0])[:, None]
+    basis = np.linalg.qr(jacobian / np.maximum(np.linalg.norm(jacobian, axis=0), _LEAST))[0]
+    pull = fit.data.weights * np.abs(fit.goal.slope(-fit.residuals()))
+    moves = pull * np.linalg.norm(basis, axis=1)
+    return np.sort(np.argsort(-moves)[:count])
 
 
 def without_worst(fit: Fit, at: Place | None = None, *, most: int = 5) -> pd.DataFrame:
-    """Leave out the one, two … worst-fitted runs; one row a number of runs, in "left_out"."""
+    """Leave out none, one, two … of the worst-fitted runs; one row a number of runs, in "left_out"."""
     runs = len(fit.data)
     most = min(most, runs - len(fit.open) - 1)
-    order = np.argsort(-np.abs(fit.residuals()))
+    order = np.argsort(-np.abs(fit.residuals()) * np.sqrt(fit.data.weights))
     keep = np.ones((most + 1, runs))
     for count in range(1, most + 1):
         keep[count, order[:count]] = 0.0
