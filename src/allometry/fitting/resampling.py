@@ -97,11 +97,25 @@ def _times_held(
     """How often each resample holds each row; of shape (draws, runs)."""
     members = units(fit, unit)
     stratum = np.zeros(len(members), dtype=np.intp) if strata is None else _strata(fit, strata)
+    if strata is not None:
+        _refuse_across(members, stratum, unit, strata)
     held = np.zeros((draws, int(members.max()) + 1))
     for one in range(int(stratum.max()) + 1):
         inside = np.unique(members[stratum == one])
         held[:, inside] += _drawn(len(inside), draws, how, rng)
-    return _within_settings(members, held, rng) if unit == "setting" else held[:, members]
+    return _within_settings(members, held, how, rng) if unit == "setting" else held[:, members]
+
+
+def _refuse_across(members: Index, stratum: Index, unit: str, strata: str) -> None:
+    """A unit that lies in two strata would be drawn twice as often as the others."""
+    pairs = np.unique(np.column_stack([members, stratum]), axis=0)
+    across = int(np.sum(np.bincount(pairs[:, 0]) > 1))
+    if across:
+        raise InputError(
+            f"Units drawn within '{strata}' must each lie in one of its groups, and {across} of "
+            f"{int(members.max()) + 1} (unit: {unit}) lie in several. Draw by another unit, or without "
+            "strata."
+        )
 
 
 def _strata(fit: Fit, column: str) -> Index:
@@ -136,11 +150,14 @@ def _drawn(count: int, draws: int, how: Resampling, rng: np.random.Generator) ->
     return rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
 
 
-def _within_settings(members: Index, held: Array, rng: np.random.Generator) -> Array:
+def _within_settings(members: Index, held: Array, how: Resampling, rng: np.random.Generator) -> Array:
     """Seeds nested in settings: of each setting that was drawn, its seeds are drawn again."""
     times = np.empty((len(held), len(members)))
     for setting in range(held.shape[1]):
         rows = np.flatnonzero(members == setting)
+        if how == "bayesian":
+            times[:, rows] = held[:, setting, None] * _drawn(len(rows), len(held), how, rng)
+            continue
         chance = np.full(len(rows), 1 / len(rows))
         times[:, rows] = rng.multinomial((held[:, setting] * len(rows)).astype(np.int64), chance)
     return times
