@@ -39,7 +39,7 @@ def _saturated(fit: Fit) -> Finding | None:
         return None
     return warning(
         "saturated",
-        f"Only {spare} run{'s' if spare > 1 else ''} more than coefficients: the law passes near every "
+        f"Only {spare} more run{'s' if spare > 1 else ''} than open coefficients: the law passes near every "
         "run whatever the truth is, so that a small residual (or an R² near 1) says nothing.",
         "Judge the law by a run that it has not seen, or add runs.",
         {"runs": len(fit.data), "open_coefficients": len(fit.open)},
@@ -51,12 +51,11 @@ def _few_levels(fit: Fit) -> Finding | None:
     few = {name: count for name, count in levels.items() if count < FEW_LEVELS}
     if not few or len(fit.open) == 1:
         return None
-    said = ", ".join(f"{name} takes {count}" for name, count in few.items())
+    said = " and ".join(f"{name} takes only {count} value{'s' * (count > 1)}" for name, count in few.items())
     return warning(
         "few_levels",
-        f"{said} different value{'s' if max(few.values()) > 1 else ''}: a power law and a floor along it "
-        "cannot be told apart.",
-        f"Vary it over at least {FEW_LEVELS} values, better 5.",
+        f"In these runs {said}: a power law and a floor along it cannot be told apart.",
+        f"Vary {' and '.join(few)} over at least {FEW_LEVELS} values, better 5.",
         {name: float(count) for name, count in levels.items()},
     )
 
@@ -67,7 +66,7 @@ def _short_range(fit: Fit) -> Finding | None:
         columns = {"flops": 6 * columns["params"] * columns["tokens"]}
     if not columns:
         return None
-    decades = {column: float(np.log10(values.max() / values.min())) for column, values in columns.items()}
+    decades = {column: float(np.ptp(np.log10(values))) for column, values in columns.items()}
     column, least = min(decades.items(), key=lambda pair: pair[1])
     if least >= FEW_DECADES:
         return None
@@ -147,8 +146,8 @@ def _duplicated_runs(fit: Fit) -> Finding | None:
         return None
     return warning(
         "duplicated_runs",
-        f"{extra} run{'s repeat' if extra > 1 else ' repeats'} another bit for bit, output included: they "
-        "count twice and make every interval too narrow.",
+        f"{extra} run{'s repeat' if extra > 1 else ' repeats'} another bit for bit, output included: what "
+        "counts twice makes every interval too narrow.",
         "Drop the copies; true repeats differ in their seed and in their loss.",
         {"copies": extra},
     )
@@ -237,7 +236,7 @@ CHECKS = (
     Check(
         code="edge_minimum",
         looks_for="A budget whose least loss is at its smallest or largest model.",
-        source="Open Athena 2026, arXiv:2603.22339",
+        source="Porian et al. 2024, arXiv:2406.19146; Czech et al. 2026, arXiv:2603.22339",
         find=_edge_minimum,
         quick=True,
     ),

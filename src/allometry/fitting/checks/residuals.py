@@ -16,8 +16,9 @@ Array = NDArray[np.float64]
 
 PATTERN = 0.6  # rank correlation of residuals with an input
 UNEQUAL = 0.5  # rank correlation of the size of residuals with an input
+CHANCE = 2.6  # deviations of a rank correlation: chance goes beyond in one of a hundred
 ENOUGH = 8  # runs below which a rank correlation says nothing
-OUTLYING = 6.0  # times the median size of a residual: beyond what normal noise does in some hundred runs
+OUTLYING = 7.0  # times the median size of a residual: normal noise does it in 1 or 2 of 100 small studies
 MISFIT = 0.001  # chance that noise alone leaves residuals so much larger than repeats differ
 
 
@@ -49,7 +50,7 @@ def _unequal_noise(fit: Fit) -> Finding | None:
     if not found:
         return None
     what, worst = max(found.items(), key=lambda pair: abs(pair[1]))
-    if abs(worst) < UNEQUAL or (fit.drawn is not None and fit.drawn.resampling in ("wild", "pairs")):
+    if abs(worst) < _unequal(size) or (fit.drawn is not None and fit.drawn.resampling in ("wild", "pairs")):
         return None
     how = "larger" if worst > 0 else "smaller"
     return note(
@@ -63,10 +64,11 @@ def _unequal_noise(fit: Fit) -> Finding | None:
 
 def _outlying_runs(fit: Fit) -> Finding | None:
     size = np.abs(fit.residuals() * np.sqrt(fit.data.weights / fit.data.weights.mean()))
-    middle = float(np.median(size))
-    if middle < 1e-12 or len(size) < ENOUGH:
+    # Robust objectives pass through about as many runs as there are coefficients: those say nothing of noise.
+    spare = np.sort(size)[len(fit.open) :]
+    if len(spare) < ENOUGH or np.median(spare) < 1e-12:
         return None
-    far = np.flatnonzero(size > OUTLYING * middle)
+    far = np.flatnonzero(size > OUTLYING * np.median(spare))
     if not far.size or far.size > 0.2 * len(size):
         return None
     worst = far[np.argsort(-size[far])][:5]
@@ -85,10 +87,10 @@ def _lack_of_fit(fit: Fit) -> Finding | None:
     from scipy.stats import f as f_distribution
 
     again = repeat_noise(fit.data, fit.on)
+    if again is None or again.scale == 0 or residual_noise(fit).freedom <= again.freedom:
+        return None
     # By least squares: around another estimate the squares are not the least, which would look like misfit.
     around = residual_noise(refit(fit, objective="least_squares", starts=4))
-    if again is None or again.scale == 0 or around.freedom <= again.freedom:
-        return None
     between = around.freedom - again.freedom
     misfit = (around.scale**2 * around.freedom - again.scale**2 * again.freedom) / between
     chance = float(f_distribution.sf(misfit / again.scale**2, between, again.freedom))
@@ -97,7 +99,7 @@ def _lack_of_fit(fit: Fit) -> Finding | None:
     return warning(
         "lack_of_fit",
         f"Runs lie {around.scale:.2g} from the law, and repeats of one setting only {again.scale:.2g} "
-        f"from each other: the form misses something that is not noise (F test, p = {chance:.1g}).",
+        f"from each other: the form misses something that is not noise (F test, p {_at(chance)}).",
         "Compare laws by held-out larger runs; a forecast carries this misfit along.",
         {"around the law": around.scale, "between repeats": again.scale, "p": chance},
     )
@@ -109,7 +111,7 @@ def _weights_upside_down(fit: Fit) -> Finding | None:
     if np.ptp(np.log(fit.data.weights)) < 0.1 or len(fit.data) < ENOUGH:
         return None
     together = float(spearmanr(fit.data.weights, np.abs(fit.residuals())).statistic)
-    if together < UNEQUAL:
+    if together < _unequal(fit.data.weights):
         return None
     return warning(
         "weights_upside_down",
@@ -118,6 +120,15 @@ def _weights_upside_down(fit: Fit) -> Finding | None:
         "Give 1 / variance.",
         {"correlation": together},
     )
+
+
+def _unequal(values: Array) -> float:
+    """The least rank correlation that matters and is not chance."""
+    return max(UNEQUAL, CHANCE / float(np.sqrt(len(values) - 1)))
+
+
+def _at(chance: float) -> str:
+    return f"= {chance:.1g}" if chance > 1e-6 else "< 1e-6"
 
 
 def _ranked(values: Array, directions: dict[str, Array]) -> dict[str, float]:
@@ -167,7 +178,8 @@ CHECKS = (
     ),
     Check(
         code="unequal_noise",
-        looks_for=f"Residuals whose size follows an input (rank correlation {UNEQUAL:g} or more).",
+        looks_for=f"Residuals whose size follows an input (rank correlation of {UNEQUAL:g} or more, beyond "
+        "chance at 1%).",
         source="Porian et al. 2024, arXiv:2406.19146",
         find=_unequal_noise,
     ),

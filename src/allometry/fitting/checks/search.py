@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from allometry.fitting.checks.definition import Check, note, serious, warning
 from allometry.fitting.result import Finding, Fit, FitStatus
 
@@ -31,7 +33,7 @@ def _starts_disagree(fit: Fit) -> Finding | None:
 
 
 def _at_bound(fit: Fit) -> Finding | None:
-    ends: dict[str, float | str] = {}
+    ends: dict[str, float] = {}
     for coefficient in fit.law.coefficients:
         value, (low, high) = fit.coefficients[coefficient.name], coefficient.bounds
         near = 1e-9 * abs(value)
@@ -41,8 +43,9 @@ def _at_bound(fit: Fit) -> Finding | None:
         return None
     return serious(
         "at_bound",
-        f"{', '.join(ends)} ended at the limit that the law allows: these runs do not determine it.",
-        "Widen the range of the input it belongs to, hold it fixed, or use a law without it.",
+        f"{_listed(ends)} ended at the limit that the law allows, so these runs do not determine "
+        f"{'it' if len(ends) == 1 else 'them'}.",
+        "Widen the range of the inputs, hold the coefficient fixed, or use a law without it.",
         ends,
     )
 
@@ -53,11 +56,15 @@ def _unconverged_draws(fit: Fit) -> Finding | None:
     say = warning if fit.drawn.unconverged > _FAILED_DRAWS * fit.drawn.count else note
     return say(
         "unconverged_draws",
-        f"{fit.drawn.unconverged} of {fit.drawn.count} refits did not converge and are left out, "
-        "which makes the intervals a little too narrow.",
+        f"{fit.drawn.unconverged} of {fit.drawn.count} refits did not converge; without them the intervals "
+        "are a little too narrow.",
         "Add runs, or hold the coefficient with the widest interval.",
         {"unconverged": fit.drawn.unconverged, "draws": fit.drawn.count},
     )
+
+
+def _listed(ends: Mapping[str, float]) -> str:
+    return " and ".join(f"{name} = {value:.4g}" for name, value in ends.items())
 
 
 CHECKS = (

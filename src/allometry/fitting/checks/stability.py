@@ -17,9 +17,11 @@ MOVED = 0.25  # relative change of an exponent when one run is left out
 FAR_AHEAD = 100.0  # times the compute of the largest run: where a floor begins to tell
 SHIFTED = 0.02  # relative change of the forecast ten times ahead that matters whatever the interval is
 LEAST_FLOOR = 0.02  # a floor below this share of the smallest output is no floor
+WIDE = 0.15  # range of floors that the runs allow, relative to the fitted one; sound studies stay below 14%
 TIED = 0.99  # correlation of draws above which two coefficients are quoted together only
 _FLOORS = 81  # tried from zero to the smallest run
-_WORST = 5  # runs left out together, at most
+_WORST = 5  # runs left out together, at most,
+_FEW = 0.05  # and at most this share of them: a tenth of a small table moves any fit
 
 
 def _no_floor(fit: Fit) -> Finding | None:
@@ -27,29 +29,33 @@ def _no_floor(fit: Fit) -> Finding | None:
         return None
     return warning(
         "no_floor",
-        f"The floor E is {fit.coefficients['E']:.2g}, next to nothing beside the smallest "
-        f"{fit.output} of {fit.data.output.min():.4g}: these runs do not reach far enough to see one.",
+        f"The floor E is {_next_to_nothing(fit.coefficients['E'])} beside the smallest {fit.output} of "
+        f"{fit.data.output.min():.4g}: these runs do not reach far enough to see one.",
         "Do not read E as the irreducible loss; hold it at a known value or add larger runs.",
         {"E": fit.coefficients["E"], "smallest": float(fit.data.output.min())},
     )
 
 
+def _next_to_nothing(floor: float) -> str:
+    return f"{floor:.2g}, next to nothing" if floor > 1e-6 else "zero"
+
+
 def _floor_not_determined(fit: Fit) -> Finding | None:
     """The forecast under each floor that the runs do not rule out."""
-    if "E" not in fit.open or len(fit.data) <= len(fit.open):
+    if "E" not in fit.open or len(fit.data) <= len(fit.open) or fit.objective == "lower_envelope":
         return None
     table = sensitivity.by_floor(fit, sensitivity.ahead(fit, FAR_AHEAD), points=_FLOORS)
     allowed = table[table["objective_value"] <= fit.objective_value + allowed_rise(fit)]
     low, high = float(allowed["E"].min()), float(allowed["E"].max())
     least, most = float(allowed["forecast"].min()), float(allowed["forecast"].max())
-    if low > LEAST_FLOOR * fit.data.output.min() and most < (1 + SHIFTED) * least:
+    if high - low <= WIDE * fit.coefficients["E"]:
         return None
-    lost = low <= LEAST_FLOOR * fit.data.output.min()
-    say, code = (warning, "floor_not_determined") if lost else (note, "forecast_by_floor")
+    say = warning if low <= LEAST_FLOOR * fit.data.output.min() else note
     return say(
-        code,
-        f"Floors E from {low:.3g} to {high:.3g} describe these runs about equally well (90%), and at "
-        f"{FAR_AHEAD:g} times the compute of the largest run they forecast {most:.4g} down to {least:.4g}.",
+        "floor_not_determined",
+        f"Floors E from {low:.3g} to {high:.3g} describe these runs about equally well (90%); at "
+        f"{FAR_AHEAD:g} times the compute of the largest run they forecast {fit.output} from {least:.4g} to "
+        f"{most:.4g}.",
         "Show the forecast as a function of E (by_floor); add larger runs, or hold E at a value that you can "
         "defend.",
         {
@@ -60,14 +66,18 @@ def _floor_not_determined(fit: Fit) -> Finding | None:
 
 
 def _pinned(fit: Fit) -> Finding | None:
-    given = {name: value for name, value in fit.held.items() if value != 0}
+    # An exponent of zero only says that its input plays no part.
+    absent = [name for name in fit.law.derivation.powers if fit.held.get(name) == 0]
+    given = {name: value for name, value in fit.held.items() if name not in absent}
     if not given:
         return None
-    said = ", ".join(f"{name} = {value:g}" for name, value in given.items())
+    said = " and ".join(f"{name} = {value:.4g}" for name, value in given.items())
+    one = len(given) == 1
     return note(
         "pinned",
-        f"{said} was held, not estimated: intervals do not know that it is uncertain.",
-        "Report it as an assumption, and fit once with it open.",
+        f"{said} {'was' if one else 'were'} held, not estimated: intervals do not know that "
+        f"{'it is' if one else 'they are'} uncertain.",
+        "Report what was held as an assumption, and fit once with it open.",
         given,
     )
 
@@ -92,9 +102,10 @@ def _one_run_decides(fit: Fit) -> Finding | None:
 
 def _few_runs_decide(fit: Fit) -> Finding | None:
     exponents = _exponents(fit)
-    if not exponents or len(fit.data) < max(4 * _WORST, len(fit.open) + _WORST + 2):
+    count = min(_WORST, int(_FEW * len(fit.data)))
+    if not exponents or count < 2:  # one run alone has a check of its own
         return None
-    table = sensitivity.without_worst(fit, most=_WORST)
+    table = sensitivity.without_worst(fit, most=count)
     last = table.iloc[-1]
     moved = {name: float(last[name] / fit.coefficients[name] - 1) for name in exponents}
     name, change = max(moved.items(), key=lambda pair: abs(pair[1]))
@@ -102,7 +113,7 @@ def _few_runs_decide(fit: Fit) -> Finding | None:
         return None
     return warning(
         "few_runs_decide",
-        f"Without the {_WORST} runs that lie furthest from the law, {name} is {last[name]:.3g} instead of "
+        f"Without the {count} runs that lie furthest from the law, {name} is {last[name]:.3g} instead of "
         f"{fit.coefficients[name]:.3g} ({change:+.0%}).",
         "Report both; an outlier left in or out silently is the commonest reason why fits cannot be "
         "repeated.",
@@ -111,6 +122,8 @@ def _few_runs_decide(fit: Fit) -> Finding | None:
 
 
 def _objectives_disagree(fit: Fit) -> Finding | None:
+    if fit.objective == "lower_envelope":
+        return None  # it is meant to lie below the others
     table = sensitivity.by_objective(fit)
     return _disagreement(
         fit,
@@ -137,7 +150,7 @@ def _conventions_matter(fit: Fit) -> Finding | None:
     low, high = min(evidence, key=evidence.__getitem__), max(evidence, key=evidence.__getitem__)
     return note(
         "conventions_matter",
-        f"{name} is {evidence[low]:.3g} counting {low}, and {evidence[high]:.3g} counting {high}.",
+        f"{name} is {evidence[low]:.3g} with {low}, and {evidence[high]:.3g} with {high}.",
         "Name the convention with every exponent, and forecast in the one the target is counted in.",
         {f"{name}, {label}": value for label, value in evidence.items()},
     )
@@ -172,15 +185,14 @@ def _own_width(fit: Fit) -> float:
 
 
 def _tied_coefficients(fit: Fit) -> Finding | None:
-    if fit.draws is None or len(fit.open) < 2:
+    if fit.draws is None:
         return None
-    positive = [c.name for c in fit.law.coefficients if c.positive]
-    draws = fit.draws[list(fit.open)]
-    logs = draws.assign(**{name: np.log(draws[name]) for name in fit.open if name in positive})
-    varied = [name for name in fit.open if logs[name].std() > 0]
+    # A scale such as A is tied to its exponent in any unit far from the runs' own: that says nothing of them.
+    names = [*_exponents(fit), *(["E"] if "E" in fit.open else [])]
+    varied = [name for name in names if fit.draws[name].std() > 0]
     if len(varied) < 2:
         return None
-    together = np.corrcoef(logs[varied].to_numpy(dtype=np.float64).T)
+    together = np.corrcoef(fit.draws[varied].to_numpy(dtype=np.float64).T)
     pairs = {
         f"{varied[i]} and {varied[j]}": float(together[i, j])
         for i in range(len(varied))
@@ -227,9 +239,9 @@ CHECKS = (
     ),
     Check(
         code="floor_not_determined",
-        looks_for="Floors from nearly zero up that the runs do not rule out at 90%; shows the forecast "
-        "under each.",
-        source="own simulations; Open Athena 2026, arXiv:2603.22339",
+        looks_for=f"Floors that the runs do not rule out at 90% over a range of more than {WIDE:.0%} of the "
+        "fitted one, a warning if nearly zero is among them; shows the forecast under each.",
+        source="own simulations",
         find=_floor_not_determined,
     ),
     Check(
@@ -240,7 +252,8 @@ CHECKS = (
     ),
     Check(
         code="few_runs_decide",
-        looks_for=f"An exponent that changes by {MOVED / 2:.0%} without the {_WORST} worst-fitted runs.",
+        looks_for=f"An exponent that changes by {MOVED / 2:.1%} without the {_WORST} worst-fitted runs, or "
+        f"without {_FEW:.0%} of the runs where these are fewer.",
         source="Besiroglu et al. 2024, arXiv:2404.10102: 5 of 245 runs move beta from .367 to .453",
         find=_few_runs_decide,
     ),
@@ -259,7 +272,7 @@ CHECKS = (
     ),
     Check(
         code="tied_coefficients",
-        looks_for=f"Coefficients whose draws correlate above {TIED:g}.",
+        looks_for=f"Exponents, or an exponent and the floor, whose draws correlate above {TIED:g}.",
         source="Besiroglu et al. 2024, arXiv:2404.10102",
         find=_tied_coefficients,
     ),
