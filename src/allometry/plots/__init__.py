@@ -7,12 +7,15 @@ from allometry.plots.isoflop import compute_optimal_frontier, iso_flop_profiles
 from allometry.plots.pictures import save_picture
 from allometry.plots.plans import loss_against_params, optimum_against_compute
 from allometry.plots.runs import learning_rate_checks, loss_against_compute, loss_against_tokens
+from allometry.plots.sensitivity import by_choice, forecast_by_floor, shift_by_run
 
 __all__ = [
+    "by_choice",
     "compute_optimal_frontier",
     "exponent_cloud",
     "fan_of_laws",
     "forecast_and_outcome",
+    "forecast_by_floor",
     "held_out_errors",
     "iso_flop_profiles",
     "law_slices",
@@ -25,4 +28,5 @@ __all__ = [
     "predicted_against_measured",
     "residuals",
     "save_picture",
+    "shift_by_run",
 ]
