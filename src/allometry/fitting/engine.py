@@ -124,7 +124,8 @@ class Problem:
     def inward(self, natural_bp: Array) -> Array:
         """From coefficients as a user knows them to the working ones."""
         working = np.array(natural_bp, dtype=np.float64)
-        working[..., self.logged] = np.log(working[..., self.logged])
+        with np.errstate(divide="ignore"):  # a start of zero: the search begins at the bound instead
+            working[..., self.logged] = np.log(working[..., self.logged])
         return working
 
     def outward(self, working_bp: Array) -> Array:
@@ -158,20 +159,24 @@ class Problem:
         rate, bent = derivatives(self.objective.on, f)
         pull = weights_bn * self.objective.slope(r)
         bend = weights_bn * self.objective.curvature(r) + pull * bent
-        chain = np.where(self.logged, self.outward(working_bp), 1.0)  # dc / d(working c)
-        jacobian = np.empty((*chain.shape, f.shape[1]))
+        jacobian = np.empty((len(f), len(first), f.shape[1]))
         for i, part in enumerate(first):
-            jacobian[:, i] = part * rate * chain[:, i, None]
-        gradient = np.einsum("bpn,bn->bp", jacobian, pull)
+            np.multiply(part, rate, out=jacobian[:, i])
+        chain = np.where(self.logged, self.outward(working_bp), 1.0)  # dc / d(working c)
+        both = chain[:, :, None] * chain[:, None, :]
+        gradient = np.einsum("bpn,bn->bp", jacobian, pull) * chain
         hessian = _weighted_square(jacobian, bend)
+        pull *= rate
         for (i, j), part in zip(derivation.pairs, second, strict=True):
-            term = np.sum(pull * rate * part, axis=1) * chain[:, i] * chain[:, j]
+            term = np.einsum("bn,bn->b", pull, np.broadcast_to(part, pull.shape))
             hessian[:, i, j] += term
             if i != j:
                 hessian[:, j, i] += term
+        hessian *= both
         diagonal = np.arange(len(first))
         hessian[:, diagonal, diagonal] += np.where(self.logged, gradient, 0.0)  # c² f'' + c f' of c = exp(t)
-        return gradient, hessian, _weighted_square(jacobian, weights_bn * self.objective.secant(r))
+        metric = _weighted_square(jacobian, weights_bn * self.objective.secant(r))
+        return gradient, hessian, metric * both
 
     def _columns(self, working_bp: Array) -> tuple[Array, ...]:
         return tuple(self.outward(working_bp).T[:, :, None])

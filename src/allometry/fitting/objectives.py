@@ -68,8 +68,8 @@ class Objective:
         if self.name == "least_squares":
             return r * r
         size = np.abs(r)
-        huber = np.where(size <= self.delta, 0.5 * r * r, self.delta * (size - 0.5 * self.delta))
-        return huber * self._side(r)
+        near = np.minimum(size, self.delta)  # one formula for both parts: near = size, then near = delta
+        return near * (size - 0.5 * near) * self._side(r)
 
     def slope(self, r: Array) -> Array:
         """First derivative of the penalty."""

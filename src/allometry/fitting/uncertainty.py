@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,12 @@ from allometry.fitting.problems import one_sample, pose, working_point
 from allometry.fitting.resampling import refuse_unknown, resamples, suited
 from allometry.fitting.result import Draws, Fit, Resampling
 from allometry.fitting.scales import transform
+from allometry.fitting.search import AGREEMENT
 from allometry.fitting.starting import candidates
 
 Array = NDArray[np.float64]
 
+_PROBED = 500  # resamples that show whether a second search ever ends lower
 _OTHERS = 32  # candidates a resample's second start is chosen from
 _ELEMENTS_AT_ONCE = 250_000  # draws x runs held in memory together, for each worker
 
@@ -36,8 +39,9 @@ def bootstrap(
 ) -> Fit:
     """Refit many resamples of the runs by the same objective, so that every number gets an interval.
 
-    Each resample is solved from two starts, the fit itself and the best of several hundred candidates under
-    the resample's own weights; the lower end is kept.
+    Resamples are solved from two starts, the fit itself and the best of several hundred candidates under the
+    resample's own weights, and the lower end is kept. Where five hundred of them show that the second start
+    never ends lower, the rest is solved from one.
 
     Args:
         unit: What shares its luck: "run" keeps all rows of one training together; "row" takes each row
@@ -123,21 +127,34 @@ def _counts(draws: int, runs: int) -> Iterator[int]:
 
 
 def _refit(problem: Problem, fit: Fit, blocks: Iterator[Samples], workers: int) -> Minima:
-    """The lower of two searches for each resample."""
+    """The lower of two searches for each resample, as long as a second one is worth its time.
+
+    The first resamples are all searched twice. Where the second search never ended lower, the rest is
+    searched once, from the fit.
+    """
     here = working_point(problem, fit.coefficients)
     tried = candidates(problem, one_sample(fit.data, fit.goal), fit.seed, keep=_OTHERS)
     on_scale = transform(fit.on, problem.predicted(tried))
 
-    def refit(samples: Samples) -> Minima:
+    def twice(samples: Samples) -> tuple[Minima, bool]:
         others = tried[_best_of(problem, on_scale, samples)]
         starts = np.concatenate([np.broadcast_to(here, others.shape), others])
         return _lower_half(minimise(problem, starts, samples.repeated(2)))
 
+    def refit(samples: Samples) -> Minima:
+        if won:
+            return twice(samples)[0]
+        return minimise(problem, np.broadcast_to(here, (len(samples.target), len(here))), samples)
+
+    first = next(blocks)
+    probed, won = twice(first.take(slice(_PROBED)))
+
+    rest = chain([first.take(slice(_PROBED, None))] if len(first.target) > _PROBED else [], blocks)
     if workers == 1:
-        return joined([refit(samples) for samples in blocks])
+        return joined([probed, *map(refit, rest)])
     # NumPy lets other threads run while it computes; resamples are still drawn one after the other.
     with ThreadPoolExecutor(workers) as pool:
-        return joined(list(pool.map(refit, blocks)))
+        return joined([probed, *pool.map(refit, rest)])
 
 
 def _best_of(problem: Problem, on_scale: Array, samples: Samples) -> NDArray[np.intp]:
@@ -150,9 +167,9 @@ def _best_of(problem: Problem, on_scale: Array, samples: Samples) -> NDArray[np.
     return np.asarray(np.argmin(np.where(np.isnan(total), np.inf, total), axis=0), dtype=np.intp)
 
 
-def _lower_half(both: Minima) -> Minima:
-    """Of searches that come in two halves, the better one of each pair."""
+def _lower_half(both: Minima) -> tuple[Minima, bool]:
+    """Of searches that come in two halves, the better one of each pair; whether a second was ever better."""
     half = len(both.value) // 2
     second = both.value[half:] < both.value[:half]
-    rows = np.arange(half) + half * second
-    return both.take(rows)
+    won = bool((both.value[half:] < both.value[:half] * (1 - AGREEMENT)).any())
+    return both.take(np.arange(half) + half * second), won
