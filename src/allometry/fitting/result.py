@@ -22,6 +22,7 @@ from allometry.runs.run import Filter
 
 Array = NDArray[np.float64]
 Resampling = Literal["bayesian", "pairs", "residuals", "wild"]
+Drawing = Resampling | Literal["posterior"]
 
 
 class FitStatus(StrEnum):
@@ -185,27 +186,49 @@ class FitData:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How draws from a posterior were made.
+
+    Attributes:
+        priors: Coefficient to prior in words; "noise.scale" and "noise.delta" are of the noise.
+        noise: Medians of the noise's numbers, on the scale of the fit.
+        walkers, steps: All of them, and the steps of each.
+        rhat: Worst split R-hat; 1.01 or less is agreement.
+        effective: Independent draws that the least settled number is worth.
+    """
+
+    priors: Mapping[str, str]
+    noise: Mapping[str, float]
+    walkers: int
+    steps: int
+    rhat: float
+    effective: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Draws:
     """How the draws of a fit were made.
 
     Attributes:
         resampling: "bayesian" weights each unit by an exponential draw, "pairs" draws units with
             replacement, "residuals" keeps the inputs and redraws the noise, "wild" turns the signs of the
-            residuals.
+            residuals; "posterior" draws no runs but coefficients, by their probability given the runs.
         unit: What was resampled: "run", all rows of one training together; "row"; "trunk", all branches of
             one training together; "setting", with the seeds in it; or a column.
         strata: The column within whose values units were drawn, such as IsoFLOP budgets; None for all.
         count: Resamples made.
         unconverged: Refits that found no rest; they are left out of the draws.
         seed: Seed of the resampling.
+        sampling: How a posterior was sampled; None for resamples.
     """
 
-    resampling: Resampling
+    resampling: Drawing
     unit: str
     strata: str | None = None
     count: int
     unconverged: int
     seed: int
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -220,7 +243,7 @@ class Fit:
         status: How far it can be used.
         starts: How many searches were tried and ended at the best objective.
         findings: What the quick checks found; `check(fit)` runs all of them.
-        draws: One row a resample, one column a coefficient; None before `bootstrap`.
+        draws: One row a resample, one column a coefficient; None before `bootstrap` or `posterior`.
         drawn: How the draws were made.
         seed: Seed of the starts.
         weighting: "equal", the column that held inverse variances, or "given".

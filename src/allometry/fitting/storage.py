@@ -14,11 +14,12 @@ import pandas as pd
 
 from allometry.errors import CorruptFile, InputError
 from allometry.files import write_atomically
-from allometry.fitting.result import Draws, Finding, Fit, FitData, FitStatus, Severity, Starts
+from allometry.fitting.result import Draws, Finding, Fit, FitData, FitStatus, Sampling, Severity, Starts
 from allometry.laws import FAMILIES, LAWS, Law, read_law
 from allometry.runs.run import Filter
 
-FORMAT = 2
+FORMAT = 3
+_READ = (2, 3)  # 3 added how a posterior was sampled
 
 
 def save(fit: Fit, path: Path) -> None:
@@ -43,10 +44,10 @@ def load(path: Path, law: Law | None = None) -> Fit:
         raise CorruptFile(f"'{path}' is not a saved fit, or it was cut off: it cannot be read.") from error
     if not whole:
         raise CorruptFile(f"'{path}' was changed after it was saved: its checksum does not match.")
-    if content["format"] != FORMAT:
+    if content["format"] not in _READ:
         raise InputError(
             f"'{path}' has format {content['format']} and this is allometry {version('allometry')}, which "
-            f"reads format {FORMAT}; it was written by allometry {content['allometry']}."
+            f"reads formats {_READ[0]} to {_READ[-1]}; it was written by allometry {content['allometry']}."
         )
     return _fit(content, _law(content["law"], law, path))
 
@@ -98,7 +99,7 @@ def _fit(content: dict[str, Any], law: Law) -> Fit:
             Finding(**{**entry, "severity": Severity(entry["severity"])}) for entry in content["findings"]
         ),
         filters=tuple(Filter(**entry) for entry in content["filters"]),
-        drawn=None if content["drawn"] is None else Draws(**content["drawn"]),
+        drawn=None if content["drawn"] is None else _draws(content["drawn"]),
         draws=None if content["draws"] is None else pd.DataFrame(content["draws"], columns=list(law.names)),
         data=FitData(
             inputs={name: np.array(values, dtype=np.float64) for name, values in data["inputs"].items()},
@@ -108,6 +109,11 @@ def _fit(content: dict[str, Any], law: Law) -> Fit:
             facts=pd.DataFrame(data["facts"]),
         ),
     )
+
+
+def _draws(stored: dict[str, Any]) -> Draws:
+    sampling = stored.get("sampling")
+    return Draws(**{**stored, "sampling": None if sampling is None else Sampling(**sampling)})
 
 
 def _law(stored: dict[str, str], given: Law | None, path: Path) -> Law:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allometry.fitting.result import Fit
+from allometry.fitting.result import Draws, Fit
 from allometry.units import show_power
 
 LAW_UNIT = "nat/token"
@@ -80,7 +80,26 @@ def _data(fit: Fit) -> list[str]:
 def _intervals(fit: Fit, level: float) -> list[str]:
     if fit.drawn is None:
         return ["  intervals   none yet: bootstrap(fit) makes them"]
-    drawn = fit.drawn
+    return [f"  intervals   {level:.0%}, from {drawing(fit.drawn)}", *_priors(fit.drawn)]
+
+
+def drawing(drawn: Draws) -> str:
+    """How draws were made, in words.
+
+    >>> drawing(Draws(resampling="pairs", unit="run", count=1000, unconverged=0, seed=0))
+    '1000 pairs resamples by run'
+    """
+    if drawn.sampling is not None:
+        how = drawn.sampling
+        return (
+            f"{drawn.count} draws from a posterior (worth {how.effective:.0f} independent ones, "
+            f"R-hat {how.rhat:.3f})"
+        )
     failed = f", {drawn.unconverged} refits did not converge and are left out" if drawn.unconverged else ""
-    how = f"{drawn.count} {drawn.resampling} resamples by {drawn.unit}{failed}"
-    return [f"  intervals   {level:.0%}, from {how}"]
+    return f"{drawn.count} {drawn.resampling} resamples by {drawn.unit}{failed}"
+
+
+def _priors(drawn: Draws) -> list[str]:
+    if drawn.sampling is None:
+        return []
+    return ["  priors      " + "; ".join(f"{name} {prior}" for name, prior in drawn.sampling.priors.items())]
