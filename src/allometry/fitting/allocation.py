@@ -37,7 +37,9 @@ def optimum(fit: Fit, flops: float, level: float) -> Optimum:
     )
 
     def estimate(value: float, spread: Array, unit: str) -> Estimate:
-        low, high = np.quantile(spread, ends) if spread.size else (np.nan, np.nan)
+        # Draws without an optimum may lie on either side: beyond the tails they leave no interval.
+        enough = spread.size and spread.size >= level * kept.size
+        low, high = np.quantile(spread, ends) if enough else (np.nan, np.nan)
         return Estimate(value=value, low=float(low), high=float(high), unit=unit)
 
     tokens = flops / FLOPS_PER_PARAMETER_TOKEN / params[kept]
@@ -64,17 +66,22 @@ def optimal_params(
         names: "params" and "tokens" to the law's own names for them.
     """
     c = {name: np.atleast_1d(np.asarray(value, dtype=np.float64)) for name, value in coefficients.items()}
-    if law.formula == chinchilla.formula:
-        balance = np.log(c["alpha"] * c["A"] / (c["beta"] * c["B"]))
-        spent = np.log(flops / FLOPS_PER_PARAMETER_TOKEN)
+    size = _closed_form(c, flops) if law.formula == chinchilla.formula else _search(law, names, c, flops)
+    return np.where(np.isfinite(size) & (size > 0), size, np.nan)
+
+
+def _closed_form(c: Mapping[str, Array], flops: float) -> Array:
+    balance = np.log(c["alpha"] * c["A"] / (c["beta"] * c["B"]))
+    spent = np.log(flops / FLOPS_PER_PARAMETER_TOKEN)
+    with np.errstate(over="ignore"):  # exponents near zero put it beyond all bounds
         return np.asarray(np.exp((balance + c["beta"] * spent) / (c["alpha"] + c["beta"])))
-    return _search(law, names, c, flops)
 
 
 def _search(law: Law, names: Mapping[str, str], c: Mapping[str, Array], flops: float) -> Array:
     sizes = np.exp(np.linspace(0, np.log(flops / FLOPS_PER_PARAMETER_TOKEN), _GRID))
     columns = {name: values[:, None] for name, values in c.items()}
-    place = np.argmin(_loss(law, names, columns, sizes[None, :], flops), axis=1)
+    losses = _loss(law, names, columns, sizes[None, :], flops)
+    place = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=1)
     edge = (place == 0) | (place == _GRID - 1)
     inside = np.clip(place, 1, _GRID - 2)
     low, high = np.log(sizes[inside - 1]), np.log(sizes[inside + 1])

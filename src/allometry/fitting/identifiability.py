@@ -103,4 +103,6 @@ def _jacobians(problem: Problem) -> Array:
         coefficients = dict(zip(law.names, map(float, place), strict=True))
         places += [(actual, coefficients), (centred, coefficients)]
     with np.errstate(all="ignore"):
-        return np.stack([law.gradient(inputs, coefficients) for inputs, coefficients in places])
+        each = [law.gradient(inputs, coefficients) for inputs, coefficients in places]
+    shape = (len(problem.inputs[0][some]), len(law.names))
+    return np.stack([np.broadcast_to(one, shape) for one in each])  # a law may use none of its inputs

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from allometry.errors import InputError, MissingColumn, TableError, did_you_mean
+from allometry.errors import FitError, InputError, MissingColumn, TableError, did_you_mean
 from allometry.fitting.result import FitData
 from allometry.fitting.scales import inside
 from allometry.laws import Law, Scale
@@ -51,12 +51,14 @@ def observe(
 
     Raises:
         MissingColumn: If a column is not there.
+        FitError: If no row is left.
         TableError: If a value is missing or where the law has no place for it; it names row and column.
     """
     for column in (*inputs.values(), output):
         _require(law, runs, column)
     keep, filters = _usable(runs)
     rows = np.flatnonzero(keep)
+    _refuse_nothing(runs, rows, filters)
     kinds: dict[str, Scale] = {one.name: "log" if one.positive else "raw" for one in law.inputs}
     data = FitData(
         inputs={name: _numbers(runs, column, rows, kinds[name]) for name, column in inputs.items()},
@@ -110,6 +112,13 @@ def _usable(runs: Runs) -> tuple[Flags, list[Filter]]:
     return keep, filters
 
 
+def _refuse_nothing(runs: Runs, rows: NDArray[np.intp], filters: list[Filter]) -> None:
+    if rows.size:
+        return
+    out = "; ".join(f"{entry.dropped} left out by not: {entry.query}" for entry in (*runs.filters, *filters))
+    raise FitError(f"{runs.source} has no run to fit{f' ({out})' if out else ''}. Give runs that are done.")
+
+
 def _not_done(status: pd.Series) -> Flags:
     # A table without an entry says nothing; only a run that is known not to be done is left out.
     return np.asarray(status.notna() & (status.astype(str) != "") & (status.astype(str) != "done"))
@@ -135,7 +144,23 @@ def _numbers(runs: Runs, column: str, rows: NDArray[np.intp], kind: Scale) -> Ar
 
 def _facts(runs: Runs, rows: NDArray[np.intp]) -> pd.DataFrame:
     known = [name for name in _FACTS if name in runs.table.columns]
-    return runs.table[known].iloc[rows].reset_index(drop=True)
+    table = runs.table.loc[:, ~runs.table.columns.duplicated()][known].iloc[rows]
+    return table.apply(_plain).reset_index(drop=True)
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Numbers, flags and text, which a stored fit can hold; what is infinite says nothing of a run."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
+        return column.where(~column.isin([np.inf, -np.inf]))
+    return pd.Series([_plain_value(value) for value in column], index=column.index, dtype=object)
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return None if value is None or value is pd.NA or value is pd.NaT else str(value)
 
 
 def _inverse_variances(runs: Runs, weights: Weights, rows: NDArray[np.intp]) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import InputError, did_you_mean
+from allometry.errors import FitError, InputError, did_you_mean
 from allometry.fitting.noise import noise_of
 from allometry.fitting.result import Fit, Forecast, tails
 from allometry.fitting.scales import invert, transform
@@ -23,26 +23,27 @@ def forecast(fit: Fit, level: float, inputs: Mapping[str, float]) -> Forecast:
     """Forecast one new run; `Fit.predict` is the front of this."""
     at = _by_law(fit, inputs)
     ends = tails(level)
-    point = float(fit.law.evaluate(at, fit.coefficients))
+    point = _point(fit, at)
     curve, noise = _curve_draws(fit, at), noise_points(fit)
-    outcomes = invert(fit.on, (curve[:, None] + noise[None, :]).ravel())
-    low, median, high = _quantiles(outcomes, (ends[0], 0.5, ends[1]))
-    values = _quantiles(outcomes, PROBABILITIES) if curve.size else ()
+    outcomes = invert(fit.on, curve[:, None] + noise[None, :])
+    missing = _why_no_interval(curve, outcomes)
+    low, median, high = _quantiles(np.empty(0) if missing else outcomes, (ends[0], 0.5, ends[1]))
+    values = _quantiles(outcomes, PROBABILITIES) if not missing else ()
     return Forecast(
         inputs={fit.inputs[name]: value for name, value in at.items()},
         output=fit.output,
         unit=fit.unit,
-        median=median if curve.size else point,
+        median=point if missing else median,
         low=low,
         high=high,
         level=level,
         quantiles=dict(zip(PROBABILITIES, values, strict=False)),
         beyond=beyond(fit, at),
-        width=_shares(curve, noise, ends),
+        width={} if missing else _shares(curve, noise, ends),
         law=fit.law.name,
         fit_hash=fit.fit_hash,
         data_hash=fit.data_hash,
-        no_interval_because="" if curve.size else NO_DRAWS,
+        no_interval_because=missing,
         noise_from=noise_of(fit).found,
     )
 
@@ -77,6 +78,24 @@ def noise_points(fit: Fit) -> Array:
     return np.asarray(noise.scale * t.ppf(middles, noise.freedom))
 
 
+def _point(fit: Fit, at: Mapping[str, float]) -> float:
+    point = float(fit.law.evaluate(at, fit.coefficients))
+    if not np.isfinite(point):
+        place = ", ".join(f"{fit.inputs[name]} = {value:g}" for name, value in at.items())
+        raise FitError(
+            f"Law '{fit.law.name}' as fitted has no finite value at {place}; ask for a place nearer the runs."
+        )
+    return point
+
+
+def _why_no_interval(curve: Array, outcomes_cn: Array) -> str:
+    """Why there is none, in words; empty where there is one."""
+    if not curve.size:
+        return NO_DRAWS
+    lost = int(np.sum(~(np.isfinite(curve) & np.isfinite(outcomes_cn).all(axis=1))))
+    return f"{lost} of {curve.size} draws have no finite value there" if lost else ""
+
+
 def _curve_draws(fit: Fit, at: Mapping[str, float]) -> Array:
     """The law at one place by each draw, on the scale of the fit; empty without draws."""
     if fit.draws is None:
@@ -94,8 +113,6 @@ def _quantiles(values: Array, probabilities: tuple[float, ...]) -> tuple[float, 
 
 def _shares(curve: Array, noise: Array, ends: tuple[float, float]) -> dict[str, float]:
     """Each source's share of the squared width; by widths, not variances, so that a wild draw counts once."""
-    if not curve.size:
-        return {}
     squares = [np.diff(np.quantile(part, ends))[0] ** 2 for part in (curve, noise)]
     total = sum(squares) or 1.0
     return {"coefficients": float(squares[0] / total), "noise": float(squares[1] / total)}

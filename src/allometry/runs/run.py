@@ -95,10 +95,11 @@ class Runs:
 
         Raises:
             MissingColumn: If there is none; the message lists what there is.
-            InputError: If it holds text.
+            InputError: If it holds text or complex numbers, or if several columns have the name.
         """
         self.require(name)
-        values = pd.to_numeric(self.table[name], errors="coerce").to_numpy(dtype=np.float64)
+        found = self._numeric(name)
+        values = found.to_numpy(dtype=np.float64, na_value=np.nan)
         bad = np.flatnonzero(np.isnan(values) & self.table[name].notna().to_numpy())
         if bad.size:
             raise InputError(
@@ -106,6 +107,15 @@ class Runs:
                 f"'{self.table[name].iloc[bad[0]]}'. Give numbers, or leave the row out with where=."
             )
         return values
+
+    def _numeric(self, name: str) -> pd.Series:
+        same = int((self.table.columns == name).sum())
+        if same > 1:
+            raise InputError(f"{self.source} has {same} columns called '{name}'; rename or drop all but one.")
+        found = self.table[name]
+        if pd.api.types.is_complex_dtype(found):
+            raise InputError(f"{self.source}: column '{name}' holds complex numbers. Give real ones.")
+        return pd.to_numeric(found, errors="coerce")
 
     def require(self, *names: str) -> None:
         """Refuse to go on without these columns.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from allometry.fitting.checks import definition, design, records, residuals, search, stability
+from allometry.fitting.checks import definition, design, form, records, residuals, search, stability
 from allometry.fitting.checks.definition import Check
 from allometry.fitting.result import Finding, Fit, Forecast, Severity
 from allometry.registry import Catalog
@@ -18,7 +18,8 @@ CHECKS: Catalog[Check] = Catalog(
     {
         one.code: one
         for one in (
-            *search.CHECKS, *design.CHECKS, *records.CHECKS, *residuals.CHECKS, *stability.CHECKS,
+            *search.CHECKS, *form.CHECKS, *design.CHECKS, *records.CHECKS, *residuals.CHECKS,
+            *stability.CHECKS,
         )
     },
 )  # fmt: skip
