@@ -27,7 +27,7 @@ from allometry.runs.run import Runs
 MakeRuns = Callable[..., Runs]
 
 NOISE = 0.02
-CHANCE = 0.15  # of a standard deviation: five standard errors of a mean of 1,000 effective draws
+CHANCE = 0.15  # of a standard deviation: four standard errors of a mean of 700 effective draws
 TARGET = {"params": 7.5e7, "tokens": 3.6e9}
 
 
@@ -60,7 +60,7 @@ def _drawn(fit: Fit) -> np.ndarray:
 def test_normal_priors_and_known_noise_give_the_conjugate_posterior(line: Fit) -> None:
     known = LogNormal(NOISE, 1.0001)
     priors: dict[str, Prior] = {"A": LogNormal(10, 1.2), "alpha": Normal(0.1, 0.01), "noise.scale": known}
-    drawn = _drawn(posterior(line, priors=priors))
+    drawn = _drawn(posterior(line, priors=priors, most_steps=300))
 
     x, y = _design(line), np.log(line.data.output)
     precision = np.diag([1 / np.log(1.2) ** 2, 1 / 0.01**2])
@@ -73,7 +73,7 @@ def test_normal_priors_and_known_noise_give_the_conjugate_posterior(line: Fit) -
 
 def test_wide_priors_and_unknown_noise_give_students_t_of_linear_theory(line: Fit) -> None:
     wide: dict[str, Prior] = {"A": LogNormal(10, 1e6), "alpha": Normal(0, 10)}
-    found = posterior(line, priors=wide)
+    found = posterior(line, priors=wide, most_steps=300)
 
     x, y = _design(line), np.log(line.data.output)
     best, squares = np.linalg.lstsq(x, y)[:2]
@@ -101,7 +101,7 @@ def test_the_forecast_of_a_chinchilla_ladder_is_as_wide_as_a_bootstraps(curve: F
 
 
 def test_a_strong_prior_on_the_floor_moves_the_forecast(curve: Fit, believed: Fit) -> None:
-    high = posterior(curve, priors={"E": Normal(2.2, 0.01)}, draws=500, most_steps=600)
+    high = posterior(curve, priors={"E": Normal(2.2, 0.01)}, draws=500, most_steps=300)
 
     assert high.coefficients["E"] == pytest.approx(2.2, abs=0.03)
     assert high.interval("E")[0] > believed.interval("E")[1]
@@ -116,6 +116,17 @@ def test_draws_stay_inside_priors_and_bounds(curve: Fit) -> None:
     assert found.draws["E"].between(0.0, 1.6).all()
     assert found.draws["E"].max() > 1.55  # the runs would have it higher
     assert (found.draws[["A", "B"]] > 0).all(axis=None)
+
+
+def test_there_is_no_probability_outside_the_laws_bounds(curve: Fit) -> None:
+    density = density_of(curve, default_priors(curve))
+    inside = np.append(density.held, np.log(0.005))
+    below = np.where(
+        np.arange(6) == 0, -0.01, inside
+    )  # a floor below zero, which its normal prior would allow
+
+    assert np.isfinite(density(inside[None, :])[0])
+    assert density(below[None, :])[0] == -np.inf
 
 
 def test_held_coefficients_are_neither_drawn_nor_moved(ladder: MakeRuns) -> None:
@@ -201,7 +212,7 @@ def test_too_few_steps_are_said_in_status_findings_and_summary(curve: Fit) -> No
 
 def test_a_coefficient_that_only_its_prior_knows_is_named(ladder: MakeRuns) -> None:
     found = fit("chinchilla", ladder(0.005), objective="least_squares")
-    told = posterior(found, priors={"E": Normal(1.7, 0.001)}, draws=50, most_steps=300)
+    told = posterior(found, priors={"E": Normal(1.7, 0.001)}, draws=50, most_steps=150)
 
     sentences = [one.sentence for one in told.findings if one.code == "prior_decides"]
     assert len(sentences) == 1

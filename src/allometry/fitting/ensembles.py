@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 LogDensity = Callable[[Array], Array]
 
 ENSEMBLES = 2
-FIRST_STEPS = 600  # doubled until the ensembles agree
+FIRST_STEPS = 300  # doubled until the ensembles agree
 AGREE = 1.01  # split R-hat: Vehtari et al. 2021, doi:10.1214/20-BA1221
 ENOUGH = 1000.0  # effective draws: the 5% quantile is then known to 0.7 points
 
