@@ -21,7 +21,7 @@ from allometry.fitting.noise import residual_noise
 from allometry.fitting.objectives import Objective
 from allometry.fitting.problems import one_sample, pose, working_point
 from allometry.fitting.result import Estimate, Fit, tails
-from allometry.fitting.scales import invert, transform
+from allometry.fitting.scales import derivatives, invert, transform
 from allometry.laws import Coefficient, Input, Law
 from allometry.laws.mathematics import exp
 
@@ -38,6 +38,7 @@ _MOST_STEPS = 60
 _HALVINGS = 40
 _CLOSE = 1e-4  # of the half width: finer than any interval is known
 _NODES = 400  # of the integral over normal noise
+_MOST_LEVERAGE = 0.9  # a run that decides a coefficient alone says nothing of its own noise
 _RUNS_TO_COUNT = 10  # runs a coefficient from which curvature is counted, not calculated for normal noise
 
 
@@ -305,11 +306,24 @@ def _end(fit: Fit, quantity: _Quantity, allowed: float, level: float, side: floa
 
 
 def _pulls(fit: Fit) -> Array:
-    """The slope of the objective by each run's fitted value; of shape (runs,)."""
+    """The slope of the objective by each run's fitted value; of shape (runs,).
+
+    A run that the law bends towards pulls less than its noise did: each is scaled up by its leverage (the HC3
+    of MacKinnon and White 1985).
+    """
     goal = replace(fit.goal, delta=1e-12) if fit.objective == "lad" else fit.goal
-    freedom = len(fit.data) - len(fit.open)
     pulls = fit.data.weights * goal.slope(-fit.residuals())
-    return np.asarray(pulls * np.sqrt(len(fit.data) / freedom))
+    return np.asarray(pulls / (1 - np.minimum(leverage(fit), _MOST_LEVERAGE)))
+
+
+def leverage(fit: Fit) -> Array:
+    """How far each fitted value follows its own run, by the law's tangent; of shape (runs,), p in sum."""
+    places = [fit.law.names.index(name) for name in fit.open]
+    rate = derivatives(fit.on, np.asarray(invert(fit.on, fit.fitted())))[0]
+    tangent = fit.law.gradient(fit.data.inputs, fit.coefficients)[:, places]
+    tangent = tangent * (np.sqrt(fit.data.weights) * rate)[:, None]
+    size = np.maximum(np.linalg.norm(tangent, axis=0), 1e-300)
+    return np.asarray(np.sum(np.linalg.qr(tangent / size)[0] ** 2, axis=1))
 
 
 def _quantile(fit: Fit, level: float) -> float:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
 from allometry.fitting.engine import minimise
+from allometry.fitting.likelihood import leverage
 from allometry.fitting.objectives import ObjectiveName
 from allometry.fitting.problems import one_sample, pose, working_point
 from allometry.fitting.result import Fit, FitData
-from allometry.fitting.scales import derivatives, invert
 from allometry.fitting.search import refit
 
 Array = NDArray[np.float64]
@@ -86,7 +86,8 @@ def by_floor(fit: Fit, at: Place | None = None, *, points: int = 9, name: str = 
     floors = np.unique([*np.linspace(0, most, points), fit.coefficients[name]])
     problem = pose(fit.law, fit.data, fit.goal, {**fit.held, name: 0.0})
     starts = np.tile([fit.coefficients[one] for one in fit.law.names], (len(floors), 1))
-    starts[:, fit.law.names.index(name)] = np.maximum(floors, _LEAST)
+    place = fit.law.names.index(name)
+    starts[:, place] = np.maximum(floors, _LEAST) if problem.logged[place] else floors
     starts = problem.inward(starts)
     ends = minimise(problem, starts, one_sample(fit.data, fit.goal).of_one(len(floors)))
     table = pd.DataFrame(problem.outward(ends.working), columns=list(fit.law.names))
@@ -149,12 +150,8 @@ def _most_pulling(fit: Fit, count: int) -> Index:
     """The rows that would move the fit most if left out, to first order (Cook 1977), in their own order."""
     if count >= len(fit.data):
         return np.arange(len(fit.data))
-    jacobian = fit.law.gradient(fit.data.inputs, fit.coefficients)
-    jacobian = jacobian[:, [fit.law.names.index(name) for name in fit.open]]
-    jacobian = jacobian * np.asarray(derivatives(fit.on, invert(fit.on, fit.fitted()))[0])[:, None]
-    basis = np.linalg.qr(jacobian / np.maximum(np.linalg.norm(jacobian, axis=0), _LEAST))[0]
     pull = fit.data.weights * np.abs(fit.goal.slope(-fit.residuals()))
-    moves = pull * np.linalg.norm(basis, axis=1)
+    moves = pull * np.sqrt(leverage(fit) / fit.data.weights)
     return np.sort(np.argsort(-moves)[:count])
 
 
