@@ -27,10 +27,11 @@ Index = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 _ELEMENTS_AT_ONCE = 60_000  # b x n of one chunk: half a megabyte an array, so that the work stays in cache
-_RETRIES = 4  # of searches that got stuck between kinks of the objective: smoother ones first
+_RETRIES = 6  # of searches without rest
 _RELATIVE_FALL = 1e-14  # a smaller fall is rounding
 _SMALL_GRADIENT = 1e-8  # what one reweighted step could still gain, relative to the objective
 _HOPELESS_DAMPING = 1e12
+_SAME = 1e-10  # relative difference of two ends that no use can tell apart
 _NO_EFFECT = 1e-12  # of doubling a coefficient, relative to the one that does most
 
 
@@ -81,8 +82,10 @@ class Samples:
         )
 
     def repeated(self, times: int) -> Samples:
-        """The same problems again, `times` in all."""
-        return Samples(weights=np.tile(self.weights, (times, 1)), target=np.tile(self.target, (times, 1)))
+        """Each problem `times` times, one after the other."""
+        return Samples(
+            weights=np.repeat(self.weights, times, axis=0), target=np.repeat(self.target, times, axis=0)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,11 +204,16 @@ class Minima:
         return Minima(working=self.working[rows], value=self.value[rows], converged=self.converged[rows])
 
 
-def minimise(problem: Problem, starts_bp: Array, samples: Samples) -> Minima:
-    """Search from each start, in working coefficients, for the least objective of its own sample."""
-    size = max(1, _ELEMENTS_AT_ONCE // len(problem.inputs[0]))
+def minimise(problem: Problem, starts_bp: Array, samples: Samples, *, rivals: int = 1) -> Minima:
+    """Search from each start, in working coefficients, for the least objective of its own sample.
+
+    Args:
+        rivals: So many consecutive starts share a sample, and only the lowest end counts: one that is lost is
+            given up where another came to rest no higher.
+    """
+    size = rivals * max(1, _ELEMENTS_AT_ONCE // len(problem.inputs[0]) // rivals)
     parts = [
-        _minimise_chunk(problem, starts_bp[at : at + size], samples.take(slice(at, at + size)))
+        _minimise_chunk(problem, starts_bp[at : at + size], samples.take(slice(at, at + size)), rivals)
         for at in range(0, len(starts_bp), size)
     ]
     return joined(parts)
@@ -220,32 +228,28 @@ def joined(parts: Sequence[Minima]) -> Minima:
     )
 
 
-def _minimise_chunk(problem: Problem, starts: Array, samples: Samples) -> Minima:
-    stages = problem.objective.stages()
+def _minimise_chunk(problem: Problem, starts: Array, samples: Samples, rivals: int) -> Minima:
+    stages, smoothed = problem.objective.stages(), problem.objective.smoothed()
     end = _minimise_in_stages(problem, starts, samples, stages, _TACTICS[0])
-    # A search that is lost begins again by other means; one that only got stuck between kinks goes on over
-    # smoother objectives.
-    for tactic in _TACTICS[1:]:
-        end = _again(problem, starts, samples, stages, tactic, end)
-    for _ in range(_RETRIES):
-        end = _again(problem, end.working, samples, problem.objective.smoothed(), _TACTICS[0], end)
+    # One that got stuck between kinks goes on over smoother objectives; one that is lost begins again by
+    # other means.
+    for attempt in range(_RETRIES):
+        rows = _lost(end, rivals)
+        if not rows.size:
+            break
+        tactic = _TACTICS[attempt] if attempt < len(_TACTICS) else _TACTICS[0]
+        fresh = tactic is not _TACTICS[0]
+        begun = starts[rows] if fresh else end.working[rows]
+        found = _minimise_in_stages(problem, begun, samples.take(rows), stages if fresh else smoothed, tactic)
+        end = _improved(end, rows, found)
     return end
 
 
-def _again(
-    problem: Problem,
-    starts: Array,
-    samples: Samples,
-    stages: tuple[Objective, ...],
-    tactic: Tactic,
-    end: Minima,
-) -> Minima:
-    """Search once more where there is no rest yet, and keep what is better."""
-    rows: Index = np.flatnonzero(~end.converged)
-    if not rows.size:
-        return end
-    found = _minimise_in_stages(problem, starts[rows], samples.take(rows), stages, tactic)
-    return _improved(end, rows, found)
+def _lost(end: Minima, rivals: int) -> Index:
+    """Searches without rest that no rival of theirs has made needless."""
+    at_rest = np.where(end.converged, end.value, np.inf).reshape(-1, rivals).min(axis=1)
+    lower = end.value < np.repeat(at_rest, rivals) * (1 - _SAME)
+    return np.flatnonzero(~end.converged & (lower if rivals > 1 else True))
 
 
 def _improved(end: Minima, rows: Index, found: Minima) -> Minima:

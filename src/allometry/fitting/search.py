@@ -123,7 +123,7 @@ def _solve(problem: Problem, sample: Samples, keep: int, seed: int) -> tuple[Min
 
 def _search(problem: Problem, sample: Samples, keep: int, seed: int) -> Minima:
     begun = candidates(problem, sample, seed, keep)
-    minima = minimise(problem, begun, sample.of_one(len(begun)))
+    minima = minimise(problem, begun, sample.of_one(len(begun)), rivals=len(begun))
     if not np.isfinite(minima.value).any():
         raise FitError(
             f"Law '{problem.law.name}' has no finite value at these runs from any of {len(begun)} starts; "

@@ -138,8 +138,8 @@ def _refit(problem: Problem, fit: Fit, blocks: Iterator[Samples], workers: int) 
 
     def twice(samples: Samples) -> tuple[Minima, bool]:
         others = tried[_best_of(problem, on_scale, samples)]
-        starts = np.concatenate([np.broadcast_to(here, others.shape), others])
-        return _lower_half(minimise(problem, starts, samples.repeated(2)))
+        starts = np.stack([np.broadcast_to(here, others.shape), others], axis=1).reshape(-1, len(here))
+        return _lower_of_two(minimise(problem, starts, samples.repeated(2), rivals=2))
 
     def refit(samples: Samples) -> Minima:
         if won:
@@ -167,9 +167,8 @@ def _best_of(problem: Problem, on_scale: Array, samples: Samples) -> NDArray[np.
     return np.asarray(np.argmin(np.where(np.isnan(total), np.inf, total), axis=0), dtype=np.intp)
 
 
-def _lower_half(both: Minima) -> tuple[Minima, bool]:
-    """Of searches that come in two halves, the better one of each pair; whether a second was ever better."""
-    half = len(both.value) // 2
-    second = both.value[half:] < both.value[:half]
-    won = bool((both.value[half:] < both.value[:half] * (1 - AGREEMENT)).any())
-    return both.take(np.arange(half) + half * second), won
+def _lower_of_two(both: Minima) -> tuple[Minima, bool]:
+    """Of searches that come in pairs, the better one; and whether a second was ever better."""
+    first, second = both.value[::2], both.value[1::2]
+    won = bool((second < first * (1 - AGREEMENT)).any())
+    return both.take(np.arange(0, len(both.value), 2) + (second < first)), won
