@@ -37,7 +37,7 @@ LEVEL = 0.9
 ALLOWED = 0.03
 AMPLE = 5  # runs a coefficient from which the goal applies
 FARTHER = 10.0  # times the compute of the largest run
-CHECKED = 100  # studies of each kind in which `check` is asked as well
+CHECKED = 25  # studies of each kind in which `check` is asked as well
 SIZES, RATIOS = (1e7, 1e9), (5.0, 100.0)  # of the runs: parameters, tokens per parameter
 
 
