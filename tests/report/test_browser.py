@@ -25,7 +25,7 @@ def test_every_chart_draws_offline_and_the_console_stays_silent(
     seen = _opened(path, tmp_path)
 
     charts = re.findall(r'<div class="chart[^"]*" id="([^"]+)"', seen.stdout)
-    assert len(charts) == 13
+    assert len(charts) == 16
     assert seen.stdout.count("<svg") - seen.stdout.count('<svg viewBox="0 0 16 16"') == len(charts)
     assert "cannot be drawn" not in seen.stdout.split("<script>")[0]
     assert not [line for line in seen.stderr.splitlines() if "CONSOLE" in line]

@@ -17,6 +17,7 @@ from allometry.forecasts.scoring import score
 from allometry.laws import chinchilla
 from allometry.planning.allocation import allocate
 from allometry.report import write_report
+from allometry.report.section import Section
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
 from allometry.sweeps.fits import largest_flops
@@ -61,6 +62,9 @@ def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the charts out, which take most of the time, where only the words are read."""
     monkeypatch.setattr("allometry.report.figures.figures", lambda contents: [])
     monkeypatch.setattr("allometry.report.figures.forecast_figures", lambda contents: [])
+    nothing = Section(slug="change", title="What would change the answer")
+    monkeypatch.setattr("allometry.report.writing.sensitivity_section", lambda fit, place: nothing)
+    monkeypatch.setattr("allometry.report.contents.judge_fits", lambda fits: ())
 
 
 def report(items: object, folder: Path) -> Page:
@@ -86,7 +90,7 @@ def test_a_finished_study_leads_with_its_forecast_and_is_always_told_alike(
     assert f"fit {drawn.fit_hash}, data {drawn.data_hash}" in page.words
     assert f"allometry report {study.folder}" in page.words
     assert "same data & same recipe" in page.words
-    assert page.charts == 13
+    assert page.charts == 16
     assert write_report(study, tmp_path / "report.html").read_bytes() == once
 
 

@@ -6,23 +6,29 @@ import json
 import math
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from allometry.errors import FitError, ForecastError, InputError, Refusal
 from allometry.fitting import Finding, Fit, Forecast, Severity, check, check_forecast
+from allometry.fitting.comparison.laws import Comparison
+from allometry.fitting.comparison.recipes import Multiplier
+from allometry.fitting.frontier.approaches import Approaches
+from allometry.fitting.frontier.definition import Frontier
 from allometry.forecasts.register import read_register
 from allometry.forecasts.scoring import score
 from allometry.planning.allocation import Plan, allocate
+from allometry.report.judging import judge_fits
 from allometry.runs.run import Runs
 from allometry.runs.study import SPEC, Study
 from allometry.sweeps.fits import largest_flops
 
-Item = Study | Runs | Fit | Plan | Forecast
+Item = Study | Runs | Fit | Plan | Forecast | Comparison | Approaches | Frontier | Multiplier
+Kind = TypeVar("Kind")
 PLAN_FACTOR = 10.0  # of the largest run's compute, where study.toml does not say
 
 
@@ -56,6 +62,7 @@ class Contents:
 
     Attributes:
         fits: The one that the study forecasts with comes first.
+        frontiers: Results of approaches 1 and 2 that were given by themselves.
         problems: What is in the study's folder and cannot be read, or cannot be relied on.
         no_plan_because: Why there is no plan, where there is a fit; empty otherwise.
         chain: State of the register in words; empty without a study.
@@ -68,6 +75,10 @@ class Contents:
     fits: tuple[Fit, ...] = ()
     plans: tuple[Plan, ...] = ()
     forecasts: tuple[Stated, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    approaches: tuple[Approaches, ...] = ()
+    frontiers: tuple[Frontier, ...] = ()
+    multipliers: tuple[Multiplier, ...] = ()
     problems: tuple[Finding, ...] = ()
     no_plan_because: str = ""
     chain: str = ""
@@ -77,6 +88,11 @@ class Contents:
     def main(self) -> Fit | None:
         """The fit that charts are drawn of."""
         return self.fits[0] if self.fits else None
+
+    @property
+    def results(self) -> tuple[Comparison | Approaches | Frontier | Multiplier, ...]:
+        """What was found beside fits, forecasts and plans; each has findings of its own."""
+        return (*self.multipliers, *self.comparisons, *self.approaches, *self.frontiers)
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -123,28 +139,34 @@ def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
     """
     given = [items] if isinstance(items, Item) else list(items)
     _refuse_unusable(given)
-    studies = [item for item in given if isinstance(item, Study)]
-    runs = [item for item in given if isinstance(item, Runs)]
-    fits = [item for item in given if isinstance(item, Fit)]
-    plans = [item for item in given if isinstance(item, Plan)]
-    stated = [Stated(forecast=item) for item in given if isinstance(item, Forecast)]
-    if studies:
-        return _of_study(studies[0], runs, fits, plans, stated, command)
-    return Contents(
+    studies, runs = _of_kind(given, Study), _of_kind(given, Runs)
+    contents = Contents(
         name=runs[0].source if runs else "report",
         command=command or "allometry.write_report(items, path)",
         runs=runs[0] if runs else None,
-        fits=tuple(fits),
-        plans=tuple(plans),
-        forecasts=tuple(stated),
+        fits=_of_kind(given, Fit),
+        plans=_of_kind(given, Plan),
+        forecasts=tuple(Stated(forecast=item) for item in _of_kind(given, Forecast)),
+        comparisons=_of_kind(given, Comparison),
+        approaches=_of_kind(given, Approaches),
+        frontiers=_of_kind(given, Frontier),
+        multipliers=_of_kind(given, Multiplier),
     )
+    return _with_study(contents, studies[0], command) if studies else contents
+
+
+def _of_kind(given: Sequence[object], kind: type[Kind]) -> tuple[Kind, ...]:
+    return tuple(item for item in given if isinstance(item, kind))
 
 
 def _refuse_unusable(given: Sequence[object]) -> None:
     for item in given:
         if not isinstance(item, Item):
             kind = type(item).__name__
-            raise InputError(f"A report shows a Study, Runs, a Fit, a Plan or a Forecast, not a {kind}.")
+            raise InputError(
+                "A report shows a Study, Runs, a Fit, a Plan, a Forecast, a Comparison, Approaches, an "
+                f"IsoFlopFit, an EnvelopeFit or a Multiplier, not a {kind}."
+            )
     for one in (Study, Runs):
         if sum(isinstance(item, one) for item in given) > 1:
             raise InputError(f"A report is about one {one.__name__}; write one report for each.")
@@ -152,23 +174,24 @@ def _refuse_unusable(given: Sequence[object]) -> None:
         raise InputError("There is nothing to report; give a study, or a list such as [runs, fit, plan].")
 
 
-def _of_study(
-    study: Study, runs: list[Runs], fits: list[Fit], plans: list[Plan], stated: list[Stated], command: str
-) -> Contents:
+def _with_study(given: Contents, study: Study, command: str) -> Contents:
+    """What was given, and what the study's folder holds where nothing was."""
     spec = study.spec()
-    measured = runs[0] if runs else study.runs()
+    measured = study.runs() if given.runs is None else given.runs
     stored, unread = _stored_fits(study.folder / "fits", _asked_fits(spec))
-    every = [*fits, *stored]
+    every = [*given.fits, *stored]
     registered, chain, broken = _register(study)
-    planned, refusal = (plans, "") if plans else _plan(every, measured, spec)
-    return Contents(
+    planned, refusal = (list(given.plans), "") if given.plans else _plan(every, measured, spec)
+    return replace(
+        given,
         name=str(spec.get("name", study.folder.name)),
         command=command or f"allometry report {shlex.quote(str(study.folder))}",
         study=study,
         runs=measured,
         fits=tuple(every),
         plans=tuple(planned),
-        forecasts=(*registered, *stated),
+        forecasts=(*registered, *given.forecasts),
+        comparisons=given.comparisons or judge_fits(every),
         problems=(*unread, *broken),
         no_plan_because=refusal,
         chain=chain,

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
-import altair as alt
 
 from allometry import plots
 from allometry.errors import Refusal
 from allometry.fitting import Fit
 from allometry.planning.allocation import Plan
 from allometry.report.contents import Contents
+from allometry.report.figure import Figure, as_figure
 from allometry.report.verdict import shown_forecasts
 from allometry.runs.run import Runs
-
-_SMALL_HEIGHT = 230
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One chart.
-
-    Attributes:
-        title, lines, description: Its words, as text of the page, where they wrap and can be read aloud.
-        spec: The chart without its title, as wide as the page.
-        small: Shown beside others.
-    """
-
-    title: str
-    lines: tuple[str, ...]
-    description: str
-    spec: dict[str, Any]
-    small: bool = False
 
 
 def forecast_figures(contents: Contents) -> list[Figure]:
     """One chart a target."""
     return [
-        _figure(
+        as_figure(
             plots.forecast_and_outcome(
                 stated.forecast, contents.fit_of(stated.forecast), outcome=stated.measured
             )
@@ -61,11 +39,11 @@ def _run_figures(contents: Contents) -> Iterator[Figure]:
     if (fit.output if fit else "loss") not in columns:
         return
     if "flops" in columns or {"params", "tokens"} <= columns:
-        yield _figure(plots.loss_against_compute(runs, fit, study=contents.study))
+        yield as_figure(plots.loss_against_compute(runs, fit, study=contents.study))
     if "tokens" in columns:
-        yield _figure(plots.loss_against_tokens(runs, fit, study=contents.study))
+        yield as_figure(plots.loss_against_tokens(runs, fit, study=contents.study))
     if _has_checks(runs):
-        yield _figure(plots.learning_rate_checks(runs))
+        yield as_figure(plots.learning_rate_checks(runs))
 
 
 def _has_checks(runs: Runs) -> bool:
@@ -79,12 +57,12 @@ def _fit_figures(contents: Contents) -> Iterator[Figure]:
     if fit is None:
         return
     for column in reversed(list(fit.inputs.values())):
-        yield _figure(plots.law_slices(fit, column))
-    yield _figure(plots.predicted_against_measured(fit))
+        yield as_figure(plots.law_slices(fit, column))
+    yield as_figure(plots.predicted_against_measured(fit))
     for along in _residual_axes(fit):
-        yield _figure(plots.residuals(fit, along), small=True)
+        yield as_figure(plots.residuals(fit, along), small=True)
     if fit.draws is not None and len(fit.open) > 1:
-        yield _figure(plots.exponent_cloud(fit))
+        yield as_figure(plots.exponent_cloud(fit))
 
 
 def _residual_axes(fit: Fit) -> list[str]:
@@ -97,25 +75,12 @@ def _plan_figures(contents: Contents) -> Iterator[Figure]:
     for plan in contents.plans:
         fit = next((fit for fit in contents.fits if fit.fit_hash == plan.fit_hash), None)
         if fit is not None:
-            yield _figure(plots.loss_against_params(plan, fit))
+            yield as_figure(plots.loss_against_params(plan, fit))
             yield from _optimum_figure(fit, plan)
 
 
 def _optimum_figure(fit: Fit, plan: Plan) -> Iterator[Figure]:
     try:
-        yield _figure(plots.optimum_against_compute(fit, plan))
+        yield as_figure(plots.optimum_against_compute(fit, plan))
     except Refusal:  # no optimum at some budget: the plan's own figure has said what can be said
         return
-
-
-def _figure(chart: alt.LayerChart, *, small: bool = False) -> Figure:
-    spec = chart.to_dict()
-    heading = spec.pop("title")
-    description = spec.pop("description")
-    wide = {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
-    height = {"height": _SMALL_HEIGHT} if small else {}
-    lines = tuple(heading.get("subtitle", ()))
-    return Figure(
-        title=heading["text"], lines=lines, description=description,
-        spec={**spec, **wide, **height, "description": description}, small=small,
-    )  # fmt: skip

@@ -46,6 +46,15 @@ def short(value: object, digits: int = 3) -> str:
     return f"{float(value):.{digits}g}" if _usable(value) else MISSING  # type: ignore[arg-type]
 
 
+def percent(share: object, digits: int = 3) -> str:
+    """A share or a relative error in percent.
+
+    >>> percent(0.01214), percent(0.5, 2), percent(float("nan"))
+    ('1.21%', '50%', '–')
+    """
+    return f"{100 * float(share):.{digits}g}%" if _usable(share) else MISSING  # type: ignore[arg-type]
+
+
 def interval(low: float, high: float, show: Callable[[float], str] = places) -> str:
     """Two ends, or a dash."""
     return f"{show(low)} to {show(high)}" if math.isfinite(low) else MISSING

@@ -39,11 +39,13 @@ class Header:
     number: bool = False
 
 
-def _words(text: str) -> Header:
+def words(text: str) -> Header:
+    """The header of a column of words."""
     return Header(text=text)
 
 
-def _number(text: str, unit: str = "") -> Header:
+def number(text: str, unit: str = "") -> Header:
+    """The header of a column of numbers."""
     return Header(text=text, unit=unit, number=True)
 
 
@@ -53,6 +55,7 @@ class Table:
 
     Attributes:
         download: The whole table, unrounded, as a data: link; empty where there is none.
+        file: Name of the download.
     """
 
     title: str
@@ -60,20 +63,21 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     download: str = ""
+    file: str = "runs.csv"
 
 
 def coefficients(fit: Fit, level: float = 0.9) -> Table:
     """Every coefficient with value, interval, unit and meaning."""
     headers = (
-        _words("coefficient"), _number("value"),
-        _number(f"{100 * level:g}% interval"), _words("unit"), _words("meaning"),
+        words("coefficient"), number("value"),
+        number(f"{100 * level:g}% interval"), words("unit"), words("meaning"),
     )  # fmt: skip
     rows = tuple(
         (
             c.name,
             coefficient(fit.coefficients[c.name]),
             _between(fit, c.name, level),
-            _unit(fit, c.unit),
+            coefficient_unit(fit, c.unit),
             c.meaning,
         )
         for c in fit.law.coefficients
@@ -96,7 +100,7 @@ def runs_table(runs: Runs) -> Table:
         headers=tuple(_RUN_COLUMNS[column][0] for column in shown),
         rows=rows,
         note=f"{_status_words(table)}{left}",
-        download=_as_link(ordered),
+        download=as_link(ordered),
     )
 
 
@@ -105,9 +109,9 @@ def forecasts_table(forecasts: tuple[Stated, ...]) -> Table:
     loss = _one({stated.forecast.unit for stated in forecasts}, "as stated")
     level = _one({f"{100 * stated.forecast.level:g}% " for stated in forecasts}, "")
     headers = (
-        _number("no."), _words("stated (UTC)"), _words("target run"), _words("for"), _words("law"),
-        _number("forecast", loss), _number(f"{level}interval", loss), _number("measured", loss),
-        _number("error", f"{loss} (%)"), _words("inside"), _words("counts"), _number("CRPS", loss),
+        number("no."), words("stated (UTC)"), words("target run"), words("for"), words("law"),
+        number("forecast", loss), number(f"{level}interval", loss), number("measured", loss),
+        number("error", f"{loss} (%)"), words("inside"), words("counts"), number("CRPS", loss),
     )  # fmt: skip
     note = "Error: forecast minus measured. CRPS: 0 is perfect. Counts: the last stated before its run began."
     return Table(
@@ -128,7 +132,7 @@ def plan_table(plan: Plan) -> Table:
         (f"sizes within {short(100 * near.tolerance)}% of the least loss", sizes, "1"),
         ("their tokens", interval(near.tokens_low, near.tokens_high, count), "token"),
     )
-    headers = (_words("quantity"), _number(f"value ({100 * plan.level:g}% range)"), _words("unit"))
+    headers = (words("quantity"), number(f"value ({100 * plan.level:g}% range)"), words("unit"))
     why = f"No ranges because {plan.no_interval_because}." if plan.no_interval_because else ""
     return Table(title=f"Plan, by {plan.law}", headers=headers, rows=rows, note=why)
 
@@ -140,7 +144,7 @@ def provenance(contents: Contents) -> Table:
         facts.append((f"fit of {fit.law.name}", f"fit {fit.fit_hash}, data {fit.data_hash}, seed {fit.seed}"))
     if contents.runs is not None:
         facts += _run_facts(contents.runs.table)
-    headers = (_words("what"), _words("value"))
+    headers = (words("what"), words("value"))
     return Table(title="Hashes and versions", headers=headers, rows=tuple(facts))
 
 
@@ -156,7 +160,8 @@ def _between(fit: Fit, name: str, level: float) -> str:
     return interval(*fit.interval(name, level), coefficient)
 
 
-def _unit(fit: Fit, unit: str) -> str:
+def coefficient_unit(fit: Fit, unit: str) -> str:
+    """The unit of a coefficient in this fit."""
     # A law speaks of its own output; this fit may predict another column, such as bits_per_byte.
     return unit.replace(LAW_UNIT, fit.unit).replace("output", fit.unit or fit.output)
 
@@ -177,18 +182,18 @@ def _seconds(value: Any) -> str:
 
 
 _RUN_COLUMNS: Mapping[str, tuple[Header, Callable[[Any], str]]] = {
-    "run_id": (_words("run"), _text),
-    "design": (_words("made as"), lambda value: _text(value).replace("_", " ")),
-    "status": (_words("status"), _text),
-    "params": (_number("params N", "1"), count),
-    "tokens": (_number("tokens D", "token"), count),
-    "flops": (_number("compute C", "FLOP"), power),
-    "loss": (_number("loss", "nat/token"), places),
-    "bits_per_byte": (_number("loss", "bit/byte"), places),
-    "learning_rate": (_number("learning rate", "1"), short),
-    "seconds": (_number("time"), _seconds),
-    "parent": (_words("branched off"), _text),
-    "reason": (_words("why not done"), lambda value: "" if _text(value) == MISSING else str(value)),
+    "run_id": (words("run"), _text),
+    "design": (words("made as"), lambda value: _text(value).replace("_", " ")),
+    "status": (words("status"), _text),
+    "params": (number("params N", "1"), count),
+    "tokens": (number("tokens D", "token"), count),
+    "flops": (number("compute C", "FLOP"), power),
+    "loss": (number("loss", "nat/token"), places),
+    "bits_per_byte": (number("loss", "bit/byte"), places),
+    "learning_rate": (number("learning rate", "1"), short),
+    "seconds": (number("time"), _seconds),
+    "parent": (words("branched off"), _text),
+    "reason": (words("why not done"), lambda value: "" if _text(value) == MISSING else str(value)),
 }
 
 
@@ -214,7 +219,8 @@ def _status_words(table: pd.DataFrame) -> str:
     return f"{len(table)} runs: {parts}."
 
 
-def _as_link(table: pd.DataFrame) -> str:
+def as_link(table: pd.DataFrame) -> str:
+    """A whole table, unrounded, as a link to a CSV file inside the page."""
     return "data:text/csv;base64," + base64.b64encode(table.to_csv(index=False).encode()).decode()
 
 

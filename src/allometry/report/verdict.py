@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from allometry.fitting import Finding, Severity
 from allometry.forecasts.scoring import describe_score
 from allometry.planning.allocation import Plan
 from allometry.report.contents import Contents, Stated
+from allometry.report.laws_compared import best_words
 from allometry.report.numbers import (
     beyond_words,
     count,
@@ -21,6 +23,7 @@ from allometry.report.numbers import (
     power,
     short,
 )
+from allometry.report.optima import exponent_words, spread_words
 
 Kind = Literal["good", "bad", "open", "plain"]
 
@@ -35,9 +38,14 @@ class Line:
     detail: str = ""
 
 
+_NOTHING_FITTED = Line(
+    kind="open", label="Fit", text="Nothing has been fitted yet, so there is nothing to check."
+)
+
+
 def verdict(contents: Contents) -> list[Line]:
     """What a reader should know first, in order of weight."""
-    return [*_forecast_lines(contents), *_plan_lines(contents), _flags(contents)]
+    return [*_forecast_lines(contents), *_plan_lines(contents), *_result_lines(contents), *_flags(contents)]
 
 
 def shown_forecasts(contents: Contents) -> list[Stated]:
@@ -52,8 +60,11 @@ def shown_forecasts(contents: Contents) -> list[Stated]:
 
 
 def all_findings(contents: Contents) -> list[Finding]:
-    """Findings about the study and its main fit, worst first."""
-    found = [*contents.problems, *(contents.findings(contents.main) if contents.main else [])]
+    """Findings about the study and its main fit, worst first; other results tell theirs themselves."""
+    return _worst_first([*contents.problems, *(contents.findings(contents.main) if contents.main else [])])
+
+
+def _worst_first(found: list[Finding]) -> list[Finding]:
     order = [Severity.SERIOUS, Severity.WARNING, Severity.NOTE]
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
@@ -64,6 +75,8 @@ def _counts(stated: Stated) -> bool:
 
 def _forecast_lines(contents: Contents) -> list[Line]:
     lines = [_forecast_line(stated) for stated in shown_forecasts(contents)]
+    if not lines and contents.study is None and contents.results:
+        return []
     return lines or [Line(kind="open", label="Forecast", text=_no_forecast(contents))]
 
 
@@ -116,17 +129,33 @@ def _plan_line(plan: Plan) -> Line:
     return Line(kind="plain", label="Plan", text=text, detail=detail)
 
 
-def _flags(contents: Contents) -> Line:
+def _result_lines(contents: Contents) -> Iterator[Line]:
+    for recipes in contents.multipliers:
+        yield Line(kind="plain", label="Recipes", text=recipes.verdict)
+    for laws in contents.comparisons:
+        yield Line(kind="plain", label="Laws", text=best_words(laws), detail=_first_warning(laws.findings))
+    for approaches in contents.approaches:
+        warned = _first_warning(approaches.findings)
+        yield Line(kind="plain", label="Best size", text=spread_words(approaches), detail=warned)
+    for frontier in contents.frontiers:
+        yield Line(kind="plain", label="Best size", text=exponent_words(frontier))
+
+
+def _first_warning(findings: Sequence[Finding]) -> str:
+    found = _worst_first([finding for finding in findings if finding.severity is not Severity.NOTE])
+    return found[0].sentence if found else ""
+
+
+def _flags(contents: Contents) -> list[Line]:
     found = all_findings(contents)
-    serious = [finding for finding in found if finding.severity is Severity.SERIOUS]
+    told = [finding for result in contents.results for finding in result.findings]
+    serious = [finding for finding in [*found, *told] if finding.severity is Severity.SERIOUS]
     if serious:
-        return Line(kind="bad", label="Red flags", text=" ".join(finding.sentence for finding in serious))
+        sentences = dict.fromkeys(finding.sentence for finding in serious)
+        return [Line(kind="bad", label="Red flags", text=" ".join(sentences))]
     if contents.main is None:
-        return Line(
-            kind="open", label="Fit", text="Nothing has been fitted yet, so there is nothing to check."
-        )
+        return [] if contents.results else [_NOTHING_FITTED]
     warnings = [finding for finding in found if finding.severity is Severity.WARNING]
     text = "No red flags." if not warnings else f"No red flags; {len(warnings)} to keep in mind."
-    return Line(
-        kind="plain", label="Checks", text=text, detail=" ".join(finding.sentence for finding in warnings)
-    )
+    said = " ".join(finding.sentence for finding in warnings)
+    return [Line(kind="plain", label="Checks", text=text, detail=said)]

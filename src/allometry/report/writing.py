@@ -15,7 +15,11 @@ from allometry.fitting import Fit
 from allometry.plots import axes
 from allometry.report import figures, tables
 from allometry.report.contents import Contents, Item, gather
+from allometry.report.figure import Figure
 from allometry.report.formula import formula
+from allometry.report.section import Section
+from allometry.report.sections import sections
+from allometry.report.sensitivities import sensitivity_section
 from allometry.report.verdict import all_findings, verdict
 
 _OBJECTIVES = {
@@ -32,7 +36,8 @@ def write_report(items: Item | Iterable[Item], path: str | Path, *, command: str
     The same items give the same file, byte for byte.
 
     Args:
-        items: A study, with its runs, fits and forecasts; or a list of Runs, Fit, Plan, Forecast.
+        items: A study, with its runs, fits and forecasts; or a list of Runs, Fit, Plan, Forecast, Comparison,
+            Approaches, IsoFlopFit, EnvelopeFit, Multiplier.
         command: What to run to get this report again; for a study "allometry report FOLDER".
 
     Returns:
@@ -61,13 +66,18 @@ def _render(contents: Contents) -> str:
 
 
 def _values(contents: Contents) -> dict[str, Any]:
-    stated = figures.forecast_figures(contents)
+    stated, charts = figures.forecast_figures(contents), figures.figures(contents)
+    parts = list(sections(contents))
+    fits = [_fit_values(fit, place) for place, fit in enumerate(contents.fits, start=1)]
+    changes = [entry["change"] for entry in fits]
     return {
         "contents": contents,
         "verdict": verdict(contents),
         "forecast_figures": stated,
-        "figures": figures.figures(contents),
-        "fits": [_fit_values(fit) for fit in contents.fits],
+        "figures": charts,
+        "sections": parts,
+        "fits": fits,
+        "charts": _charts({"forecast": stated, "chart": charts}, [*parts, *changes]),
         "findings": all_findings(contents),
         "tables": list(_tables(contents)),
         "assumptions": _assumptions(contents),
@@ -78,7 +88,17 @@ def _values(contents: Contents) -> dict[str, Any]:
     }
 
 
-def _fit_values(fit: Fit) -> dict[str, Any]:
+def _charts(named: dict[str, list[Figure]], parts: Iterable[Section]) -> dict[str, Any]:
+    """The specification of every chart, by the name of its place on the page."""
+    every = named | {part.slug: list(part.figures) for part in parts}
+    return {
+        f"{name}-{place}": figure.spec
+        for name, shown in every.items()
+        for place, figure in enumerate(shown, start=1)
+    }
+
+
+def _fit_values(fit: Fit, place: int) -> dict[str, Any]:
     inputs = zip(fit.law.symbols, fit.law.reads, strict=True)
     called = [f"{symbol}: {axes.words(fit.inputs[name])}" for symbol, name in inputs]
     return {
@@ -87,6 +107,7 @@ def _fit_values(fit: Fit) -> dict[str, Any]:
         "symbols": ", ".join(called),
         "objective": _OBJECTIVES[fit.objective],
         "coefficients": tables.coefficients(fit),
+        "change": sensitivity_section(fit, place),
     }
 
 

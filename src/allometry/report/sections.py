@@ -1,0 +1,23 @@
+"""Which parts a report has beside its fits, forecasts and runs, in the order in which they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from allometry.report.contents import Contents
+from allometry.report.laws_compared import comparison_section
+from allometry.report.optima import approaches_section, frontier_section
+from allometry.report.recipes_compared import multiplier_section
+from allometry.report.section import Section
+
+
+def sections(contents: Contents) -> Iterator[Section]:
+    """One part for each comparison of recipes or laws, and for each result on the compute-optimal size."""
+    for place, recipes in enumerate(contents.multipliers, start=1):
+        yield multiplier_section(recipes, place)
+    for place, laws in enumerate(contents.comparisons, start=1):
+        yield comparison_section(laws, place)
+    for place, approaches in enumerate(contents.approaches, start=1):
+        yield approaches_section(approaches, place)
+    for place, frontier in enumerate(contents.frontiers, start=1):
+        yield frontier_section(frontier, place)
