@@ -5,22 +5,66 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from allometry.errors import AllometryError, Refusal
 from allometry.units import read_quantity
 
+if TYPE_CHECKING:
+    from allometry.runs.run import Runs
+
 Quantity = Annotated[float, Parameter(converter=lambda _, tokens: read_quantity(tokens[0].value))]
 Flag = Annotated[bool, Parameter(negative=())]
-Pairs = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)]
+Words = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which runs of a source, and how it is read.
+
+    Parameters
+    ----------
+    where
+        SQL condition on the rows to use, for example "loss < 5".
+    because
+        Why only those rows; kept with the result.
+    columns
+        How to read a column, theirs=ours; may be repeated.
+    format
+        What the source is, where its name does not say: a name from `allometry sources`.
+    """
+
+    where: str = ""
+    because: str = ""
+    columns: Words = ()
+    format: str | None = None
+
+
+EVERYTHING = Selection()
 
 app = App(
     name="allometry",
     suppress_keyboard_interrupt=False,  # `run` says how to go on
     help="Measure how a model family scales, forecast what is not trained yet, be scored on the forecast.",
 )
+
+
+def chosen_runs(source: str, selection: Selection) -> Runs:
+    """The runs that a command is about."""
+    from allometry.report.terminal import pairs
+    from allometry.sweeps.fits import runs_to_fit
+
+    return runs_to_fit(
+        source,
+        columns=pairs(selection.columns),
+        where=selection.where,
+        because=selection.because,
+        format=selection.format,
+    )
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import allometry as al
-from allometry.cli.application import Flag, Pairs, app
+from allometry.cli.application import EVERYTHING, Flag, Selection, Words, app, chosen_runs
 from allometry.units import read_quantity
 
 Objective = Literal["huber", "lad", "least_squares", "lower_envelope"]
@@ -17,7 +17,7 @@ def import_(
     source: str,
     *,
     into: Path,
-    columns: Pairs = (),
+    columns: Words = (),
     format: str | None = None,  # noqa: A002  (what the signature agreed on is called)
     dry_run: Flag = False,
     json: Flag = False,
@@ -53,13 +53,10 @@ def fit(
     source: str,
     *,
     law: str = "chinchilla",
-    where: str = "",
-    because: str = "",
-    columns: Pairs = (),
-    format: str | None = None,  # noqa: A002  (what the signature agreed on is called)
-    inputs: Pairs = (),
+    selection: Selection = EVERYTHING,
+    inputs: Words = (),
     output: str | None = None,
-    hold: Pairs = (),
+    hold: Words = (),
     objective: Objective = "huber",
     delta: float = 1e-3,
     on: Literal["log", "raw", "logit"] | None = None,
@@ -83,14 +80,6 @@ def fit(
         study.toml then says what is fitted.
     law
         A name from `allometry laws`, FAMILY(ARGUMENTS), or FILE.py:NAME for one of your own.
-    where
-        SQL condition on the rows to fit, for example "loss < 5".
-    because
-        Why only those rows; kept with the fit.
-    columns
-        How to read a column, theirs=ours; may be repeated.
-    format
-        What the source is, where its name does not say.
     inputs
         The law's input = column, for example x=flops; may be repeated.
     output
@@ -125,9 +114,9 @@ def fit(
         Print the fits as JSON.
     """
     from allometry.report.terminal import pairs, say, show, show_fits
-    from allometry.sweeps.fits import fit_study, is_study, runs_to_fit
+    from allometry.sweeps.fits import fit_study, is_study
 
-    runs = runs_to_fit(source, columns=pairs(columns), where=where, because=because, format=format)
+    runs = chosen_runs(source, selection)
     say(al.describe_mapping(runs) if runs.mapping else runs.describe(), json)
     if dry_run:
         return show(runs, "", json)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 import allometry as al
-from allometry.cli.application import Flag, Pairs, Quantity, app
+from allometry.cli.application import EVERYTHING, Flag, Quantity, Selection, Words, app, chosen_runs
 from allometry.cli.fits import Objective
 
 
@@ -13,14 +16,11 @@ from allometry.cli.fits import Objective
 def compare(
     source: str,
     *,
-    laws: tuple[str, ...] = ("chinchilla", "kaplan"),
+    laws: Words = ("chinchilla", "kaplan"),
     hold_out: str = "largest_flops",
     steps: int | None = None,
-    where: str = "",
-    because: str = "",
-    columns: Pairs = (),
-    format: str | None = None,  # noqa: A002  (what the signature agreed on is called)
-    objectives: tuple[Objective, ...] = ("huber",),
+    selection: Selection = EVERYTHING,
+    objectives: Annotated[tuple[Objective, ...], Parameter(negative=())] = ("huber",),
     output: str | None = None,
     level: float = 0.9,
     draws: int = 200,
@@ -39,14 +39,6 @@ def compare(
         largest_flops, largest_params, largest_tokens, a column, or an SQL condition for the runs to hold out.
     steps
         Cuts at most.
-    where
-        SQL condition on the rows to use.
-    because
-        Why only those rows.
-    columns
-        How to read a column, theirs=ours; may be repeated.
-    format
-        What the source is, where its name does not say.
     objectives
         Fit each law by each of these.
     output
@@ -60,10 +52,9 @@ def compare(
     json
         Print ranking, table and findings as JSON.
     """
-    from allometry.report.terminal import pairs, show
-    from allometry.sweeps.fits import runs_to_fit
+    from allometry.report.terminal import show
 
-    runs = runs_to_fit(source, columns=pairs(columns), where=where, because=because, format=format)
+    runs = chosen_runs(source, selection)
     how = {"hold_out": hold_out, "steps": steps, "objectives": objectives, "output": output}
     made = al.compare(laws, runs, level=level, draws=draws, seed=seed, **how)  # type: ignore[arg-type]
     return show(made, made.summary(), json)
@@ -76,10 +67,7 @@ def multiplier(
     by: str,
     law: str = "chinchilla",
     reference: str | None = None,
-    where: str = "",
-    because: str = "",
-    columns: Pairs = (),
-    format: str | None = None,  # noqa: A002  (what the signature agreed on is called)
+    selection: Selection = EVERYTHING,
     level: float = 0.9,
     draws: int = 1000,
     seed: int = 0,
@@ -97,14 +85,6 @@ def multiplier(
         The law whose exponents the recipes share.
     reference
         The recipe to compare with; the one with most runs if not given.
-    where
-        SQL condition on the rows to use.
-    because
-        Why only those rows.
-    columns
-        How to read a column, theirs=ours; may be repeated.
-    format
-        What the source is, where its name does not say.
     level
         Of the intervals.
     draws
@@ -114,10 +94,9 @@ def multiplier(
     json
         Print the result as JSON.
     """
-    from allometry.report.terminal import pairs, show
-    from allometry.sweeps.fits import runs_to_fit
+    from allometry.report.terminal import show
 
-    runs = runs_to_fit(source, columns=pairs(columns), where=where, because=because, format=format)
+    runs = chosen_runs(source, selection)
     made = al.multiplier(runs, by=by, law=law, reference=reference, level=level, draws=draws, seed=seed)
     return show(made, made.summary(), json)
 
@@ -128,10 +107,7 @@ def frontier(
     *,
     flops: Quantity | None = None,
     law: str = "chinchilla",
-    where: str = "",
-    because: str = "",
-    columns: Pairs = (),
-    format: str | None = None,  # noqa: A002  (what the signature agreed on is called)
+    selection: Selection = EVERYTHING,
     level: float = 0.9,
     draws: int = 1000,
     seed: int = 0,
@@ -147,14 +123,6 @@ def frontier(
         The budget to compare them at; ten times the largest run's if not given.
     law
         The law of approach 3.
-    where
-        SQL condition on the rows to use.
-    because
-        Why only those rows.
-    columns
-        How to read a column, theirs=ours; may be repeated.
-    format
-        What the source is, where its name does not say.
     level
         Of the intervals.
     draws
@@ -165,10 +133,9 @@ def frontier(
         Print the table and the findings as JSON.
     """
     from allometry.fitting.frontier.approaches import three_approaches
-    from allometry.report.terminal import pairs, show
-    from allometry.sweeps.fits import runs_to_fit
+    from allometry.report.terminal import show
 
-    runs = runs_to_fit(source, columns=pairs(columns), where=where, because=because, format=format)
+    runs = chosen_runs(source, selection)
     made = three_approaches(runs, flops=flops, law=law, level=level, draws=draws, seed=seed)
     return show(made, made.summary(), json)
 
