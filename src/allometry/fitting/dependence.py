@@ -92,9 +92,11 @@ def _power_of(problem: Problem, reads: str) -> str:
 def _regressed(name: str, logs: Array, others: Mapping[str, Array]) -> Dependence:
     design = np.column_stack([np.ones(len(logs)), *others.values()])
     found = np.linalg.lstsq(design, logs, rcond=None)[0]
+    with np.errstate(over="ignore"):  # columns a hundred decades apart
+        scale = float(np.exp(found[0]))
     return Dependence(
         name=name,
-        scale=float(np.exp(found[0])),
+        scale=scale,
         powers={other: float(power) for other, power in zip(others, found[1:], strict=True)},
         spread=float(np.std(logs - design @ found)),
     )

@@ -116,7 +116,7 @@ class Problem:
     def limits(self) -> tuple[Array, Array]:
         """Lower and upper bounds of the working coefficients."""
         bounds = np.array([coefficient.bounds for coefficient in self.law.coefficients], dtype=np.float64)
-        bounds[self.logged, 0] = np.maximum(bounds[self.logged, 0], 1e-300)
+        bounds[self.logged] = np.clip(bounds[self.logged], 1e-300, 1e300)
         return self.inward(bounds[:, 0]), self.inward(bounds[:, 1])
 
     @cached_property

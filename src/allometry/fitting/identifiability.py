@@ -46,7 +46,7 @@ def _refuse_proportional(problem: Problem, columns: Mapping[str, str]) -> None:
     if "params" not in columns or "tokens" not in columns or problem.held:
         return
     params, tokens = (problem.inputs[problem.law.reads.index(name)] for name in ("params", "tokens"))
-    if np.ptp(np.log(params)) > 0 and np.std(np.log(tokens / params)) < _PROPORTIONAL:
+    if np.ptp(np.log(params)) > 0 and np.std(np.log(tokens) - np.log(params)) < _PROPORTIONAL:
         raise FitError(
             f"All {len(tokens)} runs have {np.median(tokens / params):.3g} tokens per parameter, so what "
             "size does and what data does cannot be told apart. Add runs at other ratios, or fit compute: "

@@ -145,13 +145,15 @@ def _numbers(runs: Runs, column: str, rows: NDArray[np.intp], kind: Scale) -> Ar
 def _facts(runs: Runs, rows: NDArray[np.intp]) -> pd.DataFrame:
     known = [name for name in _FACTS if name in runs.table.columns]
     table = runs.table.loc[:, ~runs.table.columns.duplicated()][known].iloc[rows]
-    return table.apply(_plain).reset_index(drop=True)
+    plain = {name: _plain(table[name], COLUMNS[name].kind) for name in known}
+    return pd.DataFrame(plain, index=table.index).reset_index(drop=True)
 
 
-def _plain(column: pd.Series) -> pd.Series:
-    """Numbers, flags and text, which a stored fit can hold; what is infinite says nothing of a run."""
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
-        return column.where(~column.isin([np.inf, -np.inf]))
+def _plain(column: pd.Series, kind: str) -> pd.Series:
+    """Numbers, flags and text, which a stored fit gives back as they were; what is infinite says nothing."""
+    if kind == "number":
+        found = pd.to_numeric(column.map(_plain_value), errors="coerce")
+        return found if pd.api.types.is_integer_dtype(found) else found.astype(np.float64)
     return pd.Series([_plain_value(value) for value in column], index=column.index, dtype=object)
 
 

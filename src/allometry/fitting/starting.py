@@ -33,7 +33,10 @@ def candidates(problem: Problem, sample: Samples, seed: int, keep: int = 16) -> 
     for at in range(0, len(places), size):
         natural = places[at : at + size]
         if linear:
-            natural[:, linear] = _solve_linear(problem, sample, natural, linear)
+            with np.errstate(
+                all="ignore"
+            ):  # of places where the law overflows, which sort last by themselves
+                natural[:, linear] = _solve_linear(problem, sample, natural, linear)
         found.append(problem.inward(natural))
         value.append(problem.sums(found[-1], sample.of_one(len(natural))))
     order = np.argsort(np.concatenate(value), kind="stable")
@@ -87,8 +90,7 @@ def _solve_linear(problem: Problem, sample: Samples, natural: Array, linear: Seq
     """Least squares for the linear coefficients at each candidate, none of the positive ones below zero."""
     without = natural.copy()
     without[:, list(linear)] = 0.0
-    with np.errstate(all="ignore"):
-        value, first, _ = problem.law.derivation.second_order(problem.inputs, tuple(without.T[:, :, None]))
+    value, first, _ = problem.law.derivation.second_order(problem.inputs, tuple(without.T[:, :, None]))
     output = invert(problem.objective.on, sample.target[0])
     shape = (len(natural), len(output))
     # Relative errors of the raw output stand in for errors of its logarithm.

@@ -54,8 +54,9 @@ def read_column(values: Sequence[Any], column: Column, scale: float, header: str
         try:
             cells.append(None if is_missing(value) else read(value, column, scale))
         except _BadCell as bad:
+            shown = " ".join(str(value).split())[:60]
             raise TableError(
-                f"{name}: column '{header}', row {row}: '{str(value)[:60]}' {bad}. Correct it, leave "
+                f"{name}: column '{header}', row {row}: '{shown}' {bad}. Correct it, leave "
                 f'the cell empty, or do not read the column as {column.name}: columns={{"{header}": None}}.'
             ) from bad
     if column.kind == "number":
