@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from allometry.fitting import Fit, bootstrap, fit
+from allometry.fitting.comparison.laws import Comparison, compare
+from allometry.fitting.comparison.recipes import Multiplier, multiplier
+from allometry.fitting.frontier.approaches import Approaches, three_approaches
 from allometry.forecasts.register import register
 from allometry.laws import chinchilla
 from allometry.runs.run import Run, Runs
@@ -47,6 +51,40 @@ def drawn() -> Fit:
 @pytest.fixture(scope="session")
 def other_law() -> Fit:
     return bootstrap(fit("kaplan", Runs.of(ladder_runs())), draws=50)
+
+
+def iso_flop_runs() -> Runs:
+    """Four budgets with seven sizes each, around the best one of the known law."""
+    table = [
+        (c, n) for c in np.geomspace(1e15, 1e18, 4) for n in 1e6 * (c / 1e15) ** 0.5 * np.geomspace(0.2, 5, 7)
+    ]
+    flops, params = np.array(table).T
+    tokens = flops / 6 / params
+    noise = 0.002 * np.random.default_rng(2).standard_normal(len(params))
+    loss = chinchilla.evaluate({"params": params, "tokens": tokens}, TRUTH) * np.exp(noise)
+    return Runs(pd.DataFrame({"params": params, "tokens": tokens, "flops": flops, "loss": loss}))
+
+
+@pytest.fixture(scope="session")
+def approaches() -> Approaches:
+    return three_approaches(iso_flop_runs(), draws=40)
+
+
+@pytest.fixture(scope="session")
+def compared() -> Comparison:
+    laws = ["chinchilla", "power_law_with_floor"]
+    return compare(laws, Runs.of(ladder_runs()), steps=1, draws=30)
+
+
+@pytest.fixture(scope="session")
+def recipes() -> Multiplier:
+    flops, new = np.tile(np.geomspace(1e18, 1e20, 8), 2), np.repeat([False, True], 8)
+    loss = 1.7 + 60 * (flops * np.where(new, 1.3, 1.0)) ** -0.1
+    loss = loss * np.exp(0.003 * np.random.default_rng(0).standard_normal(16))
+    table = pd.DataFrame({"flops": flops, "recipe": np.where(new, "new", "old"), "loss": loss})
+    return multiplier(
+        Runs(table), by="recipe", law="power_law_with_floor", draws=50, hold={"E": 1.7}, reference="old"
+    )
 
 
 @pytest.fixture

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from allometry.fitting import Fit
+from allometry.fitting.comparison.laws import Comparison
+from allometry.fitting.comparison.recipes import Multiplier
+from allometry.fitting.frontier.approaches import Approaches
 from allometry.report import write_report
 from allometry.runs.study import Study
 
@@ -22,11 +26,28 @@ def test_every_chart_draws_offline_and_the_console_stays_silent(
     make_study: Callable[..., Study], tmp_path: Path
 ) -> None:
     path = write_report(make_study(), tmp_path / "report.html")
+    # A folded part draws its charts when it is opened.
+    path.write_text(path.read_text().replace('<details class="more">', '<details class="more" open>'))
     seen = _opened(path, tmp_path)
 
     charts = re.findall(r'<div class="chart[^"]*" id="([^"]+)"', seen.stdout)
     assert len(charts) == 16
     assert seen.stdout.count("<svg") - seen.stdout.count('<svg viewBox="0 0 16 16"') == len(charts)
+    assert "cannot be drawn" not in seen.stdout.split("<script>")[0]
+    assert not [line for line in seen.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
+def test_charts_of_comparisons_draw_and_folded_ones_wait(
+    drawn: Fit, compared: Comparison, approaches: Approaches, recipes: Multiplier, tmp_path: Path
+) -> None:
+    path = write_report([drawn, compared, approaches, recipes], tmp_path / "report.html")
+    seen = _opened(path, tmp_path)
+
+    drawn_charts = re.findall(r'<div class="chart vega-embed[^"]*" id="([^"]+)"', seen.stdout)
+    assert {"comparison-1-1", "comparison-1-2", "approaches-1-1", "multiplier-1-1"} <= set(drawn_charts)
+    assert not [name for name in drawn_charts if name.startswith("change")]
     assert "cannot be drawn" not in seen.stdout.split("<script>")[0]
     assert not [line for line in seen.stderr.splitlines() if "CONSOLE" in line]
 

@@ -103,6 +103,7 @@ def test_the_file_loads_nothing_and_is_small(make_study: Callable[..., Study], t
     assert first.count(b"window.vegaEmbed=") == 1
 
 
+@pytest.mark.usefixtures("words_only")
 def test_what_others_wrote_is_text_and_never_code(make_study: Callable[..., Study], tmp_path: Path) -> None:
     attack = "<script>alert(1)</script>"
     study = make_study(name=attack)
@@ -235,6 +236,7 @@ def test_what_cannot_be_reported_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.usefixtures("words_only")
 def test_the_report_holds_what_reproduces_it(make_study: Callable[..., Study], tmp_path: Path) -> None:
     study = make_study()
     record = {"data_hash": "d4ta", "origin": "files <b>.txt", "sha256": "abc123"}

@@ -106,7 +106,8 @@ def _where(forecast: Forecast) -> str:
 def _how(comparison: Comparison) -> str:
     splits = comparison.table.drop_duplicates("split")
     cuts = "; ".join(
-        f"{row['held_out']} runs by {row['learnt']} ({row['split']})" for row in splits.to_dict("records")
+        f"{row['held_out']} runs forecast from {row['learnt']} ({row['split']})"
+        for row in splits.to_dict("records")
     )
     return (
         f"Each law was fitted to smaller runs and forecast larger ones that it had not seen, held out by "
