@@ -13,7 +13,6 @@ from allometry.errors import InputError
 from allometry.fitting.checks import quick_findings
 from allometry.fitting.default_priors import with_given
 from allometry.fitting.ensembles import ENSEMBLES, Chains, walk
-from allometry.fitting.noise import residual_noise
 from allometry.fitting.posterior_density import Density, curvature, density_of, width_of_priors
 from allometry.fitting.posterior_starts import first_point, first_steps, most_probable, steps_along
 from allometry.fitting.priors import Prior
@@ -65,7 +64,8 @@ def posterior(
         )
     density = density_of(fit, with_given(fit, priors or {}))
     begin = first_point(fit, density)
-    sharp = curvature(density, begin, max(residual_noise(fit).scale, 1e-12))
+    # The middle residual, so that a few runs far off do not spread the first steps too widely.
+    sharp = curvature(density, begin, max(float(np.median(np.abs(fit.residuals()))), 1e-12))
     centre = most_probable(density, begin, steps_along(sharp))
     count = walkers or max(_WALKERS, 8 * len(centre))
     chains = walk(density, first_steps(density, centre, steps_along(sharp), count, seed), most_steps, seed)

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 _LIKELY = (0.01, 0.99)  # quantiles of a prior between which the walkers begin
 _LEVELS = 60  # of each number of the noise, to find where it is most probable
 _POLISH = 400  # tries for each sampled number of the search for the most probable point
+_STRANDED = 4.0  # log density below the most probable point, for each sampled number
 _TRIES = 50  # places looked at for each walker's first step
 
 
@@ -106,11 +107,14 @@ def most_probable(density: Density, begin_k: Array, steps_km: Array) -> Array:
 
 
 def first_steps(density: Density, centre_k: Array, steps_kk: Array, walkers: int, seed: int) -> Array:
-    """First points of finite density around the most probable one, of shape (ensembles, walkers, k)."""
+    """First points around the most probable one, of shape (ensembles, walkers, k)."""
     rng = np.random.default_rng(seed)
-    wanted = ENSEMBLES * walkers
-    tried = centre_k + rng.standard_normal((_TRIES * wanted, len(centre_k))) @ steps_kk.T
-    usable = tried[np.isfinite(density(tried))]
+    wanted, k = ENSEMBLES * walkers, len(centre_k)
+    sizes = rng.random((_TRIES * wanted, 1))
+    tried = centre_k + sizes * rng.standard_normal((_TRIES * wanted, k)) @ steps_kk.T
+    # A walker that begins where next to no probability is may be stranded there for all its steps.
+    least = density(centre_k[None, :])[0] - _STRANDED * k
+    usable = tried[density(tried) > least]
     if len(usable) < wanted:
         raise FitError(
             f"Of {len(tried)} places near the most probable one only {len(usable)} are possible by law and "
