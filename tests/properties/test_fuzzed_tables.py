@@ -27,7 +27,7 @@ CPU_SECONDS = 60  # of one table, all steps together: beyond that it hangs
 DRAWS = 20
 
 few = settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     database=None,

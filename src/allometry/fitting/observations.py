@@ -145,7 +145,7 @@ def _numbers(runs: Runs, column: str, rows: NDArray[np.intp], kind: Scale) -> Ar
 def _facts(runs: Runs, rows: NDArray[np.intp]) -> pd.DataFrame:
     known = [name for name in _FACTS if name in runs.table.columns]
     table = runs.table.loc[:, ~runs.table.columns.duplicated()][known].iloc[rows]
-    plain = {name: _plain(table[name], COLUMNS[name].kind) for name in known}
+    plain = {name: _plain(table[name], COLUMNS[name].kind if name in COLUMNS else "text") for name in known}
     return pd.DataFrame(plain, index=table.index).reset_index(drop=True)
 
 

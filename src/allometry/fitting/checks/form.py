@@ -67,9 +67,10 @@ def _rises_with_size(fit: Fit) -> Finding | None:
 
 
 def _share_rising(fit: Fit, name: str) -> float:
-    doubled = {**fit.data.inputs, name: 2 * fit.data.inputs[name]}
+    with np.errstate(over="ignore"):  # of numbers that no run can have
+        doubled = {**fit.data.inputs, name: 2 * fit.data.inputs[name]}
     before, after = (fit.law.evaluate(inputs, fit.coefficients) for inputs in (fit.data.inputs, doubled))
-    return float(np.mean(np.broadcast_to(after > before * (1 + 1e-9), (len(fit.data),))))
+    return float(np.mean(np.broadcast_to(after / (1 + 1e-9) > before, (len(fit.data),))))
 
 
 CHECKS = (
