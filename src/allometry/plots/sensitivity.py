@@ -108,7 +108,8 @@ def by_choice(
     dots = pd.DataFrame({"choice": names, "value": table[quantity]})
     low, high = own_interval(fit, quantity, at, level)
     own = pd.DataFrame({"low": [low], "high": [high]}).dropna()
-    along = axes.plain_axis([*dots["value"], *own["low"], *own["high"]], _quantity_title(fit, quantity))
+    reach = [*dots["value"], *own["low"], *own["high"]]
+    along = axes.plain_axis(reach, _quantity_title(fit, quantity), ticks=4)
     down = alt.Y("choice:N", sort=names, title=None, axis=alt.Axis(labelLimit=150))
     tips = {"choice": choice, "value": quantity}
     return finish(
@@ -266,7 +267,7 @@ def _quantity_title(fit: Fit, quantity: str) -> str:
         return _forecast_title(fit)
     meaning = next(c for c in fit.law.coefficients if c.name == quantity)
     unit = "" if meaning.unit == "1" else f" ({meaning.unit})"
-    return f"{quantity}: {meaning.meaning.partition(';')[0]}{unit}"
+    return f"{quantity}: {meaning.meaning.partition(';')[0].partition(':')[0]}{unit}"
 
 
 def _called(quantity: str) -> str:

@@ -55,6 +55,15 @@ def percent(share: object, digits: int = 3) -> str:
     return f"{100 * float(share):.{digits}g}%" if _usable(share) else MISSING  # type: ignore[arg-type]
 
 
+def change(share: float) -> str:
+    """A relative change in percent, with its sign and without the unit.
+
+    >>> change(1.134), change(-0.0158)
+    ('+113', '-1.6')
+    """
+    return f"{100 * share:+.0f}" if abs(share) >= 0.1 else f"{100 * share:+.2g}"
+
+
 def interval(low: float, high: float, show: Callable[[float], str] = places) -> str:
     """Two ends, or a dash."""
     return f"{show(low)} to {show(high)}" if math.isfinite(low) else MISSING

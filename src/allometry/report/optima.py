@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from allometry import plots
@@ -158,7 +159,8 @@ def sensitivity_table(found: Frontier) -> Table:
 def _figures(found: Frontier) -> Iterator[Figure]:
     if isinstance(found, IsoFlopFit):
         yield as_figure(plots.iso_flop_profiles(found))
-    yield as_figure(plots.compute_optimal_frontier(found))
+    frontier = as_figure(plots.compute_optimal_frontier(found))
+    yield replace(frontier, title=f"{frontier.title} by {approach_name(found)}")
 
 
 def _tables(found: Frontier) -> Iterator[Table]:

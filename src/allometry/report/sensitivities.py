@@ -15,7 +15,7 @@ from allometry.fitting import Fit
 from allometry.fitting import sensitivity as refits
 from allometry.plots.sensitivity import choice_words, floor_words, most_moved, own_interval, place_words
 from allometry.report.figure import Figure, as_figure
-from allometry.report.numbers import coefficient, interval, places
+from allometry.report.numbers import change, coefficient, interval, places
 from allometry.report.section import Section
 from allometry.report.tables import Header, Table, as_link, coefficient_unit, number, words
 
@@ -70,8 +70,7 @@ def movers_table(made: Fit, table: pd.DataFrame, name: str) -> Table:
     ]
     headers = (words("without run"), number(f"change of {name}", "%"), *_numbers(made))
     rows = tuple(
-        (str(row["run"]), f"{100 * row['shift']:+.2g}", *_cells(made, row))
-        for row in largest.to_dict("records")
+        (str(row["run"]), change(row["shift"]), *_cells(made, row)) for row in largest.to_dict("records")
     )
     return Table(
         title=f"Runs that move {name} most", headers=headers, rows=rows,
@@ -107,12 +106,19 @@ def _sentences(made: _Refits) -> Iterator[str]:
     low, high = own_interval(fit, "forecast", None, LEVEL)
     own = f"{100 * LEVEL:g}%: {interval(low, high)}" if low == low else "no interval: no draws"
     yield (
-        f"{place_words(fit)}, {refits.AHEAD:g} times the compute of the largest run, the law gives "
+        f"{place_words(fit)}, {_how_far(fit)}, the law gives "
         f"{places(value)} {fit.unit} ({own}, without the noise of a single run). Below, one choice at a time "
         "is changed and everything else is fitted again."
     )
     if len(made.floors):
         yield floor_words(fit, made.floors)
+
+
+def _how_far(fit: Fit) -> str:
+    columns = list(fit.inputs.values())
+    if len(columns) == 1 and columns != ["flops"]:
+        return f"{refits.AHEAD:g} times the largest"
+    return f"{refits.AHEAD:g} times the compute of the largest run"
 
 
 def _figures(made: _Refits) -> Iterator[Figure]:
