@@ -33,9 +33,9 @@ Profile = Callable[[float], tuple[float, Array]]
 _BINDING = 1e4  # weight of a condition, relative to all runs: it holds to a ten-thousandth of the noise
 _ROUNDED = 0.02  # of the noise: how far the kink of absolute residuals is rounded for a search
 _FIRST_STEP = 1e-3  # on the working scale
-_GROWTH = 1.6
+_GROWTH = 2.0
 _MOST_STEPS = 60
-_HALVINGS = 40
+_FARTHEST = 10.0  # half widths beyond an end that a place is taken to be, where its objective is enormous
 _CLOSE = 1e-4  # of the half width: finer than any interval is known
 _NODES = 400  # of the integral over normal noise
 _MOST_LEVERAGE = 0.9  # a run that decides a coefficient alone says nothing of its own noise
@@ -295,14 +295,14 @@ def _of_runs(fit: Fit, problem: Problem, working: Array) -> tuple[float, Array]:
 
 def _end(fit: Fit, quantity: _Quantity, allowed: float, level: float, side: float) -> float:
     """Where the objective has risen by what is allowed; with many runs, by what their own pulls allow."""
-    value, fitted = _walk(quantity, fit.objective_value + allowed, side)
+    value, fitted = _walk(quantity, fit.objective_value, allowed, side)
     if len(fit.data) < _RUNS_TO_COUNT * len(fit.open) or not np.isfinite(value):
         return value
     # Along the way each run's fitted value moved: how far these moves add up to by chance is what the rise is
     # judged by. The moves are the law's own, not its tangent's, as valleys of scaling laws are bent.
     spread = float(np.sum((_pulls(fit) * (fitted - fit.fitted())) ** 2))
     ratio = _quantile(fit, level) * spread / (4 * allowed)
-    return _walk(quantity, fit.objective_value + ratio, side)[0]
+    return _walk(quantity, fit.objective_value, ratio, side)[0]
 
 
 def _pulls(fit: Fit) -> Array:
@@ -332,33 +332,50 @@ def _quantile(fit: Fit, level: float) -> float:
     return float(f_distribution.ppf(level, 1, len(fit.data) - len(fit.open)))
 
 
-def _walk(quantity: _Quantity, most: float, side: float) -> tuple[float, Array]:
-    """Walk away from the fit until the objective passes its limit, then halve the last step."""
+def _walk(quantity: _Quantity, best: float, allowed: float, side: float) -> tuple[float, Array]:
+    """Walk away from the fit until the objective has risen by what is allowed, then find where it did."""
     profile, limit = quantity.profile(), quantity.limits[int(side > 0)]
-    inside, step = quantity.start, _FIRST_STEP * max(1.0, abs(quantity.start) / 10)
-    fitted = np.empty(0)
+    inside, below = quantity.start, -1.0
+    step, fitted = _FIRST_STEP * max(1.0, abs(quantity.start) / 10), np.empty(0)
     for _ in range(_MOST_STEPS):
         trial = inside + side * step
         if side * (trial - limit) >= 0:
             trial = limit
         value, fitted = profile(trial)
-        if value > most or not np.isfinite(value):
-            return _crossing(profile, inside, trial, most, quantity.start)
+        above = _beyond(value - best, allowed)
+        if above > 0:
+            return _crossing(profile, (inside, below), (trial, above), best, allowed)
         if trial == limit:
             return limit, fitted
-        inside, step = trial, step * _GROWTH
+        inside, below, step = trial, above, step * _GROWTH
     return side * np.inf, fitted
 
 
+def _beyond(rise: float, allowed: float) -> float:
+    """How far beyond the end a place is, as a share of its distance from the fit: exact in a round valley."""
+    if not np.isfinite(rise):
+        return _FARTHEST
+    return float(min(np.sqrt(max(rise, 0.0) / max(allowed, 1e-300)) - 1, _FARTHEST))
+
+
 def _crossing(
-    profile: Profile, inside: float, outside: float, most: float, start: float
+    profile: Profile, inside: tuple[float, float], outside: tuple[float, float], best: float, allowed: float
 ) -> tuple[float, Array]:
-    for _ in range(_HALVINGS):
-        if abs(outside - inside) <= _CLOSE * abs(outside - start):
+    """Between a place inside and one outside, each with how far beyond the end it is: false position.
+
+    The side that stays has its distance halved (Illinois), so that both close in.
+    """
+    place, fitted, stayed = inside[0], np.empty(0), 0
+    for _ in range(_MOST_STEPS):
+        share = inside[1] / (inside[1] - outside[1])
+        place = inside[0] + share * (outside[0] - inside[0])
+        value, fitted = profile(place)
+        beyond = _beyond(value - best, allowed)
+        if abs(beyond) <= _CLOSE or place in (inside[0], outside[0]):
             break
-        middle = (inside + outside) / 2
-        if profile(middle)[0] <= most:
-            inside = middle
+        if beyond > 0:
+            outside, inside = (place, beyond), (inside[0], inside[1] / (2 if stayed > 0 else 1))
         else:
-            outside = middle
-    return inside, profile(inside)[1]
+            inside, outside = (place, beyond), (outside[0], outside[1] / (2 if stayed < 0 else 1))
+        stayed = 1 if beyond > 0 else -1
+    return place, fitted
