@@ -61,6 +61,21 @@ def test_one_run_far_from_the_law_is_named(sound: Fit, with_residuals: Measure, 
     assert found.sentence.startswith("1 run lies more than 7 times")
 
 
+def test_runs_that_the_law_passes_through_make_no_outlier_of_the_others(sound: Fit) -> None:
+    """Absolute residuals pass through five runs: the median of all is that of noise only without them."""
+    through = np.array([0.0] * 5 + [1, -1, 1, -2, 7, -7, 7, -7.5]) * 1e-3
+    inputs = {name: values[:13] for name, values in sound.data.inputs.items()}
+    data = replace(
+        sound.data, inputs=inputs, output=np.ones(13), weights=np.ones(13), run_ids=tuple("abcdefghijklm")
+    )
+    few = replace(sound, data=data)
+
+    close = replace(few, data=replace(data, output=np.exp(few.fitted() + through)))
+
+    assert np.abs(through).max() > 7 * np.median(np.abs(through))
+    assert CHECKS["outlying_runs"].find(close) is None
+
+
 def test_misfit_beyond_what_repeats_differ_by_is_the_classical_f_test(
     ladder: Ladder, changed: Ladder, finding: Find
 ) -> None:
@@ -77,7 +92,8 @@ def test_misfit_beyond_what_repeats_differ_by_is_the_classical_f_test(
     line = stats.linregress(np.log(runs.column("x")), logs.ravel())
     around = np.sum((logs.ravel() - line.intercept - line.slope * np.log(runs.column("x"))) ** 2)
     pure = np.sum((logs - logs.mean(axis=0)) ** 2)
-    assert found.evidence["p"] == pytest.approx(stats.f.sf((around - pure) / 18 / (pure / 20), 18, 20))
+    chance = stats.f.sf((around - pure) / 18 / (pure / 20), 18, 20)
+    assert np.log(float(found.evidence["p"])) == pytest.approx(np.log(chance))
     assert found.evidence["between repeats"] == pytest.approx(np.sqrt(pure / 20))
     assert "p < 1e-6" in found.sentence
 
