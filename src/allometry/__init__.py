@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from allometry.errors import AllometryError
     from allometry.fitting.checks import check
     from allometry.fitting.comparison.laws import compare
+    from allometry.fitting.comparison.recipes import multiplier
+    from allometry.fitting.frontier.approaches import three_approaches
     from allometry.fitting.frontier.envelope import envelope
     from allometry.fitting.frontier.isoflop import iso_flop
-    from allometry.fitting.comparison.recipes import multiplier
+    from allometry.fitting.likelihood import likelihood_interval
+    from allometry.fitting.posterior import posterior
     from allometry.fitting.result import Finding, Fit, Forecast
     from allometry.fitting.solve import fit
     from allometry.fitting.uncertainty import bootstrap, profile
@@ -59,13 +62,16 @@ _HOME = {
     "fit": "allometry.fitting.solve",
     "iso_flop": "allometry.fitting.frontier.isoflop",
     "law": "allometry.laws.definition",
+    "likelihood_interval": "allometry.fitting.likelihood",
     "multiplier": "allometry.fitting.comparison.recipes",
+    "posterior": "allometry.fitting.posterior",
     "profile": "allometry.fitting.uncertainty",
     "read_register": "allometry.forecasts.register",
     "read_runs": "allometry.runs.importers.table",
     "register": "allometry.forecasts.register",
     "run_sweep": "allometry.sweeps.running",
     "score": "allometry.forecasts.scoring",
+    "three_approaches": "allometry.fitting.frontier.approaches",
     "train": "allometry.lab.loop",
     "write_report": "allometry.report.writing",
 }
@@ -98,13 +104,16 @@ __all__ = [
     "iso_flop",
     "law",
     "laws",
+    "likelihood_interval",
     "multiplier",
+    "posterior",
     "profile",
     "read_register",
     "read_runs",
     "register",
     "run_sweep",
     "score",
+    "three_approaches",
     "train",
     "write_report",
 ]

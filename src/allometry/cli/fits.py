@@ -66,6 +66,8 @@ def fit(
     strata: str | None = None,
     resampling: Literal["residuals", "wild", "pairs", "bayesian"] | None = None,
     workers: int = 1,
+    posterior: Flag = False,
+    prior: Words = (),
     seed: int = 0,
     save: Path | None = None,
     dry_run: Flag = False,
@@ -104,6 +106,10 @@ def fit(
         How; if not given, the one that covers for so many runs.
     workers
         Threads for the resamples.
+    posterior
+        Sample a Bayesian posterior instead of resampling the runs; needs the extra allometry[bayes].
+    prior
+        What is believed of a coefficient beforehand, E=normal(1.7,0.1); may be repeated.
     seed
         Of starts and resamples.
     save
@@ -113,6 +119,8 @@ def fit(
     json
         Print the fits as JSON.
     """
+    from allometry.fitting.default_priors import describe_priors
+    from allometry.fitting.priors import read_prior
     from allometry.report.terminal import pairs, say, show, show_fits
     from allometry.sweeps.fits import fit_study, is_study
 
@@ -127,9 +135,14 @@ def fit(
         law, runs, objective=objective, delta=delta, on=on, weights=weights, hold=held,
         inputs=pairs(inputs), output=output, seed=seed,
     )  # fmt: skip
-    found = al.bootstrap(
-        found, draws=draws, unit=unit, strata=strata, resampling=resampling, workers=workers, seed=seed
-    )
+    if posterior or prior:
+        beliefs = {name: read_prior(text) for name, text in pairs(prior).items()}
+        found = al.posterior(found, priors=beliefs, draws=draws, seed=seed)
+        say(describe_priors(found, beliefs).to_string(index=False), json)
+    else:
+        found = al.bootstrap(
+            found, draws=draws, unit=unit, strata=strata, resampling=resampling, workers=workers, seed=seed
+        )
     if save:
         found.save(save)
     return show_fits({found.law.name: found}, json)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.runs.importers.trackers import needed
+from allometry.extras import needed
 
 Array = NDArray[np.float64]
 LogDensity = Callable[[Array], Array]

@@ -82,7 +82,7 @@ def _lost_direction(problem: Problem) -> Array | None:
     finite = np.isfinite(jacobian).all(axis=(1, 2))
     unused = (largest[finite] == 0).all(axis=0)
     if finite.any() and unused.any():
-        return unused.astype(np.float64)
+        return np.asarray(unused, dtype=np.float64)
     usable = finite & ((largest > 1e-100) & (largest < 1e100)).all(axis=1)
     if not usable.any():
         return None  # no place to judge from: the search will say what it finds

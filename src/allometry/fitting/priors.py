@@ -6,13 +6,16 @@ coefficient's own unit, never in that of a working scale.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import InputError
+from allometry.errors import InputError, did_you_mean
+from allometry.units import read_quantity
 
 Array = NDArray[np.float64]
 
@@ -166,6 +169,35 @@ class HalfCauchy:
     def quantile(self, probability: float) -> float:
         """As `Prior.quantile`."""
         return float(self.scale * np.tan(0.5 * np.pi * probability))
+
+
+_KINDS: dict[str, Callable[..., Prior]] = {
+    "normal": Normal, "lognormal": LogNormal, "uniform": Uniform, "loguniform": LogUniform,
+    "halfcauchy": HalfCauchy,
+}  # fmt: skip
+
+
+def read_prior(text: str) -> Prior:
+    """A prior from text: its kind and its numbers in brackets.
+
+    Raises:
+        InputError: If there is no such kind, or the numbers are not those it takes.
+
+    >>> read_prior("normal(1.7, 0.1)")
+    Normal(mean=1.7, sd=0.1)
+    """
+    kind, opened, numbers = text.strip().removesuffix(")").partition("(")
+    known = ", ".join(_KINDS)
+    if kind not in _KINDS or not opened:
+        raise InputError(
+            f"'{text}' is not a prior.{did_you_mean(kind, _KINDS)} Write one like normal(1.7, 0.1); "
+            f"there are: {known}."
+        )
+    values = [read_quantity(number) for number in numbers.split(",")]
+    takes = len(signature(_KINDS[kind]).parameters)
+    if len(values) != takes:
+        raise InputError(f"A {kind} prior takes {takes} numbers, not {len(values)}: '{text}'.")
+    return _KINDS[kind](*values)
 
 
 def _normal_quantile(probability: float) -> float:

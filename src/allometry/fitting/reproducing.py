@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allometry.fitting.result import Fit
+from allometry.errors import InputError
+from allometry.fitting.result import Draws, Fit
 from allometry.fitting.search import refit
 from allometry.fitting.uncertainty import bootstrap
 
@@ -56,22 +57,30 @@ def reproduce(fit: Fit) -> Reproduction:
     """
     again = refit(fit)
     count, difference = 0, 0.0
-    if fit.drawn is not None and fit.draws is not None:
-        drawn = fit.drawn
-        again = bootstrap(
-            again,
-            draws=drawn.count,
-            unit=drawn.unit,
-            strata=drawn.strata,
-            seed=drawn.seed,
-            resampling=drawn.resampling,
-        )
-        count, difference = drawn.count, _difference(fit, again)
+    if fit.drawn is not None:
+        again = _redrawn(again, fit.drawn)
+        count, difference = fit.drawn.count, _difference(fit, again)
     return Reproduction(
         stored={**fit.coefficients, "objective": fit.objective_value},
         again={**again.coefficients, "objective": again.objective_value},
         draws=count,
         largest_draw_difference=difference,
+    )
+
+
+def _redrawn(again: Fit, drawn: Draws) -> Fit:
+    if drawn.resampling == "posterior":
+        raise InputError(
+            "This fit holds a posterior, whose priors are stored as words only; make it again with "
+            "posterior(fit, priors=..., seed=...)."
+        )
+    return bootstrap(
+        again,
+        draws=drawn.count,
+        unit=drawn.unit,
+        strata=drawn.strata,
+        seed=drawn.seed,
+        resampling=drawn.resampling,
     )
 
 

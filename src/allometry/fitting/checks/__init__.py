@@ -36,7 +36,9 @@ def check(fit: Fit) -> list[Finding]:
     >>> [found.code for found in check(fit("power_law_with_floor", runs, inputs={"x": "flops"}))]
     ['single_seed']
     """
-    return _found(fit, CHECKS.values())
+    # What only the making of the draws could see, such as walkers that have not settled, is kept.
+    carried = [found for found in fit.findings if found.code not in CHECKS]
+    return _worst_first([*carried, *_found(fit, CHECKS.values())])
 
 
 def quick_findings(fit: Fit) -> list[Finding]:
@@ -71,6 +73,9 @@ def check_forecast(forecast: Forecast) -> list[Finding]:
 
 
 def _found(fit: Fit, checks: Iterable[Check]) -> list[Finding]:
+    return _worst_first([finding for one in checks if (finding := one.find(fit)) is not None])
+
+
+def _worst_first(findings: list[Finding]) -> list[Finding]:
     order = [Severity.SERIOUS, Severity.WARNING, Severity.NOTE]
-    findings = [finding for one in checks if (finding := one.find(fit)) is not None]
     return sorted(findings, key=lambda finding: order.index(finding.severity))

@@ -47,7 +47,7 @@ def _saturated(fit: Fit) -> Finding | None:
 
 
 def _few_levels(fit: Fit) -> Finding | None:
-    levels = {fit.inputs[name]: len(np.unique(values)) for name, values in fit.data.inputs.items()}
+    levels = {name: len(np.unique(values)) for name, values in _positive(fit).items()}
     few = {name: count for name, count in levels.items() if count < FEW_LEVELS}
     if not few or len(fit.open) == 1:
         return None

@@ -110,7 +110,10 @@ def _weights_upside_down(fit: Fit) -> Finding | None:
 
     if np.ptp(np.log(fit.data.weights)) < 0.1 or len(fit.data) < ENOUGH:
         return None
-    together = float(spearmanr(fit.data.weights, np.abs(fit.residuals())).statistic)
+    size = np.abs(fit.residuals())
+    if np.ptp(size) < 1e-12:
+        return None
+    together = float(spearmanr(fit.data.weights, size).statistic)
     if together < _unequal(fit.data.weights):
         return None
     return warning(

@@ -11,7 +11,8 @@ _FAILED_DRAWS = 0.02  # share of refits above which the intervals suffer
 
 
 def _not_converged(fit: Fit) -> Finding | None:
-    if fit.status is not FitStatus.NOT_CONVERGED:
+    sampled = fit.drawn is not None and fit.drawn.sampling is not None  # walkers say it in their own words
+    if fit.status is not FitStatus.NOT_CONVERGED or sampled:
         return None
     return serious(
         "not_converged",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import InputError, TableError
+from allometry.extras import needed
 from allometry.runs.importers import trackers
 from allometry.runs.importers.definition import Importer
 from allometry.runs.importers.files import Cells
@@ -93,10 +94,10 @@ def _read_log(paths: Sequence[Path]) -> _Log:
 
 
 def _events(path: Path) -> Iterator[Any]:
-    loader = trackers.needed(
+    loader = needed(
         "tensorboard.backend.event_processing.event_file_loader", "Reading event files", "tensorboard"
     )
-    broken = trackers.needed("google.protobuf.message", "Reading event files", "tensorboard").DecodeError
+    broken = needed("google.protobuf.message", "Reading event files", "tensorboard").DecodeError
     try:
         # The loader without the layers that bring old events to the newest form: three times as fast, and
         # scalars have had two forms only.
@@ -130,12 +131,12 @@ def _is_learning_rate(tag: str) -> bool:
 
 
 def _number(tensor: Any) -> float:
-    convert = trackers.needed("tensorboard.util.tensor_util", "Reading event files", "tensorboard")
+    convert = needed("tensorboard.util.tensor_util", "Reading event files", "tensorboard")
     return float(convert.make_ndarray(tensor).item())
 
 
 def _hparams(content: bytes) -> dict[str, Any]:
-    plugin = trackers.needed("tensorboard.plugins.hparams.metadata", "Reading event files", "tensorboard")
+    plugin = needed("tensorboard.plugins.hparams.metadata", "Reading event files", "tensorboard")
     session = plugin.parse_session_start_info_plugin_data(content)
     return {
         name: getattr(value, value.WhichOneof("kind"))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any
 
-from allometry.errors import MissingExtra
 from allometry.runs.importers.files import Cells
 from allometry.runs.importers.headers import read_header
 
@@ -98,20 +95,6 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield name or "column", value
         else:
             yield name or "column", json.dumps(value, default=str)
-
-
-def needed(module: str, what: str, extra: str) -> ModuleType:
-    """Import a module of an optional dependency.
-
-    Raises:
-        MissingExtra: If it is not installed, saying what needs it and how to get it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f"{what} needs {error.name}. Run: pip install 'allometry[{extra}]'", name=error.name
-        ) from error
 
 
 def _column(header: str, columns: Mapping[str, str | None]) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import InputError, TableError, did_you_mean
+from allometry.extras import needed
 from allometry.runs.importers.folders import head
 from allometry.runs.importers.mlflow.records import Kept
-from allometry.runs.importers.trackers import needed
 
 _STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _LATEST = 253_402_300_800_000  # ms, the year 10,000

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import InputError, TableError
+from allometry.extras import needed
 from allometry.runs.importers.mlflow.folder import refuse_unknown
 from allometry.runs.importers.mlflow.records import Kept
-from allometry.runs.importers.trackers import needed
 
 _WHAT = "Reading an MLflow database or server"
 _PAGE = 1000  # runs a request

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from allometry.errors import InputError
+from allometry.extras import needed
 from allometry.runs.importers.files import Cells
-from allometry.runs.importers.trackers import cells_of_records, needed
+from allometry.runs.importers.trackers import cells_of_records
 from allometry.runs.importers.wandb.address import Address, read_address
 from allometry.runs.importers.wandb.cache import Cache, Listed, Listing
 from allometry.runs.importers.wandb.records import records_of
