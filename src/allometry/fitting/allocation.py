@@ -71,9 +71,9 @@ def optimal_params(
 
 
 def _closed_form(c: Mapping[str, Array], flops: float) -> Array:
-    balance = np.log(c["alpha"] * c["A"] / (c["beta"] * c["B"]))
     spent = np.log(flops / FLOPS_PER_PARAMETER_TOKEN)
-    with np.errstate(over="ignore"):  # exponents near zero put it beyond all bounds
+    with np.errstate(all="ignore"):  # exponents near zero or a term without end put it beyond all bounds
+        balance = np.log(c["alpha"] * c["A"] / (c["beta"] * c["B"]))
         return np.asarray(np.exp((balance + c["beta"] * spent) / (c["alpha"] + c["beta"])))
 
 

@@ -134,12 +134,14 @@ class Problem:
     def outward(self, working_bp: Array) -> Array:
         """From working coefficients to those a user knows."""
         natural = np.array(working_bp, dtype=np.float64)
-        natural[..., self.logged] = np.exp(natural[..., self.logged])
+        with np.errstate(over="ignore"):  # a place that no start range foresaw: its objective is infinite
+            natural[..., self.logged] = np.exp(natural[..., self.logged])
         return natural
 
     def predicted(self, working_bp: Array) -> Array:
-        """The law at the runs, of shape (b, n)."""
-        value = self.law.derivation.value(self.inputs, self._columns(working_bp))
+        """The law at the runs, of shape (b, n); infinite or NaN where it has no value."""
+        with np.errstate(all="ignore"):
+            value = self.law.derivation.value(self.inputs, self._columns(working_bp))
         return np.broadcast_to(value, (len(working_bp), len(self.inputs[0])))
 
     def residuals(self, working_bp: Array, target: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -152,17 +153,23 @@ def _facts(runs: Runs, rows: NDArray[np.intp]) -> pd.DataFrame:
 def _plain(column: pd.Series, kind: str) -> pd.Series:
     """Numbers, flags and text, which a stored fit gives back as they were; what is infinite says nothing."""
     if kind == "number":
-        found = pd.to_numeric(column.map(_plain_value), errors="coerce")
-        return found if pd.api.types.is_integer_dtype(found) else found.astype(np.float64)
-    return pd.Series([_plain_value(value) for value in column], index=column.index, dtype=object)
+        found = pd.to_numeric(pd.Series([_number(value) for value in column]), errors="coerce")
+        return (found if pd.api.types.is_integer_dtype(found) else found.astype(np.float64)).set_axis(
+            column.index
+        )
+    return pd.Series([_word(value) for value in column], index=column.index, dtype=object)
 
 
-def _plain_value(value: object) -> object:
-    if isinstance(value, bool | int | str):
+def _number(value: object) -> object:
+    if isinstance(value, str):
         return value
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return None if value is None or value is pd.NA or value is pd.NaT else str(value)
+    return value if isinstance(value, Real) and np.isfinite(float(value)) else None
+
+
+def _word(value: object) -> object:
+    if isinstance(value, bool | str):
+        return value
+    return None if value is None or value is pd.NA or value is pd.NaT or value != value else str(value)
 
 
 def _inverse_variances(runs: Runs, weights: Weights, rows: NDArray[np.intp]) -> Array:
