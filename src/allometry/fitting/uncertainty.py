@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
@@ -152,9 +152,13 @@ def _refit(problem: Problem, fit: Fit, blocks: Iterator[Samples], workers: int) 
     rest = chain([first.take(slice(_PROBED, None))] if len(first.target) > _PROBED else [], blocks)
     if workers == 1:
         return joined([probed, *map(refit, rest)])
-    # NumPy lets other threads run while it computes; resamples are still drawn one after the other.
+    # NumPy lets other threads run while it computes; resamples are still drawn one after the other, and no more
+    # of them than there are threads.
+    found = [probed]
     with ThreadPoolExecutor(workers) as pool:
-        return joined([probed, *pool.map(refit, rest)])
+        while batch := list(islice(rest, workers)):
+            found += pool.map(refit, batch)
+    return joined(found)
 
 
 def _best_of(problem: Problem, on_scale: Array, samples: Samples) -> NDArray[np.intp]:
