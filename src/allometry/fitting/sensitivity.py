@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.engine import minimise
+from allometry.fitting.engine import Minima, Problem, Samples, minimise
 from allometry.fitting.likelihood import leverage
 from allometry.fitting.objectives import ObjectiveName
 from allometry.fitting.problems import one_sample, pose, working_point
@@ -89,12 +89,24 @@ def by_floor(fit: Fit, at: Place | None = None, *, points: int = 9, name: str = 
     place = fit.law.names.index(name)
     starts[:, place] = np.maximum(floors, _LEAST) if problem.logged[place] else floors
     starts = problem.inward(starts)
-    ends = minimise(problem, starts, one_sample(fit.data, fit.goal).of_one(len(floors)))
+    ends = _along(problem, starts, place, one_sample(fit.data, fit.goal))
     table = pd.DataFrame(problem.outward(ends.working), columns=list(fit.law.names))
     table["forecast"] = _said(fit, table, at or ahead(fit))
     table["objective_value"] = ends.value
     with np.errstate(divide="ignore", invalid="ignore"):  # of noiseless runs the best objective may be zero
         return table.assign(rise=ends.value / max(fit.objective_value, _LEAST) - 1)
+
+
+def _along(problem: Problem, starts: Array, place: int, sample: Samples) -> Minima:
+    """Search at each of many values of one coefficient, and once more from where its neighbours ended.
+
+    Far from the fit its own coefficients may lead into another valley; the neighbours show the way.
+    """
+    ends = minimise(problem, starts, sample.of_one(len(starts)))
+    near = np.stack([np.roll(ends.working, shift, axis=0) for shift in (0, 1, -1)], axis=1)
+    near[:, :, place] = starts[:, None, place]
+    again = minimise(problem, near.reshape(-1, near.shape[2]), sample.of_one(3 * len(starts)), rivals=3)
+    return again.take(3 * np.arange(len(starts)) + again.value.reshape(-1, 3).argmin(axis=1))
 
 
 def by_objective(fit: Fit, at: Place | None = None) -> pd.DataFrame:

@@ -152,8 +152,8 @@ def _refit(problem: Problem, fit: Fit, blocks: Iterator[Samples], workers: int) 
     rest = chain([first.take(slice(_PROBED, None))] if len(first.target) > _PROBED else [], blocks)
     if workers == 1:
         return joined([probed, *map(refit, rest)])
-    # NumPy lets other threads run while it computes; resamples are still drawn one after the other, and no more
-    # of them than there are threads.
+    # NumPy lets other threads run while it computes; resamples are still drawn one after the other, and no
+    # more of them than there are threads.
     found = [probed]
     with ThreadPoolExecutor(workers) as pool:
         while batch := list(islice(rest, workers)):
