@@ -90,6 +90,7 @@ def describe_forecast(forecast: Forecast) -> str:
     lines = [f"Forecast at {at}: {forecast.output} {forecast.median:.4f} {forecast.unit}, {interval}"]
     lines += [f"  against the fitted runs: {far}"] if far else []
     lines += [f"  where the width comes from: {width}"] if width else []
+    lines += [f"  noise of a single run from: {forecast.noise_from}"] if forecast.noise_from and width else []
     lines += [
         f"  {finding.severity}: {finding.sentence} {finding.remedy}" for finding in check_forecast(forecast)
     ]
