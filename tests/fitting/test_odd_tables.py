@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allometry.errors import FitError, InputError
+from allometry.errors import FitError, InputError, TableError
 from allometry.fitting import Fit, bootstrap, check_forecast, fit
 from allometry.fitting.likelihood import allowed_rise
 from allometry.laws import Coefficient, law
@@ -40,6 +40,15 @@ def test_two_columns_of_one_name_are_refused(ladder: Ladder) -> None:
 def test_complex_numbers_are_refused(ladder: Ladder) -> None:
     with pytest.raises(InputError, match="'loss' holds complex numbers"):
         fit("chinchilla", Runs(ladder().table.astype({"loss": complex})))
+
+
+@pytest.mark.parametrize("value", [1e308, 5e-324])
+def test_numbers_whose_products_leave_the_range_of_a_float_are_refused(ladder: Ladder, value: float) -> None:
+    table = ladder().table
+    table.loc[3, "params"] = value
+
+    with pytest.raises(TableError, match="in row 4, beyond what can be calculated with"):
+        fit("chinchilla", Runs(table))
 
 
 def test_a_coefficient_that_the_formula_does_not_use_is_refused(ladder: Ladder) -> None:

@@ -86,7 +86,7 @@ def test_a_file_of_odd_cells_is_fitted_or_refused_in_one_sentence(
 @pytest.mark.slow
 @many
 @given(text=tables())
-def test_thousands_of_files_of_odd_cells_are_fitted_or_refused_in_one_sentence(
+def test_a_thousand_files_of_odd_cells_are_fitted_or_refused_in_one_sentence(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fits_or_says_why(text, capsys)

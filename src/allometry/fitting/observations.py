@@ -29,6 +29,7 @@ _FACTS = (
     "steps", "warmup_steps", "batch_tokens", "learning_rate", "width", "layers", "context", "vocab",
     "tokenizer", "metric", "dataset",
 )  # fmt: skip
+_LARGEST = 1e150
 _DOMAIN: dict[Scale, str] = {
     "log": "a law compared on logarithms needs it above zero",
     "raw": "it must be a number",
@@ -53,7 +54,8 @@ def observe(
     Raises:
         MissingColumn: If a column is not there.
         FitError: If no row is left.
-        TableError: If a value is missing or where the law has no place for it; it names row and column.
+        TableError: If a value is missing, where the law has no place for it, or beyond 1e±150; it names row
+            and column.
     """
     for column in (*inputs.values(), output):
         _require(law, runs, column)
@@ -140,7 +142,19 @@ def _numbers(runs: Runs, column: str, rows: NDArray[np.intp], kind: Scale) -> Ar
             f"{runs.source}: '{column}' is {shown} in row {rows[bad[0]] + 1}{more}; {_DOMAIN[kind]}. "
             f'Correct it, or leave such rows out with runs.where("{kept.format(column)}", because=...).'
         )
+    _refuse_unwieldy(runs, column, rows, values)
     return values
+
+
+def _refuse_unwieldy(runs: Runs, column: str, rows: NDArray[np.intp], values: Array) -> None:
+    """Refuse numbers whose product with another one may leave the range of a 64-bit float."""
+    size = np.abs(values)
+    bad = np.flatnonzero((size > _LARGEST) | ((size > 0) & (size < 1 / _LARGEST)))
+    if bad.size:
+        raise TableError(
+            f"{runs.source}: '{column}' is {values[bad[0]]:g} in row {rows[bad[0]] + 1}, beyond what can be "
+            f"calculated with ({1 / _LARGEST:g} to {_LARGEST:g}). Correct it, or give the column in another unit."
+        )
 
 
 def _facts(runs: Runs, rows: NDArray[np.intp]) -> pd.DataFrame:
