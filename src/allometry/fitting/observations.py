@@ -153,7 +153,7 @@ def _refuse_unwieldy(runs: Runs, column: str, rows: NDArray[np.intp], values: Ar
     if bad.size:
         raise TableError(
             f"{runs.source}: '{column}' is {values[bad[0]]:g} in row {rows[bad[0]] + 1}, beyond what can be "
-            f"calculated with ({1 / _LARGEST:g} to {_LARGEST:g}). Correct it, or give the column in another unit."
+            f"calculated with ({1 / _LARGEST:g} to {_LARGEST:g}). Correct it, or give it in another unit."
         )
 
 
