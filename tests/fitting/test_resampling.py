@@ -147,13 +147,13 @@ def test_seeds_of_one_setting_have_noise_of_their_own(found: Fit) -> None:
 
 
 @pytest.mark.parametrize(("units_", "expected"), [("row", "pairs"), ("run", "residuals")])
-def test_ten_units_a_coefficient_are_enough_to_draw_them(
+def test_forty_units_a_coefficient_are_enough_to_draw_them(
     units_: str, expected: str, ladder: MakeRuns, changed: MakeRuns
 ) -> None:
-    runs = changed(ladder(0.005), run_id=[f"run {row // 2}" for row in range(20)])
+    runs = changed(ladder(0.005, sizes=20), run_id=[f"run {row // 2}" for row in range(80)])
     made = fit("power_law", runs, inputs={"x": "tokens"}, starts=2)
 
-    assert len(np.unique(units(made, units_))) == (20 if units_ == "row" else 10)
+    assert len(np.unique(units(made, units_))) == (80 if units_ == "row" else 40)
     assert suited(made, units_) == expected
 
 

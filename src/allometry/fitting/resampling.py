@@ -15,7 +15,7 @@ from allometry.fitting.scales import transform
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_UNITS_FOR_PAIRS = 10  # per open coefficient: below that, many resamples hold too few different runs
+_UNITS_FOR_PAIRS = 40  # per open coefficient: with fewer, intervals from drawn runs hold too little
 _SAME_GROUP = 0.05  # relative difference between neighbours within one stratum of numbers
 RESAMPLINGS: tuple[Resampling, ...] = ("bayesian", "pairs", "residuals", "wild")
 

@@ -49,7 +49,7 @@ def fit(
         FitError: If the runs cannot carry the law: too few, an input that does not vary, tokens that are
             the same multiple of params in all runs.
 
-    >>> import pandas as pd
+    >>> import numpy as np, pandas as pd
     >>> flops = np.array([1e15, 1e16, 1e17, 1e18, 1e19])
     >>> runs = Runs(pd.DataFrame({"flops": flops, "loss": 2 + 400 * flops**-0.15}))
     >>> found = fit("power_law_with_floor", runs, inputs={"x": "flops"})

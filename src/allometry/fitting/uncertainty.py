@@ -51,8 +51,8 @@ def bootstrap(
             an IsoFLOP study. For "pairs" and "bayesian".
         resampling: "residuals" keeps the design and redraws the noise; "wild" keeps it and turns the signs of
             the residuals, for noise that differs between runs; "pairs" draws units with replacement;
-            "bayesian" weights them at random. By default "residuals" below ten units a coefficient, where it
-            is the one that covers, else "pairs" (docs/decisions/0003-bootstrap-for-small-ladders.md).
+            "bayesian" weights them at random. By default "residuals" below forty units a coefficient, where
+            it is the one that covers, else "pairs" (docs/decisions/0003-bootstrap-for-small-ladders.md).
         workers: Threads; the draws are the same for any number.
 
     Returns:
