@@ -13,6 +13,7 @@ import pytest
 from allometry.errors import FitError, InputError, TableError
 from allometry.fitting import Fit, bootstrap, check_forecast, fit
 from allometry.fitting.likelihood import allowed_rise
+from allometry.fitting.sensitivity import by_convention
 from allometry.laws import Coefficient, law
 from allometry.runs.run import Runs
 
@@ -134,3 +135,12 @@ def test_noise_far_above_delta_allows_a_rise_in_proportion_to_delta(ladder: Ladd
     near, far = (fit("chinchilla", table, delta=delta) for delta in (1e-5, 1e-7))
 
     assert allowed_rise(far) == pytest.approx(allowed_rise(near) * 1e-2, rel=0.02)
+
+
+def test_a_share_of_zero_is_the_same_in_every_convention() -> None:
+    shares = np.linspace(0, 1, 8)
+    runs = Runs(pd.DataFrame({"proportion": shares, "loss": 1.3 + 0.5 * np.exp(-2 * shares)}))
+
+    table = by_convention(fit("mixture", runs))
+
+    assert table["forecast"].tolist() == pytest.approx([1.8])  # at the first run, as none is larger

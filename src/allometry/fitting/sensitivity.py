@@ -131,11 +131,16 @@ def by_convention(fit: Fit, at: Place | None = None) -> pd.DataFrame:
             found = fit if data is fit.data else refit(fit, data=data, starts=_STARTS)
         except FitError:
             continue
-        recounted = {name: data.inputs[name][largest] / fit.data.inputs[name][largest] for name in at}
-        place = {name: value * recounted[name] for name, value in at.items()}
+        place = {name: value * _recounted(fit, data, name, largest) for name, value in at.items()}
         rows[label] = found.coefficients
         said.append(float(fit.law.evaluate(place, found.coefficients)))
     return _table(fit, rows, at, "convention").assign(forecast=said)
+
+
+def _recounted(fit: Fit, data: FitData, name: str, run: int) -> float:
+    """What another count makes of one run's input, as a factor; 1 for an input that is no count, such as 0."""
+    before, after = fit.data.inputs[name][run], data.inputs[name][run]
+    return 1.0 if before == after else float(after / before)
 
 
 def influence(fit: Fit, at: Place | None = None) -> pd.DataFrame:
