@@ -27,6 +27,7 @@ Index = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 _ELEMENTS_AT_ONCE = 60_000  # b x n of one chunk: half a megabyte an array, so that the work stays in cache
+_STEPS_ON_THE_WAY = 25
 _RETRIES = 6  # of searches without rest
 _RELATIVE_FALL = 1e-14  # a smaller fall is rounding
 _SMALL_GRADIENT = 1e-8  # what one reweighted step could still gain, relative to the objective
@@ -54,7 +55,7 @@ class Tactic:
 _TACTICS = (
     Tactic(convex=True, diagonal=False, steps=150),
     Tactic(convex=True, diagonal=True, steps=600),
-    Tactic(convex=False, diagonal=False, steps=600),
+    Tactic(convex=False, diagonal=False, steps=300),
 )
 
 
@@ -268,8 +269,10 @@ def _minimise_in_stages(
 ) -> Minima:
     end = Minima(working=starts, value=np.zeros(len(starts)), converged=np.zeros(len(starts), dtype=np.bool_))
     for objective in stages:
+        # All but the last stage only show the way to the next: they need no rest.
+        brief = tactic if objective is stages[-1] else replace(tactic, steps=_STEPS_ON_THE_WAY)
         with np.errstate(all="ignore"):  # a trial may overflow; it is then not accepted
-            end = _Search(replace(problem, objective=objective), end.working, samples, tactic).run()
+            end = _Search(replace(problem, objective=objective), end.working, samples, brief).run()
     return end
 
 
