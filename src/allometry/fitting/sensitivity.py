@@ -138,7 +138,7 @@ def by_convention(fit: Fit, at: Place | None = None) -> pd.DataFrame:
 
 
 def _recounted(fit: Fit, data: FitData, name: str, run: int) -> float:
-    """What another count makes of one run's input, as a factor; 1 for an input that is no count, such as 0."""
+    """What another count makes of one run's input, as a factor; 1 for one that is no count, such as 0."""
     before, after = fit.data.inputs[name][run], data.inputs[name][run]
     return 1.0 if before == after else float(after / before)
 
