@@ -36,7 +36,8 @@ def measure(study: Study, recipe: Recipe, design: str) -> None:
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     """The quickstart's study with every run of its ladder made."""
-    study = Study.create(tmp_path / "study", quickstart_path().read_text())
+    few_draws = quickstart_path().read_text().replace("[[fits]]", "[[fits]]\ndraws = 60")
+    study = Study.create(tmp_path / "study", few_draws)
     ladder = read_spec(study).design
     assert isinstance(ladder, Ladder)
     for _ in range(2):  # the checks, then what they decide
