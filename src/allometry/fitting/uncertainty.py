@@ -78,8 +78,8 @@ def bootstrap(
     table = table.assign(**fit.held)
     if table.empty:
         raise FitError(
-            f"None of {draws} resamples of '{fit.law.name}' could be refitted; hold the coefficient that these "
-            "runs say least about (check(fit) names it), or use a law with fewer."
+            f"None of {draws} resamples of '{fit.law.name}' could be refitted; hold the coefficient that "
+            "these runs say least about (check(fit) names it), or use a law with fewer."
         )
     failed = draws - len(table)
     made = Draws(resampling=how, unit=unit, strata=strata, count=draws, unconverged=failed, seed=seed)
