@@ -6,8 +6,8 @@ PIP = .venv/bin/python -m pip install --quiet --constraint constraints.txt
 quickstart: .venv/lab  # real text to a scored forecast, in one command
 	.venv/bin/allometry quickstart
 
-test: .venv/test  # the default suite: under 3 minutes, no network, no GPU
-	.venv/bin/pytest
+test: .venv/test  # the default suite on two cores: under 3 minutes, no network, no GPU
+	.venv/bin/pytest -n 2 --dist loadfile
 
 test-slow: .venv/test  # what takes longer: kill -9 at random moments, a browser
 	.venv/bin/pytest -m "slow and not gpu"
