@@ -45,7 +45,8 @@ def _objective_of_one_number(fit: Fit) -> float:
     """The least objective that any one run's output, taken for all, would have."""
     measured = transform(fit.on, fit.data.output)
     tried = np.quantile(measured, np.linspace(0, 1, 41))
-    return float(np.min(fit.goal.total(tried[:, None] - measured[None, :], fit.data.weights)))
+    # One at a time: a million runs times all of them would be gigabytes.
+    return min(float(fit.goal.total(one - measured, fit.data.weights)) for one in tried)
 
 
 def _rises_with_size(fit: Fit) -> Finding | None:
