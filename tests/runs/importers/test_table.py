@@ -105,8 +105,8 @@ def test_units_in_headers_and_prefixes_in_cells_become_base_units(tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("runs.csv.gz", gzip.compress(b"N,loss\n7e9,2.5\n")),
-        ("runs.tsv.GZ", gzip.compress(b"N\tloss\n7e9\t2.5\n")),
+        ("runs.csv.gz", gzip.compress(b"N,loss\n7e9,2.5\n", mtime=0)),
+        ("runs.tsv.GZ", gzip.compress(b"N\tloss\n7e9\t2.5\n", mtime=0)),
         ("runs.jsonl.zst", pa.compress(b'{"N": 7e9, "loss": 2.5}\n', codec="zstd", asbytes=True)),
         ("runs.csv", "N,loss\n7e9,2.5\n".encode("utf-16")),
         ("runs.csv", b"N;loss\n7e9;2.5\n"),
@@ -122,7 +122,7 @@ def test_a_table_is_read_through_its_packing_encoding_and_separator(
 
 def test_a_file_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("allometry.runs.importers.files._UNPACKED_BYTES", 1000)
-    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"N,loss\n" + b"1,2\n" * 1000))
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"N,loss\n" + b"1,2\n" * 1000, mtime=0))
 
     with pytest.raises(TableError, match="unpacks to more than 1000 bytes"):
         read_runs(tmp_path / "bomb.csv.gz")
@@ -295,7 +295,7 @@ def test_each_kind_of_refusal_has_its_type(tmp_path: Path) -> None:
     [
         ("t.csv", b"N,loss\n\xff,3\n", "not UTF-8"),
         ("t.csv", b"\xff\xfeN\x00,", "not UTF-16"),
-        ("t.csv.gz", gzip.compress(b"N,loss\n1,3\n")[:-9], "compressed with gzip and damaged"),
+        ("t.csv.gz", gzip.compress(b"N,loss\n1,3\n", mtime=0)[:-9], "compressed with gzip and damaged"),
         ("t.csv", b"\x28\xb5\x2f\xfd and no more", "compressed with zstd and damaged"),
         ("t.parquet", b"PAR1 and no more", "not a Parquet file"),
         ("t.jsonl", b'{"N": 1}\n{"N": \n', "line 2 is not JSON"),
