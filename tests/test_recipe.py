@@ -1,6 +1,5 @@
 """A recipe is a value: it cannot be wrong, survives TOML, and is known by its content."""
 
-import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -13,7 +12,18 @@ from hypothesis import strategies as st
 
 from allometry.architectures import Transformer
 from allometry.errors import RecipeError
-from allometry.recipe import AdamW, Bpe, Constant, Cosine, Data, Recipe, StandardLibrary, TextFiles, Wsd
+from allometry.recipe import (
+    AdamW,
+    Bpe,
+    Constant,
+    Cosine,
+    Data,
+    Recipe,
+    StandardLibrary,
+    TextFiles,
+    Wsd,
+    spelled_out,
+)
 
 RECIPE = Recipe(
     architecture=Transformer(vocab=512, context=32, width=16, layers=2, heads=2),
@@ -87,21 +97,34 @@ def leaves(table: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str,
     ]
 
 
-@pytest.mark.parametrize("leaf", leaves(asdict(RECIPE)), ids=".".join)
-def test_no_field_is_left_out_of_the_identity(leaf: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed: list[dict[str, Any]] = []
-    dumps = json.dumps
+UNUSUAL = Recipe(  # nothing here is a default
+    architecture=Transformer(
+        vocab=300, context=32, width=16, layers=2, heads=2, mlp_ratio=3, rotary_base=500
+    ),
+    optimizer=AdamW(learning_rate=0.01, weight_decay=0.2, betas=(0.8, 0.9), clip=2.0),
+    schedule=Wsd(warmup_tokens=640, decay_fraction=0.5),
+    data=Data(
+        corpus=StandardLibrary(bytes=9999), tokenizer=Bpe(vocab=300), held_out=0.1, held_out_tokens=320
+    ),
+    tokens=6400,
+    batch_tokens=64,
+    seed=3,
+    parent="0123456789ab",
+)
 
-    def noted(value: dict[str, Any], **options: Any) -> str:
-        hashed.append(value)
-        return dumps(value)
 
-    monkeypatch.setattr(json, "dumps", noted)
-
-    assert len(RECIPE.run_id) == 12
-    value: Any = hashed[0]
+@pytest.mark.parametrize("leaf", leaves(asdict(UNUSUAL)), ids=".".join)
+def test_no_field_that_differs_from_its_default_is_left_out_of_the_identity(leaf: tuple[str, ...]) -> None:
+    value: Any = spelled_out(UNUSUAL, defaults=False)
     for key in leaf:
         value = value[key]
+
+
+def test_a_choice_left_at_its_default_is_no_part_of_the_identity() -> None:
+    content = spelled_out(RECIPE, defaults=False)
+
+    assert "seed" not in content
+    assert content["optimizer"] == {"learning_rate": 0.01, "kind": "adamw"}
 
 
 def test_equal_content_has_an_equal_identity_however_it_is_written() -> None:

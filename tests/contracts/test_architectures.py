@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from allometry.architectures import ARCHITECTURES, Architecture, Transformer
 from allometry.errors import InputError
+from allometry.lab.parametrization import initialize
 
 SHAPES: dict[str, list[Architecture]] = {
     "transformer": [
@@ -28,7 +29,7 @@ def shape(request: pytest.FixtureRequest) -> Architecture:
 
 def initialized(shape: Architecture) -> torch.nn.Module:
     model = shape.build()
-    model.initialize(torch.Generator().manual_seed(0))  # type: ignore[operator]
+    initialize(model, torch.Generator().manual_seed(0))
     return model
 
 

@@ -5,6 +5,7 @@ import torch
 
 from allometry.architectures import Transformer
 from allometry.lab.optimizers import build_optimizer, set_rate
+from allometry.lab.parametrization import initialize
 from allometry.recipe import AdamW
 
 CHOICE = AdamW(learning_rate=0.01, weight_decay=0.3, betas=(0.8, 0.9))
@@ -13,7 +14,7 @@ CHOICE = AdamW(learning_rate=0.01, weight_decay=0.3, betas=(0.8, 0.9))
 @pytest.fixture
 def model() -> torch.nn.Module:
     made = Transformer(vocab=32, context=8, width=16, layers=2, heads=2).build()
-    made.initialize(torch.Generator().manual_seed(0))
+    initialize(made, torch.Generator().manual_seed(0))
     return made
 
 

@@ -6,4 +6,6 @@ from allometry.registry import Catalog
 
 ARCHITECTURES: Catalog[type[Architecture]] = Catalog("architecture", {"transformer": Transformer})
 
-__all__ = ["ARCHITECTURES", "Architecture", "Transformer"]
+AnyArchitecture = Transformer  # the union of the catalog's types, told apart by `kind`
+
+__all__ = ["ARCHITECTURES", "AnyArchitecture", "Architecture", "Transformer"]

@@ -35,6 +35,7 @@ from allometry.lab.evaluate import evaluate
 from allometry.lab.losses import head_loss
 from allometry.lab.measures import recipe_facts
 from allometry.lab.optimizers import build_optimizer, set_rate
+from allometry.lab.parametrization import initialize
 from allometry.lab.schedules import rate_at
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.recipe import Recipe
@@ -141,7 +142,7 @@ class _Training:
         folder = study.run_folder(recipe.run_id)
         write_atomically(folder / "recipe.toml", recipe.to_toml())
         model = recipe.architecture.build()
-        model.initialize(torch.Generator().manual_seed(recipe.seed))
+        initialize(model, torch.Generator().manual_seed(recipe.seed))
         model.to(device)
         training = cls(
             recipe=recipe,

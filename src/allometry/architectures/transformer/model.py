@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from allometry.architectures.modules.language import LanguageModel, untied_head
+from allometry.architectures.modules.roles import GAIN, HIDDEN, RESIDUAL, tagged
+
 if TYPE_CHECKING:
     from allometry.architectures.transformer.shape import Transformer
 
@@ -45,8 +48,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = shape.heads
         self.rotary = Rotary(shape)
-        self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
-        self.out = nn.Linear(shape.width, shape.width, bias=False)
+        self.qkv = tagged(nn.Linear(shape.width, 3 * shape.width, bias=False), weight=HIDDEN)
+        self.out = tagged(nn.Linear(shape.width, shape.width, bias=False), weight=RESIDUAL)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Mix every token with those before it."""
@@ -63,11 +66,12 @@ class Block(nn.Module):
 
     def __init__(self, shape: Transformer) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(shape.width, bias=False)
+        self.attention_norm = _norm(shape)
         self.attention = Attention(shape)
-        self.mlp_norm = nn.LayerNorm(shape.width, bias=False)
-        self.up = nn.Linear(shape.width, shape.mlp_ratio * shape.width, bias=False)
-        self.down = nn.Linear(shape.mlp_ratio * shape.width, shape.width, bias=False)
+        self.mlp_norm = _norm(shape)
+        inner = shape.mlp_ratio * shape.width
+        self.up = tagged(nn.Linear(shape.width, inner, bias=False), weight=HIDDEN)
+        self.down = tagged(nn.Linear(inner, shape.width, bias=False), weight=RESIDUAL)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """Add what attention and the MLP find."""
@@ -76,33 +80,16 @@ class Block(nn.Module):
         return x_BTD + mixed
 
 
-class TransformerModel(nn.Module):
-    """Token ids in, logits out; `hidden` stops before the head, for a loss that never holds all logits."""
+class TransformerModel(LanguageModel):
+    """Embedding, blocks, a last norm, an untied head."""
 
     def __init__(self, shape: Transformer) -> None:
-        super().__init__()
-        self.token = nn.Embedding(shape.vocab, shape.width)
+        super().__init__(vocab=shape.vocab, width=shape.width)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
-        self.norm = nn.LayerNorm(shape.width, bias=False)
-        self.head = nn.Linear(shape.width, shape.vocab, bias=False)
+        self.norm = _norm(shape)
+        self.head = untied_head(vocab=shape.vocab, width=shape.width)
 
-    def initialize(self, generator: torch.Generator) -> None:
-        """Set all weights from the generator.
-
-        Matrices keep the variance of their input; those that write into the residual stream and the
-        head start small, so the first loss is ln(vocab) within a few hundredths.
-        """
-        for name, weight in self.named_parameters():
-            if "norm" in name:
-                nn.init.ones_(weight)
-            elif name.endswith(("out.weight", "down.weight")):
-                nn.init.zeros_(weight)
-            elif name.startswith(("token", "head")):
-                nn.init.normal_(weight, std=0.02, generator=generator)
-            else:
-                nn.init.normal_(weight, std=weight.shape[1] ** -0.5, generator=generator)
-
-    def hidden(self, tokens_BT: Tensor) -> Tensor:
+    def features(self, tokens_BT: Tensor) -> Tensor:
         """Final normalised activations of shape (B, T, D)."""
         x_BTD: Tensor = self.token(tokens_BT)
         for block in self.blocks:
@@ -110,7 +97,6 @@ class TransformerModel(nn.Module):
         normed: Tensor = self.norm(x_BTD)
         return normed
 
-    def forward(self, tokens_BT: Tensor) -> Tensor:
-        """Logits of shape (B, T, V)."""
-        logits: Tensor = self.head(self.hidden(tokens_BT))
-        return logits
+
+def _norm(shape: Transformer) -> nn.LayerNorm:
+    return tagged(nn.LayerNorm(shape.width, bias=False), weight=GAIN)

@@ -1,0 +1,49 @@
+"""What every language model is: token ids in, logits out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from allometry.architectures.modules.roles import EMBEDDING, HEAD, tagged
+
+
+class LanguageModel(nn.Module, ABC):
+    """Token ids in, logits out; `hidden` stops before the head, for a loss that never holds all logits.
+
+    Attributes:
+        token: Embedding of shape (V, D).
+        head: Projection to the logits, no bias.
+        logit_scale: What the logits are multiplied by; muP sets it.
+    """
+
+    head: nn.Linear
+
+    def __init__(self, *, vocab: int, width: int) -> None:
+        super().__init__()
+        self.token = tagged(nn.Embedding(vocab, width), weight=EMBEDDING)
+        self.logit_scale = 1.0
+
+    @abstractmethod
+    def features(self, tokens_BT: Tensor) -> Tensor:
+        """Final normalised activations of shape (B, T, D)."""
+
+    def auxiliary_loss(self) -> Tensor | None:
+        """What the last forward pass adds to the training loss, in nats; None for nothing."""
+        return None
+
+    def hidden(self, tokens_BT: Tensor) -> Tensor:
+        """What the head is applied to, of shape (B, T, D)."""
+        features = self.features(tokens_BT)
+        return features if self.logit_scale == 1.0 else features * self.logit_scale
+
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        """Logits of shape (B, T, V)."""
+        logits: Tensor = self.head(self.hidden(tokens_BT))
+        return logits
+
+
+def untied_head(*, vocab: int, width: int) -> nn.Linear:
+    """A projection to the logits; a model makes it last, so that its weights are the last to be drawn."""
+    return tagged(nn.Linear(width, vocab, bias=False), weight=HEAD)

@@ -1,0 +1,97 @@
+"""What recipes and studies are written in: frozen choices that cannot be wrong, read from TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import Field as DataclassField
+from typing import Any, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from allometry.architectures import ARCHITECTURES
+from allometry.errors import RecipeError, did_you_mean
+
+Choice = TypeVar("Choice")
+_KNOWN_KEYS: set[str] = {field.name for shape in ARCHITECTURES.values() for field in fields(shape)}  # type: ignore[arg-type]
+_KINDS: set[str] = set()  # tags of unions, which stand in an error's path and mean nothing to a reader
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+def choice(cls: type[Choice]) -> type[Choice]:
+    """Make a frozen dataclass that cannot be wrong: values are checked, unknown keys refused.
+
+    Raises:
+        RecipeError: From the constructor, in one sentence a line.
+    """
+    made: Any = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))(cls)
+    checked = made.__init__
+
+    def __init__(self: Any, **values: Any) -> None:
+        try:
+            checked(self, **values)
+        except ValidationError as error:
+            raise RecipeError(_sentences(error, cls.__name__)) from error
+
+    made.__init__ = __init__
+    _KNOWN_KEYS.update(field.name for field in fields(made))
+    _KINDS.update(str(field.default) for field in fields(made) if field.name == "kind")
+    return made  # type: ignore[no-any-return]
+
+
+def read_choice(cls: type[Choice], values: Mapping[str, Any], name: str) -> Choice:
+    """Read a choice from parsed TOML.
+
+    Args:
+        name: What the text is called in a message: a path, or "the recipe".
+
+    Raises:
+        RecipeError: Naming each key, the rule it breaks and the nearest known key.
+    """
+    try:
+        return TypeAdapter(cls).validate_python(dict(values))
+    except ValidationError as error:
+        raise RecipeError(_sentences(error, name)) from error
+
+
+def _sentences(error: ValidationError, name: str) -> str:
+    return "\n".join(_sentence(problem, name) for problem in error.errors())
+
+
+def _sentence(problem: Mapping[str, Any], name: str) -> str:
+    *tables, key = [str(part) for part in problem["loc"] if part not in _KINDS] or [""]
+    where = f"{name}: [{'.'.join(tables)}]" if tables else name
+    match problem["type"]:
+        case "unexpected_keyword_argument" | "extra_forbidden":
+            return f"{where} has no key '{key}'.{did_you_mean(key, _KNOWN_KEYS - {key})}"
+        case "missing" | "missing_argument" | "missing_keyword_only_argument":
+            return f"{where} lacks '{key}', which has no default."
+        case "value_error":
+            return f"{where}: {problem['ctx']['error']}"
+        case _:
+            return f"{where}: '{key}' is {problem['input']!r}: {problem['msg'].lower()}."
+
+
+def spelled_out(chosen: Any, *, defaults: bool = True) -> Any:
+    """A choice as plain tables, lists and values; what is None is left out, as TOML has no word for it.
+
+    Args:
+        defaults: Whether to keep fields that have their default value; the kind of a choice is always kept.
+    """
+    if is_dataclass(chosen):
+        values = {field.name: (getattr(chosen, field.name), field) for field in fields(chosen)}
+        return {
+            name: spelled_out(value, defaults=defaults)
+            for name, (value, field) in values.items()
+            if value is not None and (defaults or name == "kind" or value != _default(field))
+        }
+    if isinstance(chosen, tuple | list):
+        return [spelled_out(one, defaults=defaults) for one in chosen]
+    return chosen
+
+
+def _default(field: DataclassField[Any]) -> Any:
+    # A field of a pydantic dataclass keeps its default inside a FieldInfo.
+    default = getattr(field.default, "default", field.default)
+    return field.default_factory() if field.default_factory is not MISSING else default

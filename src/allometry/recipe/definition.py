@@ -1,0 +1,133 @@
+"""`Recipe`: all that determines one training run. TOML in and out; its content hash is its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import replace
+
+import tomli_w
+from pydantic import Field
+
+from allometry.architectures import AnyArchitecture
+from allometry.errors import RecipeError
+from allometry.recipe.choices import choice, read_choice, spelled_out
+from allometry.recipe.data import Data
+from allometry.recipe.optimizers import Optimizer
+from allometry.recipe.schedules import Constant, Schedule, Wsd
+
+_FORMAT = 1  # part of the identity: raise it when the meaning of a default changes
+
+
+@choice
+class Recipe:
+    """All that determines one training run: the same recipe on the same machine gives the same bits.
+
+    Attributes:
+        tokens: Budget; a multiple of batch_tokens.
+        batch_tokens: Tokens per optimizer step; a multiple of the context.
+        seed: Of initialisation and data order.
+        parent: run_id of the trunk this run branches off; empty from scratch. A branch equals the
+            run that was trained straight, bit for bit; it only skips the part it shares.
+
+    >>> from allometry.architectures import Transformer
+    >>> from allometry.recipe import AdamW, Bpe, Data, StandardLibrary
+    >>> recipe = Recipe(
+    ...     architecture=Transformer(vocab=1024, context=128, width=32, layers=2, heads=2),
+    ...     optimizer=AdamW(learning_rate=0.01), schedule=Wsd(),
+    ...     data=Data(corpus=StandardLibrary(bytes=4_000_000), tokenizer=Bpe(vocab=1024)),
+    ...     tokens=262_144, batch_tokens=1024)
+    >>> recipe.steps, f"{recipe.flops():.3g}"
+    (256, '9.02e+10')
+    >>> Recipe.from_toml(recipe.to_toml()) == recipe
+    True
+    """
+
+    architecture: AnyArchitecture
+    optimizer: Optimizer
+    schedule: Schedule
+    data: Data
+    tokens: int = Field(gt=0)
+    batch_tokens: int = Field(gt=0)
+    seed: int = Field(default=0, ge=0)
+    parent: str = ""
+
+    def __post_init__(self) -> None:
+        _require_multiple("tokens", self.tokens, "batch_tokens", self.batch_tokens)
+        _require_multiple("batch_tokens", self.batch_tokens, "context", self.architecture.context)
+        if self.data.tokenizer.vocab != self.architecture.vocab:
+            raise RecipeError(
+                f"The tokenizer has {self.data.tokenizer.vocab} tokens and the architecture "
+                f"{self.architecture.vocab}; set both vocab to the same number."
+            )
+        if self.parent and not isinstance(self.schedule, Wsd):
+            raise RecipeError(
+                f"Only a wsd schedule branches off a trunk: leave out parent = '{self.parent}'."
+            )
+
+    @property
+    def run_id(self) -> str:
+        """The content hash: 12 hexadecimal digits. A choice left at its default is not part of it.
+
+        So a new choice, whose default is what was done before, changes no recipe's identity.
+        """
+        content = spelled_out(self, defaults=False) | {"format": _FORMAT}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps."""
+        return self.tokens // self.batch_tokens
+
+    @property
+    def trunk_steps(self) -> int:
+        """Steps before the decay begins: where a branch leaves its trunk."""
+        if not isinstance(self.schedule, Wsd):
+            return self.steps
+        return self.steps - max(1, round(self.schedule.decay_fraction * self.steps))
+
+    def flops(self) -> float:
+        """Training compute in FLOP under the `matmul` convention."""
+        return self.architecture.flops_per_token("matmul") * self.tokens
+
+    def trunk(self) -> Recipe:
+        """The constant-rate run that this decayed run can branch off.
+
+        Raises:
+            RecipeError: If the schedule is not WSD, or decays from the first step on.
+        """
+        if not isinstance(self.schedule, Wsd):
+            raise RecipeError(f"Only a wsd schedule has a trunk, not {self.schedule.kind}.")
+        if self.trunk_steps == 0:
+            raise RecipeError(
+                f"A run of {self.steps} steps with decay_fraction {self.schedule.decay_fraction} decays from "
+                f"the start and has no trunk; give it more tokens or a smaller decay_fraction."
+            )
+        constant = Constant(warmup_tokens=self.schedule.warmup_tokens)
+        return replace(self, schedule=constant, tokens=self.trunk_steps * self.batch_tokens, parent="")
+
+    def to_toml(self) -> str:
+        """The recipe as TOML, every choice spelled out."""
+        return tomli_w.dumps(spelled_out(self))
+
+    @classmethod
+    def from_toml(cls, text: str, name: str = "the recipe") -> Recipe:
+        """Read a recipe.
+
+        Raises:
+            RecipeError: Naming the key, the rule and the nearest known key.
+        """
+        try:
+            return read_choice(cls, tomllib.loads(text), name)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{name} is not valid TOML: {error}.") from error
+
+
+def _require_multiple(name: str, value: int, of: str, unit: int) -> None:
+    if value % unit:
+        nearest = max(1, round(value / unit)) * unit
+        raise RecipeError(
+            f"{name} must be a multiple of {of} ({unit}), not {value}; the nearest is {nearest}."
+        )
