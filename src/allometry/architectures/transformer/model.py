@@ -42,11 +42,18 @@ class Rotary(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal multi-head attention, one fused projection for queries, keys and values."""
+    """Causal multi-head attention, one fused projection for queries, keys and values.
+
+    Attributes:
+        head_width: Dimensions that a score is summed over.
+        scale: What scores are multiplied by; None for 1 / sqrt(head_width). muP sets it.
+    """
 
     def __init__(self, shape: Transformer) -> None:
         super().__init__()
         self.heads = shape.heads
+        self.head_width = shape.width // shape.heads
+        self.scale: float | None = None
         self.rotary = Rotary(shape)
         self.qkv = tagged(nn.Linear(shape.width, 3 * shape.width, bias=False), weight=HIDDEN)
         self.out = tagged(nn.Linear(shape.width, shape.width, bias=False), weight=RESIDUAL)
@@ -56,7 +63,9 @@ class Attention(nn.Module):
         qkv = self.qkv(x_BTD).unflatten(-1, (3, self.heads, -1))
         q_BHTd, k_BHTd, v_BHTd = qkv.permute(2, 0, 3, 1, 4)
         q_BHTd, k_BHTd = self.rotary(q_BHTd), self.rotary(k_BHTd)
-        mixed_BHTd = functional.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, is_causal=True)
+        mixed_BHTd = functional.scaled_dot_product_attention(
+            q_BHTd, k_BHTd, v_BHTd, is_causal=True, scale=self.scale
+        )
         mixed: Tensor = self.out(mixed_BHTd.transpose(1, 2).flatten(2))
         return mixed
 
