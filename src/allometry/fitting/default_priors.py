@@ -11,6 +11,8 @@ from allometry.errors import InputError, UnknownName, did_you_mean
 from allometry.fitting.priors import LogNormal, LogUniform, Normal, Prior
 from allometry.fitting.result import Fit
 from allometry.fitting.scales import transform
+from allometry.fitting.starting import start_range
+from allometry.fitting.wording import coefficient_unit
 from allometry.laws import Coefficient
 
 SCALE, DELTA = "noise.scale", "noise.delta"  # no law can have coefficients with a dot in their name
@@ -73,7 +75,7 @@ def describe_priors(fit: Fit, priors: Mapping[str, Prior] | None = None) -> pd.D
     >>> describe_priors(found, {"E": Normal(1.9, 0.2)}).loc["E", "prior"]
     'Normal(mean=1.9, sd=0.2)'
     """
-    units = {one.name: one.unit.replace("output", fit.unit or fit.output) for one in fit.law.coefficients}
+    units = {one.name: coefficient_unit(fit, one.unit) for one in fit.law.coefficients}
     noise = f"{fit.on} {fit.output}"
     rows = {
         name: {
@@ -89,23 +91,13 @@ def describe_priors(fit: Fit, priors: Mapping[str, Prior] | None = None) -> pd.D
 
 
 def _by_range(coefficient: Coefficient, fit: Fit) -> Prior:
-    low, high = _range(coefficient, fit)
+    low, high = start_range(fit.law, coefficient, fit.data.inputs)
     value = fit.coefficients[coefficient.name]
     if coefficient.positive:
         low, high = min(low, value), max(high, value)
         return LogNormal(median=_rounded(np.sqrt(low) * np.sqrt(high)), factor=_rounded(np.sqrt(high / low)))
     low, high = min(low, value), max(high, value)
     return Normal(mean=_rounded((low + high) / 2), sd=_rounded((high - low) / 2))
-
-
-def _range(coefficient: Coefficient, fit: Fit) -> tuple[float, float]:
-    if not coefficient.of:
-        return coefficient.low, coefficient.high
-    values = fit.data.inputs[coefficient.of]
-    least, most = float(values.min()), float(values.max())
-    if fit.law.inputs[fit.law.reads.index(coefficient.of)].positive:
-        return coefficient.low * least, coefficient.high * most
-    return least + coefficient.low * (most - least), least + coefficient.high * (most - least)
 
 
 def _of_noise(fit: Fit) -> dict[str, Prior]:

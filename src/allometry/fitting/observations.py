@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
@@ -74,6 +74,40 @@ def observe(
     return Observations(data=data, filters=(*runs.filters, *filters), weighting=weighting)
 
 
+def finished(runs: Runs, *, curves: bool = False) -> Runs:
+    """The runs that are done and fully decayed, as far as the table says so, with a filter for what is not.
+
+    Args:
+        curves: Whether rows are points of training curves, so that undecayed ones stay.
+
+    >>> table = pd.DataFrame({"loss": [3.0, 2.9, 2.8], "decayed": [True, False, None]})
+    >>> finished(Runs(table)).column("loss").tolist()
+    [3.0, 2.8]
+    """
+    keep, filters = _usable(runs, curves)
+    if not filters:
+        return runs
+    return replace(runs, table=runs.table[keep].reset_index(drop=True), filters=(*runs.filters, *filters))
+
+
+def above_zero(runs: Runs, column: str, because: str) -> Array:
+    """A column of numbers above zero, of shape (runs,).
+
+    Args:
+        because: Why they must be, in words that end a sentence.
+
+    Raises:
+        MissingColumn: If it is not there.
+        TableError: If a value is missing, zero or below, or beyond 1e±150; it names row and column.
+
+    >>> above_zero(Runs(pd.DataFrame({"flops": [1e18, 0.0]})), "flops", "budgets are above zero")
+    Traceback (most recent call last):
+    allometry.errors.TableError: memory: 'flops' is 0 in row 2; budgets are above zero. Correct it, or leave \
+such rows out with runs.where("flops > 0", because=...).
+    """
+    return _numbers(runs, column, np.arange(len(runs)), "log", because)
+
+
 def conventions(runs: Runs) -> dict[str, str]:
     """What params and flops count, where the table says so; "mixed" where its rows differ."""
     found = {}
@@ -98,14 +132,14 @@ def _require(law: Law, runs: Runs, column: str) -> None:
     )
 
 
-def _usable(runs: Runs) -> tuple[Flags, list[Filter]]:
+def _usable(runs: Runs, curves: bool = False) -> tuple[Flags, list[Filter]]:
     keep = np.ones(len(runs), dtype=np.bool_)
     filters = []
     for column, bad, because in (
         ("status", _not_done, "a run that is not done has no final loss"),
         ("decayed", _not_decayed, "its learning-rate schedule was not finished, so its loss is not final"),
     ):
-        if column in runs.table.columns:
+        if column in runs.table.columns and not (curves and column == "decayed"):
             out = bad(runs.table[column]) & keep
             keep &= ~out
             query = "status = 'done'" if column == "status" else "decayed"
@@ -131,15 +165,16 @@ def _not_decayed(decayed: pd.Series) -> Flags:
     return np.asarray(decayed.notna() & decayed.astype(str).str.lower().isin(_UNFINISHED))
 
 
-def _numbers(runs: Runs, column: str, rows: NDArray[np.intp], kind: Scale) -> Array:
+def _numbers(runs: Runs, column: str, rows: NDArray[np.intp], kind: Scale, because: str = "") -> Array:
     values = runs.column(column)[rows]
     bad = np.flatnonzero(~inside(kind, values))
     if bad.size:
+        rule = because or _DOMAIN[kind]
         shown = "missing" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:g}"
         more = f" ({bad.size} rows in all)" if bad.size > 1 else ""
         kept = {"log": "{0} > 0", "raw": "{0} IS NOT NULL", "logit": "{0} > 0 AND {0} < 1"}[kind]
         raise TableError(
-            f"{runs.source}: '{column}' is {shown} in row {rows[bad[0]] + 1}{more}; {_DOMAIN[kind]}. "
+            f"{runs.source}: '{column}' is {shown} in row {rows[bad[0]] + 1}{more}; {rule}. "
             f'Correct it, or leave such rows out with runs.where("{kept.format(column)}", because=...).'
         )
     _refuse_unwieldy(runs, column, rows, values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from allometry.fitting.engine import Problem, Samples
 from allometry.fitting.scales import invert
-from allometry.laws import Coefficient
+from allometry.laws import Coefficient, Law
 
 Array = NDArray[np.float64]
 
@@ -51,8 +51,9 @@ def spread(problem: Problem, seed: int) -> Array:
     natural = np.ones((len(unit), len(problem.law.names)))
     for place in map(int, np.flatnonzero(problem.fixed)):
         natural[:, place] = problem.held[problem.law.names[place]]
+    inputs = dict(zip(problem.law.reads, problem.inputs, strict=True))
     for column, place in enumerate(places):
-        low, high = _range(problem, problem.law.coefficients[place])
+        low, high = start_range(problem.law, problem.law.coefficients[place], inputs)
         # In equal ratios where both ends are above zero: 0.1 and 0.2 differ more than 1.1 and 1.2 do.
         ratio = high / low if low > 0 else 1.0
         step = unit[:, column]
@@ -60,19 +61,18 @@ def spread(problem: Problem, seed: int) -> Array:
     return natural
 
 
-def _linear(problem: Problem) -> list[int]:
-    return [place for place in problem.law.derivation.linear if not problem.fixed[place]]
-
-
-def _range(problem: Problem, coefficient: Coefficient) -> tuple[float, float]:
+def start_range(law: Law, coefficient: Coefficient, inputs: Mapping[str, Array]) -> tuple[float, float]:
     """Where to look for a coefficient: its own range, or one measured in the range of an input."""
     if not coefficient.of:
         return coefficient.low, coefficient.high
-    place = problem.law.reads.index(coefficient.of)
-    least, most = float(problem.inputs[place].min()), float(problem.inputs[place].max())
-    if problem.law.inputs[place].positive:
+    least, most = float(inputs[coefficient.of].min()), float(inputs[coefficient.of].max())
+    if law.inputs[law.reads.index(coefficient.of)].positive:
         return coefficient.low * least, coefficient.high * most
     return least + coefficient.low * (most - least), least + coefficient.high * (most - least)
+
+
+def _linear(problem: Problem) -> list[int]:
+    return [place for place in problem.law.derivation.linear if not problem.fixed[place]]
 
 
 def _unit_points(dimensions: int, solved: bool, seed: int) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from allometry.fitting.result import Draws, Fit
 from allometry.units import show_power
 
-LAW_UNIT = "nat/token"
+_LAW_UNIT = "nat/token"
 _OBJECTIVES = {
     "huber": "sum of Huber penalties (delta {delta:g})",
     "lad": "sum of absolute residuals",
@@ -36,8 +36,7 @@ def _table(fit: Fit, level: float) -> list[str]:
 
 def _row(fit: Fit, name: str, level: float) -> tuple[str, str, str, str]:
     unit = fit.law.coefficients[fit.law.names.index(name)].unit
-    # A law speaks of its own output; this fit may predict another column, such as bits_per_byte.
-    unit = unit.replace(LAW_UNIT, fit.unit).replace("output", fit.unit or fit.output)
+    unit = coefficient_unit(fit, unit)
     if name in fit.held:
         between = "held"
     elif fit.draws is None:
@@ -46,6 +45,12 @@ def _row(fit: Fit, name: str, level: float) -> tuple[str, str, str, str]:
         low, high = fit.interval(name, level)
         between = f"{show(low)} to {show(high)}"
     return name, show(fit.coefficients[name]), between, "" if unit == "1" else unit
+
+
+def coefficient_unit(fit: Fit, unit: str) -> str:
+    """The unit of a coefficient in this fit."""
+    # A law speaks of its own output; this fit may predict another column, such as bits_per_byte.
+    return unit.replace(_LAW_UNIT, fit.unit).replace("output", fit.unit or fit.output)
 
 
 def show(value: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from allometry.fitting.comparison import scores
 from allometry.forecasts.records import RegisteredForecast
 from allometry.forecasts.register import read_register
 from allometry.runs.run import Run
@@ -77,25 +78,16 @@ def pit(quantiles: Mapping[float, float], outcome: float) -> float:
 
 
 def crps(quantiles: Mapping[float, float], outcome: float) -> float:
-    """Continuous ranked probability score from quantiles, in the output's unit; 0 is a perfect forecast.
-
-    CRPS = 2 ∫ ρ_p(y − q_p) dp over p from 0 to 1, with the pinball loss ρ_p(u) = u (p − [u < 0]). Each
-    stored quantile stands for the probabilities nearer to it than to the others. For a point forecast it
-    is the absolute error, so it compares forecasts with and without an interval.
-
-    Source:
-        Laio and Tamea 2007, eq. 9, doi:10.5194/hess-11-1267-2007; Gneiting and Ranjan 2011, section 3,
-        doi:10.1198/jbes.2010.08110.
+    """Continuous ranked probability score of stored quantiles, in the output's unit; NaN without any.
 
     >>> crps({0.25: 1.0, 0.5: 2.0, 0.75: 4.0}, 3.0)
     0.8125
     """
     if not quantiles:
         return math.nan
-    p = np.array(sorted(quantiles))
-    ahead = outcome - np.array([quantiles[probability] for probability in p])
-    edges = np.concatenate([[0.0], (p[1:] + p[:-1]) / 2, [1.0]])
-    return float(2 * np.sum(np.diff(edges) * ahead * (p - (ahead < 0))))
+    probabilities = sorted(quantiles)
+    values = np.array([[quantiles[p] for p in probabilities]])
+    return float(scores.crps(values, np.array(probabilities), np.array([outcome]))[0])
 
 
 def _row(entry: RegisteredForecast, run: Run | None) -> dict[str, Any]:

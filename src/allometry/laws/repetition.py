@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from allometry.laws.coefficients import exponent, floor, scale
 from allometry.laws.definition import Coefficient, Input, law
-from allometry.laws.mathematics import exp, log
+from allometry.laws.mathematics import exp, least, log
 
 # No run has so few repeats: it stands for none, because the logarithm of 0 does not exist.
 _NO_REPEATS = 1e-30
-
-
-@cache
-def _minimum() -> Any:
-    """The smaller of two as one function: SymPy is ten times slower with cases inside cases."""
-    import sympy
-
-    class Below(sympy.Function):  # type: ignore[misc]  # sympy has no types
-        is_real = True
-
-        def fdiff(self, argindex: int = 1) -> Any:
-            return sympy.S.Zero
-
-        def _numpycode(self, printer: Any) -> str:
-            return f"(1.0 * less({', '.join(map(printer.doprint, self.args))}))"
-
-    class Minimum(sympy.Function):  # type: ignore[misc]
-        is_real = True
-
-        def fdiff(self, argindex: int = 1) -> Any:
-            below = Below(*self.args)
-            return below if argindex == 1 else 1 - below
-
-        def _numpycode(self, printer: Any) -> str:
-            return f"minimum({', '.join(map(printer.doprint, self.args))})"
-
-        def _sympystr(self, printer: Any) -> str:
-            return f"min({', '.join(map(printer.doprint, self.args))})"
-
-        def _latex(self, printer: Any, exp: Any = None) -> str:
-            power = "" if exp is None else f"^{{{exp}}}"
-            return rf"\min{power}\left({', '.join(map(printer.doprint, self.args))}\right)"
-
-    return Minimum
-
-
-def _least(x: Any, y: Any) -> Any:
-    return _minimum()(x, y)
 
 
 def _discounted(excess: Any, constant: Any) -> Any:
@@ -102,10 +63,10 @@ def data_constrained(
     [2.227, 2.2256]
     """
     # In logarithms, because SymPy then derives it in half the time.
-    unique = log(_least(U, D))
+    unique = log(least(U, D))
     data = unique + _discounted(exp(log(D) - unique) - 1, RD)
     # Compute-optimal: one more FLOP gains as much by size as by data, alpha·A/N^alpha = beta·B/D^beta.
-    usable = _least(log(N), (log(alpha * A / (beta * B)) + beta * unique) / alpha)
+    usable = least(log(N), (log(alpha * A / (beta * B)) + beta * unique) / alpha)
     size = usable + _discounted(exp(log(N) - usable) - 1, RN)
     return E + A * exp(-alpha * size) + B * exp(-beta * data)
 
@@ -162,7 +123,7 @@ def additive_overfitting(
     >>> additive_overfitting.evaluate(epochs, additive_overfitting.typical).round(2).tolist()
     [2.87, 2.81, 2.86]
     """
-    repeats = -_least(1 - D / U, -_NO_REPEATS)
+    repeats = -least(1 - D / U, -_NO_REPEATS)
     return E + A / N**alpha + B / D**beta + P * repeats**delta * (N / U) ** kappa
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError
-from allometry.fitting.comparison.holdout import FLOPS_PER_PARAMETER_TOKEN
+from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN
 from allometry.fitting.comparison.laws import Comparison
 from allometry.fitting.comparison.recipes import Multiplier
 from allometry.plots import axes, marks

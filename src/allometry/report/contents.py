@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from allometry.errors import FitError, ForecastError, InputError, Refusal
-from allometry.fitting import Finding, Fit, Forecast, Severity, check, check_forecast
+from allometry.fitting import Finding, Fit, Forecast, check, check_forecast
+from allometry.fitting.checks.definition import serious
 from allometry.fitting.comparison.laws import Comparison
 from allometry.fitting.comparison.recipes import Multiplier
 from allometry.fitting.frontier.approaches import Approaches
@@ -211,7 +212,7 @@ def _stored_fits(folder: Path, asked: list[str]) -> tuple[list[Fit], list[Findin
         try:
             fits.append(Fit.load(path))
         except InputError as error:
-            unread.append(_problem("unread_fit", str(error), "Fit again, or give the fit with the study."))
+            unread.append(serious("unread_fit", str(error), "Fit again, or give the fit with the study."))
     return fits, unread
 
 
@@ -219,7 +220,7 @@ def _register(study: Study) -> tuple[list[Stated], str, list[Finding]]:
     try:
         entries, scores = read_register(study), score(study)
     except ForecastError as error:
-        broken = _problem("register_broken", str(error), "Do not rely on any forecast of this study.")
+        broken = serious("register_broken", str(error), "Do not rely on any forecast of this study.")
         return [], f"Broken: {error}", [broken]
     rows = [scores.iloc[place] for place in range(len(scores))]
     stated = [
@@ -244,7 +245,3 @@ def _plan(fits: list[Fit], runs: Runs, spec: dict[str, Any]) -> tuple[list[Plan]
         return [allocate(fits[0], flops=float(spec.get("plan_factor", PLAN_FACTOR)) * largest)], ""
     except (FitError, InputError, Refusal) as error:
         return [], str(error)
-
-
-def _problem(code: str, sentence: str, remedy: str) -> Finding:
-    return Finding(code=code, severity=Severity.SERIOUS, sentence=sentence, remedy=remedy)

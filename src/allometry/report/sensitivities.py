@@ -13,11 +13,12 @@ from allometry import plots
 from allometry.errors import FitError
 from allometry.fitting import Fit
 from allometry.fitting import sensitivity as refits
+from allometry.fitting.wording import coefficient_unit
 from allometry.plots.sensitivity import choice_words, floor_words, most_moved, own_interval, place_words
 from allometry.report.figure import Figure, as_figure
 from allometry.report.numbers import change, coefficient, interval, places
 from allometry.report.section import Section
-from allometry.report.tables import Header, Table, as_link, coefficient_unit, number, words
+from allometry.report.tables import Header, Table, as_link, number, words
 
 _FLOORS = 121  # so many that the edges of the shaded regions are sharp
 _MOVERS = 5

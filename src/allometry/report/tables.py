@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from allometry.fitting import Fit
-from allometry.fitting.wording import LAW_UNIT
+from allometry.fitting.wording import coefficient_unit, drawing
 from allometry.planning.allocation import Plan
 from allometry.report.contents import Contents, Stated
 from allometry.report.numbers import (
@@ -160,17 +160,10 @@ def _between(fit: Fit, name: str, level: float) -> str:
     return interval(*fit.interval(name, level), coefficient)
 
 
-def coefficient_unit(fit: Fit, unit: str) -> str:
-    """The unit of a coefficient in this fit."""
-    # A law speaks of its own output; this fit may predict another column, such as bits_per_byte.
-    return unit.replace(LAW_UNIT, fit.unit).replace("output", fit.unit or fit.output)
-
-
 def _drawn(fit: Fit) -> str:
     if fit.drawn is None:
         return "No intervals because the fit has no draws; make them with bootstrap(fit)."
-    left = f"; {fit.drawn.unconverged} did not converge and are left out" if fit.drawn.unconverged else ""
-    return f"Intervals from {fit.drawn.count} resamples of {fit.drawn.resampling} by {fit.drawn.unit}{left}."
+    return f"Intervals from {drawing(fit.drawn)}."
 
 
 def _text(value: object) -> str:

@@ -18,7 +18,8 @@ import pandas as pd
 
 from allometry.errors import InputError
 from allometry.fitting.checks import check_forecast
-from allometry.fitting.result import Finding, Fit, Forecast, Severity
+from allometry.fitting.checks.definition import worst_first
+from allometry.fitting.result import Finding, Fit, Forecast
 from allometry.forecasts.records import RegisteredForecast
 from allometry.runs.run import Runs
 from allometry.units import show_count, show_seconds
@@ -59,10 +60,9 @@ def show_fits(fits: Mapping[str, Fit], as_json: bool) -> int:
 def show_findings(findings: Mapping[str, list[Finding]], as_json: bool) -> int:
     """Print findings in plain words, the serious ones first, under the name of their fit."""
     lines: list[str] = []
-    order = list(reversed(Severity))
     for name, found in findings.items():
         lines += [f"{name}: nothing found"] if not found else [f"{name}:"]
-        for finding in sorted(found, key=lambda finding: order.index(finding.severity)):
+        for finding in worst_first(found):
             lines.append(f"  {finding.severity}: {finding.sentence}")
             lines += [f"    -> {finding.remedy}"] if finding.remedy else []
     return show(findings, "\n".join(lines), as_json)

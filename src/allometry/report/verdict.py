@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from allometry.fitting import Finding, Severity
+from allometry.fitting.checks.definition import worst_first
 from allometry.forecasts.scoring import describe_score
 from allometry.planning.allocation import Plan
 from allometry.report.contents import Contents, Stated
@@ -61,12 +62,7 @@ def shown_forecasts(contents: Contents) -> list[Stated]:
 
 def all_findings(contents: Contents) -> list[Finding]:
     """Findings about the study and its main fit, worst first; other results tell theirs themselves."""
-    return _worst_first([*contents.problems, *(contents.findings(contents.main) if contents.main else [])])
-
-
-def _worst_first(found: list[Finding]) -> list[Finding]:
-    order = [Severity.SERIOUS, Severity.WARNING, Severity.NOTE]
-    return sorted(found, key=lambda finding: order.index(finding.severity))
+    return worst_first([*contents.problems, *(contents.findings(contents.main) if contents.main else [])])
 
 
 def _counts(stated: Stated) -> bool:
@@ -142,7 +138,7 @@ def _result_lines(contents: Contents) -> Iterator[Line]:
 
 
 def _first_warning(findings: Sequence[Finding]) -> str:
-    found = _worst_first([finding for finding in findings if finding.severity is not Severity.NOTE])
+    found = worst_first([finding for finding in findings if finding.severity is not Severity.NOTE])
     return found[0].sentence if found else ""
 
 

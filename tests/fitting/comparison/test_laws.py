@@ -10,12 +10,13 @@ import pytest
 
 from allometry.errors import FitError, InputError
 from allometry.fitting.comparison.entrants import LINE, NO_CHANGE, read_entrants
-from allometry.fitting.comparison.holdout import final_runs, level_of, split_runs
+from allometry.fitting.comparison.holdout import level_of, split_runs
 from allometry.fitting.comparison.laws import Comparison, compare
 from allometry.fitting.comparison.mixture import mixed_forecast
-from allometry.fitting.comparison.scores import crps, interval_score, predictive
+from allometry.fitting.comparison.scores import apart, crps, interval_score, predictive
 from allometry.fitting.comparison.stacking import stacking_weights
 from allometry.fitting.comparison.trials import Settings, fit_entrant, table_row, try_entrant
+from allometry.fitting.observations import finished
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 
@@ -255,7 +256,7 @@ def test_runs_that_are_not_done_or_not_decayed_take_no_part() -> None:
         status=["done", "diverged", "done", np.nan, "done", ""], decayed=[True, True, False, True, True, True]
     )
 
-    assert len(final_runs(Runs(table))) == 4
+    assert len(finished(Runs(table))) == 4
 
 
 def test_a_column_to_hold_out_by_that_is_not_there_is_named() -> None:
@@ -273,13 +274,24 @@ def test_two_entrants_of_one_name_are_refused() -> None:
         read_entrants(["chinchilla", "chinchilla"])
 
 
+def test_quantiles_at_the_middles_score_as_equally_likely_draws() -> None:
+    rng = np.random.default_rng(0)
+    draws, measured = np.sort(rng.standard_normal((3, 40)), axis=1), rng.standard_normal(3)
+
+    # Gneiting and Raftery 2007, eq. 21: E|X - y| - E|X - X'| / 2
+    energy = np.abs(draws - measured[:, None]).mean(axis=1) - apart(draws, draws) / 2
+    np.testing.assert_allclose(crps(draws, (np.arange(40) + 0.5) / 40, measured), energy, rtol=1e-12)
+
+
 def test_the_score_of_a_normal_forecast_is_the_closed_form() -> None:
     from scipy.stats import norm
 
-    points = norm.ppf((np.arange(2000) + 0.5) / 2000)[None, :]
+    middles = (np.arange(2000) + 0.5) / 2000
     closed = 0.5 * (2 * norm.cdf(0.5) - 1) + 2 * norm.pdf(0.5) - 1 / np.sqrt(np.pi)  # Gneiting 2005, eq. 5
 
-    assert crps(points, np.array([0.5]))[0] == pytest.approx(closed, abs=1e-3)  # 2,000 points for a curve
+    assert crps(norm.ppf(middles)[None, :], middles, np.array([0.5]))[0] == pytest.approx(
+        closed, abs=1e-3
+    )  # 2,000 points for a curve
 
 
 def test_a_hit_costs_the_width_and_a_miss_a_fine() -> None:

@@ -209,7 +209,7 @@ def test_a_loss_that_is_missing_names_its_row() -> None:
     table = profiles()
     table.loc[3, "loss"] = np.nan
 
-    with pytest.raises(TableError, match="'loss' is missing in 1 of 75 rows, the first being row 4"):
+    with pytest.raises(TableError, match="'loss' is missing in row 4; it must be above zero"):
         iso_flop(Runs(table))
 
 

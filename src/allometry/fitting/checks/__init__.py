@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from allometry.fitting.checks import definition, design, form, records, residuals, search, stability
-from allometry.fitting.checks.definition import Check
-from allometry.fitting.result import Finding, Fit, Forecast, Severity
+from allometry.fitting.checks.definition import Check, worst_first
+from allometry.fitting.result import Finding, Fit, Forecast
 from allometry.registry import Catalog
 
 FAR = 10.0  # factor beyond the largest run from which a forecast is a leap
@@ -38,7 +38,7 @@ def check(fit: Fit) -> list[Finding]:
     """
     # What only the making of the draws could see, such as walkers that have not settled, is kept.
     carried = [found for found in fit.findings if found.code not in CHECKS]
-    return _worst_first([*carried, *_found(fit, CHECKS.values())])
+    return worst_first([*carried, *_found(fit, CHECKS.values())])
 
 
 def quick_findings(fit: Fit) -> list[Finding]:
@@ -73,9 +73,4 @@ def check_forecast(forecast: Forecast) -> list[Finding]:
 
 
 def _found(fit: Fit, checks: Iterable[Check]) -> list[Finding]:
-    return _worst_first([finding for one in checks if (finding := one.find(fit)) is not None])
-
-
-def _worst_first(findings: list[Finding]) -> list[Finding]:
-    order = [Severity.SERIOUS, Severity.WARNING, Severity.NOTE]
-    return sorted(findings, key=lambda finding: order.index(finding.severity))
+    return worst_first(one.find(fit) for one in checks)

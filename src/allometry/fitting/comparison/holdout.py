@@ -7,32 +7,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import FitError, InputError, TableError
+from allometry.errors import FitError, InputError
+from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN
+from allometry.fitting.observations import above_zero
 from allometry.runs.run import Filter, Runs
 from allometry.units import show_power
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-FLOPS_PER_PARAMETER_TOKEN = 6.0  # forward 2, backward 4: Kaplan et al. 2020, section 2.1, arXiv:2001.08361
 STEPS = 4  # cuts if none are asked for
 _FEW_HELD = 0.05  # of all runs: a cut that leaves fewer to forecast is a verdict on one or two runs
 _SAME_LEVEL = 1.05  # runs of one budget differ by rounding of sizes; budgets by much more
 _FEW_LEVELS = 3  # if grouping leaves fewer, the column is continuous: each value is a level
 _LARGEST = "largest_"
-
-_FINAL = (
-    (
-        "status",
-        "coalesce(nullif(CAST(status AS VARCHAR), ''), 'done') = 'done'",
-        "a run that is not done has no final loss",
-    ),
-    (
-        "decayed",
-        "coalesce(lower(CAST(decayed AS VARCHAR)), 'true') NOT IN ('false', '0', '0.0', 'no')",
-        "its learning-rate schedule was not finished, so its loss is not final",
-    ),
-)
+_BECAUSE = "runs are held out by it, and it must be above zero"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,15 +45,6 @@ class Split:
         if not self.axis:
             return np.full(len(self.held), np.nan)
         return np.asarray(np.log10(self.held.column(self.axis) / self.reach))
-
-
-def final_runs(runs: Runs) -> Runs:
-    """The runs that are done and fully decayed, as far as the table says so."""
-    for column, query, because in _FINAL:
-        if column in runs.table.columns:
-            kept = runs.where(query, because=because)
-            runs = kept if len(kept) < len(runs) else runs
-    return runs
 
 
 def with_flops(runs: Runs) -> tuple[Runs, bool]:
@@ -137,7 +117,7 @@ def _column(runs: Runs, hold_out: str) -> str:
 
 
 def _rolling(runs: Runs, column: str, least: int, steps: int) -> tuple[Split, ...]:
-    values = _above_zero(runs, column)
+    values = above_zero(runs, column, _BECAUSE)
     level = level_of(values)
     learnt = np.cumsum(np.bincount(level))[:-1]  # runs at or below each cut
     possible = np.flatnonzero(learnt >= least)
@@ -189,16 +169,5 @@ def _fixed(runs: Runs, condition: str, least: int) -> Split:
             f"{len(held)} to forecast; it takes {least} or more, and 1 or more."
         )
     axis = "flops" if "flops" in runs.table.columns else ""
-    reach = float(_above_zero(train, axis).max()) if axis else np.nan
+    reach = float(above_zero(train, axis, _BECAUSE).max()) if axis else np.nan
     return Split(name=f"without {condition}", axis=axis, reach=reach, train=train, held=held)
-
-
-def _above_zero(runs: Runs, column: str) -> Array:
-    values = runs.column(column)
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
-    if bad.size:
-        raise TableError(
-            f"{runs.source}: '{column}' is {values[bad[0]]:g} in row {bad[0] + 1}, and runs are held out by "
-            f'it. Leave such rows out with runs.where("{column} > 0", because=...).'
-        )
-    return values

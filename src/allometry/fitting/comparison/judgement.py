@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from allometry.fitting.checks.definition import note, serious, warning, worst_first
 from allometry.fitting.comparison.entrants import BASELINES
 from allometry.fitting.comparison.holdout import level_of
 from allometry.fitting.comparison.stacking import FEWEST
-from allometry.fitting.result import Finding, Fit, Forecast, Severity
+from allometry.fitting.result import Finding, Fit, Forecast
 
 Array = NDArray[np.float64]
 
@@ -71,8 +72,7 @@ def judge(
         *_refusals(table, refused),
         _counted(counted),
     ]
-    order = list(reversed(Severity))
-    return tuple(sorted(filter(None, found), key=lambda finding: order.index(finding.severity)))
+    return tuple(worst_first(found))
 
 
 def paired_difference(held_out: pd.DataFrame, one: str, other: str) -> tuple[float, float, int]:
@@ -107,13 +107,12 @@ def forecast_findings(table: pd.DataFrame, axis: str, forecast: Forecast) -> lis
     if not asked > tested:
         return []
     return [
-        Finding(
-            code="untested_distance",
-            severity=Severity.WARNING,
-            sentence=f"This forecast goes {asked:.1f} decades of {axis} beyond the runs; the laws were "
+        warning(
+            "untested_distance",
+            f"This forecast goes {asked:.1f} decades of {axis} beyond the runs; the laws were "
             f"tested on runs {tested:.1f} decades beyond those that they had learnt from.",
-            evidence={"asked": asked, "tested": tested},
-            remedy="Read the ranking and the weights as untested at that distance, or add larger runs.",
+            "Read the ranking and the weights as untested at that distance, or add larger runs.",
+            {"asked": asked, "tested": tested},
         )
     ]
 
@@ -148,13 +147,11 @@ def _baseline_wins(ranking: pd.DataFrame) -> Finding | None:
     first = ranking.iloc[0]
     if first["law"] not in BASELINES:
         return None
-    return Finding(
-        code="baseline_wins",
-        severity=Severity.SERIOUS,
-        sentence=f"'{first['law']}' forecast the held-out runs better than every law "
-        f"(score {first['score']:.2%}).",
-        evidence={"score": float(first["score"])},
-        remedy="None of these laws has earned its coefficients on these runs: add runs, or try other laws.",
+    return serious(
+        "baseline_wins",
+        f"'{first['law']}' forecast the held-out runs better than every law (score {first['score']:.2%}).",
+        "None of these laws has earned its coefficients on these runs: add runs, or try other laws.",
+        {"score": float(first["score"])},
     )
 
 
@@ -177,12 +174,11 @@ def _not_distinguishable(ranking: pd.DataFrame, held_out: pd.DataFrame) -> Findi
             f"'{one}' is not distinguishable from '{other}': their scores differ by {mean:.2%} "
             f"± {error:.2%} (standard error over {levels} levels)."
         )
-    return Finding(
-        code="best_not_distinguishable",
-        severity=Severity.WARNING,
-        sentence=sentence,
-        evidence={"difference": mean, "standard_error": error, "levels": levels},
-        remedy="Use the stacked forecast of both, or train a run at which the two differ.",
+    return warning(
+        "best_not_distinguishable",
+        sentence,
+        "Use the stacked forecast of both, or train a run at which the two differ.",
+        {"difference": mean, "standard_error": error, "levels": levels},
     )
 
 
@@ -195,13 +191,12 @@ def _differ_ahead(fits: Mapping[str, Fit]) -> Finding | None:
     if future < max(APART * past, _LEAST_APART):
         return None
     low, high = min(ahead, key=ahead.__getitem__), max(ahead, key=ahead.__getitem__)
-    return Finding(
-        code="laws_differ_ahead",
-        severity=Severity.WARNING,
-        sentence=f"The laws agree on the largest run to {past:.1%} and differ by {future:.1%} at {AHEAD:g} "
+    return warning(
+        "laws_differ_ahead",
+        f"The laws agree on the largest run to {past:.1%} and differ by {future:.1%} at {AHEAD:g} "
         f"times its compute: {ahead[low]:.4g} by '{low}', {ahead[high]:.4g} by '{high}'.",
-        evidence={"on_the_runs": past, "ahead": future, **ahead},
-        remedy="The choice of law decides this forecast: state the stacked one, whose width says so.",
+        "The choice of law decides this forecast: state the stacked one, whose width says so.",
+        {"on_the_runs": past, "ahead": future, **ahead},
     )
 
 
@@ -234,13 +229,12 @@ def _narrow(ranking: pd.DataFrame, held_out: pd.DataFrame, level: float) -> Find
         return None
     held = dict(zip(low["law"], low["coverage"].astype(float), strict=True))
     said = ", ".join(f"{share:.0%} by '{name}'" for name, share in held.items())
-    return Finding(
-        code="intervals_too_narrow",
-        severity=Severity.WARNING,
-        sentence=f"The {level:.0%} intervals held fewer of the held-out runs than they should: {said}. They "
+    return warning(
+        "intervals_too_narrow",
+        f"The {level:.0%} intervals held fewer of the held-out runs than they should: {said}. They "
         "know the noise and the coefficients, not that a law is wrong beyond the runs.",
-        evidence=held,
-        remedy="State the stacked forecast, or widen an interval by the law's held-out error.",
+        "State the stacked forecast, or widen an interval by the law's held-out error.",
+        held,
     )
 
 
@@ -251,32 +245,30 @@ def _few_held_out(held_out: pd.DataFrame, stacked: set[str]) -> Finding | None:
     runs = len(common) // max(len(stacked), 1)
     if runs >= FEWEST:
         return None
-    return Finding(
-        code="equal_weights",
-        severity=Severity.WARNING,
-        sentence=f"{runs} held-out run(s) are too few to weight laws by: all laws weigh the same.",
-        evidence={"held_out": runs},
-        remedy=f"Hold out {FEWEST} runs or more, or add larger runs.",
+    return warning(
+        "equal_weights",
+        f"{runs} held-out run(s) are too few to weight laws by: all laws weigh the same.",
+        f"Hold out {FEWEST} runs or more, or add larger runs.",
+        {"held_out": runs},
     )
 
 
 def _refusals(table: pd.DataFrame, refused: Mapping[str, str]) -> list[Finding]:
     rows = table[table["refused"] != ""].groupby("law", sort=False)["refused"].agg(["size", "first"])
     found = [
-        Finding(
-            code="law_refused",
-            severity=Severity.NOTE,
-            sentence=f"'{name}' refused {row['size']} of the splits: {row['first']}",
-            evidence={"splits": int(row["size"])},
-            remedy="The others are compared on the splits that all of them could forecast.",
+        note(
+            "law_refused",
+            f"'{name}' refused {row['size']} of the splits: {row['first']}",
+            "The others are compared on the splits that all of them could forecast.",
+            {"splits": int(row["size"])},
         )
         for name, row in rows.iterrows()
     ]
     return found + [
-        Finding(
-            code="law_refused",
-            severity=Severity.NOTE,
-            sentence=f"'{name}' could not be fitted to all runs and has no part in the forecast: {because}",
+        note(
+            "law_refused",
+            f"'{name}' could not be fitted to all runs and has no part in the forecast: {because}",
+            "",
         )
         for name, because in refused.items()
     ]
@@ -285,9 +277,8 @@ def _refusals(table: pd.DataFrame, refused: Mapping[str, str]) -> list[Finding]:
 def _counted(counted: bool) -> Finding | None:
     if not counted:
         return None
-    return Finding(
-        code="flops_from_6nd",
-        severity=Severity.NOTE,
-        sentence="The table has no flops, so compute is 6 · params · tokens.",
-        remedy="Add a column flops where attention or a mixture of experts makes that wrong.",
+    return note(
+        "flops_from_6nd",
+        "The table has no flops, so compute is 6 · params · tokens.",
+        "Add a column flops where attention or a mixture of experts makes that wrong.",
     )

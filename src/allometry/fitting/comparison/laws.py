@@ -11,14 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, Refusal, TableError, did_you_mean
+from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN
 from allometry.fitting.comparison.entrants import BASELINES, NO_CHANGE, Entrant, Given, line, read_entrants
-from allometry.fitting.comparison.holdout import (
-    FLOPS_PER_PARAMETER_TOKEN,
-    Split,
-    final_runs,
-    split_runs,
-    with_flops,
-)
+from allometry.fitting.comparison.holdout import Split, split_runs, with_flops
 from allometry.fitting.comparison.judgement import forecast_findings, judge, ranked, summarise
 from allometry.fitting.comparison.mixture import mixed_forecast
 from allometry.fitting.comparison.stacking import FEWEST, stacking_weights
@@ -33,6 +28,7 @@ from allometry.fitting.comparison.trials import (
     try_no_change,
 )
 from allometry.fitting.objectives import ObjectiveName
+from allometry.fitting.observations import finished
 from allometry.fitting.result import Finding, Fit, Forecast
 from allometry.runs.run import Runs
 
@@ -159,7 +155,7 @@ def compare(
     >>> compare(["power_law_with_floor", "power_law"], runs, steps=2, draws=20).best
     'power_law_with_floor'
     """
-    table, counted = with_flops(final_runs(runs))
+    table, counted = with_flops(finished(runs))
     entrants = read_entrants(laws, inputs, objectives)
     given = _settings(entrants, the_output(entrants, output), level, draws, seed, options)
     if "flops" in table.table.columns:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allometry.fitting.comparison.holdout import FLOPS_PER_PARAMETER_TOKEN
+from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN
+from allometry.fitting.checks.definition import note, serious, warning, worst_first
 from allometry.fitting.comparison.recipe_laws import RecipeLaw, indicator
-from allometry.fitting.result import Finding, Fit, Severity
+from allometry.fitting.result import Finding, Fit
 
 if TYPE_CHECKING:
     from allometry.fitting.comparison.recipes import Multiplier
@@ -33,8 +34,7 @@ def judge(made: Multiplier, shared: RecipeLaw, own: RecipeLaw, because: str) -> 
         _several(made),
         *made.fit.findings,
     ]
-    order = list(reversed(Severity))
-    return tuple(sorted(filter(None, found), key=lambda finding: order.index(finding.severity)))
+    return tuple(worst_first(found))
 
 
 def verdict(table: pd.DataFrame, reference: str, what: str, level: float) -> str:
@@ -93,13 +93,12 @@ def _ranges(made: Multiplier, shared: RecipeLaw) -> list[Finding]:
             continue
         apart = share == 0
         found.append(
-            Finding(
-                code="ranges_apart" if apart else "ranges_overlap_little",
-                severity=Severity.SERIOUS if apart else Severity.WARNING,
-                sentence=f"The runs of '{recipe}' and '{made.reference}' share {share:.0%} of the narrower "
+            (serious if apart else warning)(
+                "ranges_apart" if apart else "ranges_overlap_little",
+                f"The runs of '{recipe}' and '{made.reference}' share {share:.0%} of the narrower "
                 f"range of {made.what}, so that the shared exponent carries much of the comparison.",
-                evidence={"overlap": share},
-                remedy="Run both recipes at the same sizes and horizons.",
+                "Run both recipes at the same sizes and horizons.",
+                {"overlap": share},
             )
         )
     return found
@@ -126,13 +125,12 @@ def _slopes(made: Multiplier, own: RecipeLaw) -> list[Finding]:
     for recipe, exponents in _differing(made, own).items():
         along = made.across[made.across["recipe"] == recipe] if len(made.across) else made.across
         found.append(
-            Finding(
-                code="slopes_differ",
-                severity=Severity.WARNING,
-                sentence=f"With free exponents, {', '.join(exponents)} of '{recipe}' differs from that of "
+            warning(
+                "slopes_differ",
+                f"With free exponents, {', '.join(exponents)} of '{recipe}' differs from that of "
                 f"'{made.reference}', so that no one multiplier holds at all scales{_ends(along)}.",
-                evidence={"recipe": recipe, "exponents": ", ".join(exponents)},
-                remedy="Read the multiplier across compute, and do not carry one number to a larger scale.",
+                "Read the multiplier across compute, and do not carry one number to a larger scale.",
+                {"recipe": recipe, "exponents": ", ".join(exponents)},
             )
         )
     return found
@@ -162,24 +160,22 @@ def _ends(along: pd.DataFrame) -> str:
 def _free_refused(because: str) -> Finding | None:
     if not because:
         return None
-    return Finding(
-        code="slopes_not_checked",
-        severity=Severity.WARNING,
-        sentence=f"Whether the recipes share their exponents could not be checked: {because}",
-        remedy="Add runs of each recipe, at more sizes or horizons.",
+    return warning(
+        "slopes_not_checked",
+        f"Whether the recipes share their exponents could not be checked: {because}",
+        "Add runs of each recipe, at more sizes or horizons.",
     )
 
 
 def _single_seed(fit: Fit) -> Finding | None:
     if len(np.unique(fit.data.settings)) < len(fit.data):
         return None
-    return Finding(
-        code="single_seed",
-        severity=Severity.WARNING,
-        sentence="Every setting of every recipe was trained once, so what a seed does is known from the "
+    return warning(
+        "single_seed",
+        "Every setting of every recipe was trained once, so what a seed does is known from the "
         "residuals only, and a recipe's luck that is shared by all its runs is not seen at all.",
-        evidence={"settings": len(fit.data)},
-        remedy="Repeat a setting or two of each recipe with other seeds.",
+        "Repeat a setting or two of each recipe with other seeds.",
+        {"settings": len(fit.data)},
     )
 
 
@@ -194,13 +190,12 @@ def _tangled(fit: Fit, shared: RecipeLaw) -> list[Finding]:
         if abs(together) < _TANGLED:
             continue
         found.append(
-            Finding(
-                code="split_not_determined",
-                severity=Severity.NOTE,
-                sentence=f"How the multiplier of '{recipe}' divides between params and tokens is not "
+            note(
+                "split_not_determined",
+                f"How the multiplier of '{recipe}' divides between params and tokens is not "
                 f"determined (correlation {together:.2f} of their logs); their product is.",
-                evidence={"correlation": together},
-                remedy="Use the product, or add runs with few and with many tokens at the same size.",
+                "Use the product, or add runs with few and with many tokens at the same size.",
+                {"correlation": together},
             )
         )
     return found
@@ -210,11 +205,10 @@ def _several(made: Multiplier) -> Finding | None:
     others = len(made.table)
     if others < 2:
         return None
-    return Finding(
-        code="several_recipes",
-        severity=Severity.NOTE,
-        sentence=f"{others} recipes are compared with one: if none had an effect, at least one would still "
+    return note(
+        "several_recipes",
+        f"{others} recipes are compared with one: if none had an effect, at least one would still "
         f"look distinguishable in up to {1 - made.level**others:.0%} of such studies.",
-        evidence={"recipes": others},
-        remedy="Ask for a higher level, or confirm the winner with runs of its own.",
+        "Ask for a higher level, or confirm the winner with runs of its own.",
+        {"recipes": others},
     )

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, TableError, did_you_mean
 from allometry.fitting.comparison.across import across_compute
-from allometry.fitting.comparison.holdout import final_runs, with_flops
+from allometry.fitting.comparison.holdout import with_flops
 from allometry.fitting.comparison.power import Precision, detectable, precision, runs_to_detect
 from allometry.fitting.comparison.recipe_findings import judge, summarise, verdict
 from allometry.fitting.comparison.recipe_laws import RecipeLaw, indicator, recipe_law
 from allometry.fitting.noise import noise_of
+from allometry.fitting.observations import finished
 from allometry.fitting.result import Finding, Fit, tails
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
@@ -183,7 +184,7 @@ def _recipes(runs: Runs, by: str, reference: str | None) -> list[str]:
             f"{runs.source}: '{by}' is missing in row {missing[0] + 1}, so its recipe is not known. "
             f'Leave such rows out with runs.where("{by} IS NOT NULL", because=...).'
         )
-    counts = final_runs(runs).table[by].astype(str).value_counts()
+    counts = finished(runs).table[by].astype(str).value_counts()
     names = [name for name in dict.fromkeys(runs.table[by].astype(str)) if name in counts.index]
     if len(names) < 2:
         raise FitError(

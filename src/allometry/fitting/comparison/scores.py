@@ -15,6 +15,7 @@ from allometry.fitting.scales import invert, transform
 Array = NDArray[np.float64]
 
 POINTS = 40  # equally likely values that stand for one predictive distribution
+MIDDLES = (np.arange(POINTS) + 0.5) / POINTS  # the probability below each of them
 _NOISES = 50  # of single runs, added to each draw: as many as the spread of a t needs
 _RUNS_AT_ONCE = 128  # so that draws x noises x runs stay within a hundred megabytes
 
@@ -24,7 +25,8 @@ class Predictive:
     """What a law expected of some runs.
 
     Attributes:
-        points: Equally likely values of the log of the output, ascending; of shape (runs, POINTS).
+        points: Equally likely values of the log of the output, ascending: its quantiles at `MIDDLES`; of
+            shape (runs, POINTS).
         median, low, high: Of the log of the output, of shape (runs,); low and high are NaN for a forecast
             that states no interval.
     """
@@ -43,8 +45,7 @@ def predictive(fit: Fit, inputs: Mapping[str, Array], level: float) -> Predictiv
         level: Of the interval.
     """
     count = len(next(iter(inputs.values())))
-    middles = (np.arange(POINTS) + 0.5) / POINTS
-    asked = np.array([*middles, *tails(level), 0.5])
+    asked = np.array([*MIDDLES, *tails(level), 0.5])
     rows = [
         _quantiles(fit, {name: x[at : at + _RUNS_AT_ONCE] for name, x in inputs.items()}, asked)
         for at in range(0, count, _RUNS_AT_ONCE)
@@ -60,19 +61,31 @@ def exactly(value: float, count: int) -> Predictive:
     return Predictive(points=np.tile(same[:, None], POINTS), median=same, low=none, high=none)
 
 
-def crps(points_rm: Array, measured_r: Array) -> Array:
-    """Continuous ranked probability score of each run, in units of its log; 0 is perfect, of shape (runs,).
+def crps(quantiles_rm: Array, probabilities: Array, measured_r: Array) -> Array:
+    """Continuous ranked probability score of each run, in the unit of the forecast; 0 is perfect.
 
-    E|X − y| − E|X − X'| / 2, with X and X' drawn from the forecast. For a forecast without an interval it
-    is the absolute error, so that it compares both kinds.
+    CRPS = 2 ∫ ρ_p(y − q_p) dp over p from 0 to 1, with the pinball loss ρ_p(u) = u (p − [u < 0]). Each
+    quantile stands for the probabilities nearer to its own than to the others. Quantiles at (i + ½) / m are m
+    equally likely draws X, and the score is E|X − y| − E|X − X'| / 2. For a forecast of one value it is the
+    absolute error, so that it compares forecasts with and without an interval.
+
+    Args:
+        quantiles_rm: Ascending along each row, of shape (runs, quantiles).
+        probabilities: Ascending, between 0 and 1; of shape (quantiles,).
+
+    Returns:
+        Of shape (runs,).
 
     Source:
-        Gneiting and Raftery 2007, eq. 21, doi:10.1198/016214506000001437.
+        Laio and Tamea 2007, eq. 9, doi:10.5194/hess-11-1267-2007; Gneiting and Raftery 2007, eq. 21,
+        doi:10.1198/016214506000001437.
 
-    >>> crps(np.array([[1.0, 3.0]]), np.array([2.0])).tolist()
+    >>> crps(np.array([[1.0, 3.0]]), np.array([0.25, 0.75]), np.array([2.0])).tolist()
     [0.5]
     """
-    return np.asarray(np.abs(points_rm - measured_r[:, None]).mean(axis=1) - apart(points_rm, points_rm) / 2)
+    edges = np.concatenate([[0.0], (probabilities[1:] + probabilities[:-1]) / 2, [1.0]])
+    ahead = measured_r[:, None] - quantiles_rm
+    return np.asarray(2 * np.sum(np.diff(edges) * ahead * (probabilities - (ahead < 0)), axis=1))
 
 
 def apart(one_rm: Array, other_rm: Array) -> Array:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from allometry.errors import InputError, Refusal, TableError
 from allometry.fitting.comparison.entrants import NO_CHANGE, Entrant
 from allometry.fitting.comparison.holdout import Split, level_of
-from allometry.fitting.comparison.scores import Predictive, crps, exactly, interval_score, predictive
-from allometry.fitting.observations import observe
+from allometry.fitting.comparison.scores import MIDDLES, Predictive, crps, exactly, interval_score, predictive
+from allometry.fitting.observations import above_zero, observe
 from allometry.fitting.result import Fit
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
@@ -22,6 +22,8 @@ from allometry.laws import Law
 from allometry.runs.run import Runs
 
 Array = NDArray[np.float64]
+
+_SCORED = "forecasts are scored on its logarithm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class Trial:
 
 def try_entrant(entrant: Entrant, split: Split, settings: Settings) -> Trial:
     """Fit an entrant to the training runs and let it forecast the held-out ones; a refusal is a result."""
-    measured = np.log(_output(split.held, settings.output))
+    measured = np.log(above_zero(split.held, settings.output, _SCORED))
     made = Trial(name=entrant.name, objective=entrant.objective, split=split, measured=measured)
     try:
         fitted = fit_entrant(entrant, split.train, settings)
@@ -71,11 +73,11 @@ def try_entrant(entrant: Entrant, split: Split, settings: Settings) -> Trial:
 
 def try_no_change(split: Split, settings: Settings) -> Trial:
     """Forecast that nothing changes any more: the mean log of the output at the last level learnt from."""
-    learnt = np.log(_output(split.train, settings.output))
+    learnt = np.log(above_zero(split.train, settings.output, _SCORED))
     if split.axis:
         level = level_of(split.train.column(split.axis))
         learnt = learnt[level == level.max()]
-    measured = np.log(_output(split.held, settings.output))
+    measured = np.log(above_zero(split.held, settings.output, _SCORED))
     expected = exactly(float(np.exp(learnt.mean())), len(measured))
     return Trial(name=NO_CHANGE, objective="", split=split, measured=measured, expected=expected)
 
@@ -116,7 +118,7 @@ def table_row(trial: Trial, level: float) -> dict[str, Any]:
         "error": float(np.median(np.abs(np.expm1(error)))),
         "rms": float(np.sqrt(np.mean(error**2))),
         "bias": float(np.mean(error)),
-        "crps": float(crps(expected.points, trial.measured).mean()),
+        "crps": float(crps(expected.points, MIDDLES, trial.measured).mean()),
     }
     if np.isfinite(expected.low).all():
         inside = (expected.low <= trial.measured) & (trial.measured <= expected.high)
@@ -135,7 +137,7 @@ def run_rows(trial: Trial) -> pd.DataFrame:
         "law": trial.name, "split": trial.split.name, "run": _names(held), "x": axis,
         "decades": trial.split.decades(), "measured": np.exp(trial.measured),
         "median": np.exp(expected.median), "low": np.exp(expected.low), "high": np.exp(expected.high),
-        "crps": crps(expected.points, trial.measured),
+        "crps": crps(expected.points, MIDDLES, trial.measured),
     })  # fmt: skip
 
 
@@ -148,17 +150,6 @@ def the_output(entrants: tuple[Entrant, ...], output: str | None) -> str:
             'Name one column for all of them with output="loss", or compare laws of one output.'
         )
     return output or predicted[0]
-
-
-def _output(runs: Runs, column: str) -> Array:
-    values = runs.column(column)
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
-    if bad.size:
-        raise TableError(
-            f"{runs.source}: '{column}' is {values[bad[0]]:g} in a run of the comparison; forecasts are "
-            f'scored on its logarithm. Leave such rows out with runs.where("{column} > 0", because=...).'
-        )
-    return values
 
 
 def _held_inputs(fitted: Fit, held: Runs, output: str) -> Mapping[str, Array]:

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN
-from allometry.fitting.result import Finding, Severity
+from allometry.fitting.checks.definition import note, warning
+from allometry.fitting.frontier.definition import Frontier
+from allometry.fitting.result import Finding
 
 Array = NDArray[np.float64]
 
@@ -27,19 +29,35 @@ def not_6nd(counts: Iterable[tuple[Array, Array, Array]]) -> Iterator[Finding]:
     low, high = float(ratio.min()), float(ratio.max())
     if max(high, 1 / low) - 1 <= NOT_6ND:
         return
-    yield Finding(
-        code="flops_not_6nd",
-        severity=Severity.NOTE if high / low - 1 <= NOT_6ND else Severity.WARNING,
-        sentence=f"The table's flops are {low:.2f} to {high:.2f} times 6 · params · tokens. The best tokens "
-        "here follow the table's compute"
-        + ("." if high / low - 1 <= NOT_6ND else ", and the exponents depend on this count."),
-        evidence={"low": low, "high": high},
-        remedy="Name the convention with every number; refit with inputs={'flops': ...} or other params to "
+    steady = high / low - 1 <= NOT_6ND
+    yield (note if steady else warning)(
+        "flops_not_6nd",
+        f"The table's flops are {low:.2f} to {high:.2f} times 6 · params · tokens. The best tokens here "
+        f"follow the table's compute{'.' if steady else ', and the exponents depend on this count.'}",
+        "Name the convention with every number; refit with inputs={'flops': ...} or other params to "
         "see what it changes.",
+        {"low": low, "high": high},
     )
 
 
-def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Sorted by severity."""
-    order = [Severity.SERIOUS, Severity.WARNING, Severity.NOTE]
-    return sorted(findings, key=lambda finding: order.index(finding.severity))
+def moving_most(found: Frontier, kind: str) -> tuple[str, float, float]:
+    """The change of one kind that moves the params exponent most: its words, the exponent, the move."""
+    here = found.params_law.exponent
+    rows = found.sensitivity[found.sensitivity["kind"] == kind].dropna(subset=["params_exponent"])
+    exponents = rows["params_exponent"].to_numpy(dtype=np.float64)
+    if not exponents.size:
+        return "", here, 0.0
+    place = int(np.argmax(np.abs(exponents - here)))
+    return str(rows["change"].iloc[place]), float(exponents[place]), float(exponents[place]) - here
+
+
+def sensitive(found: Frontier, kind: str, code: str, sentence: str, remedy: str) -> Iterator[Finding]:
+    """A warning if a change of one kind moves the params exponent by more than `SENSITIVE`.
+
+    Args:
+        sentence: What it says, with {here} and {there} for the two exponents and {change} for what changed.
+    """
+    change, there, move = moving_most(found, kind)
+    if abs(move) > SENSITIVE:
+        said = sentence.format(here=f"{found.params_law.exponent:.3f}", there=f"{there:.3f}", change=change)
+        yield warning(code, said, remedy, {"change": change, "exponent": there})

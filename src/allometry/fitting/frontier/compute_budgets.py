@@ -9,17 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allometry.errors import FitError, InputError, MissingColumn, TableError
+from allometry.errors import FitError, InputError, MissingColumn
 from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN
-from allometry.fitting.observations import conventions
+from allometry.fitting.observations import above_zero, conventions, finished
 from allometry.runs.columns import COLUMNS
 from allometry.runs.run import Filter, Runs
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_DONE = "status IS NULL OR CAST(status AS VARCHAR) IN ('', 'done')"
-_DECAYED = "decayed IS NULL OR lower(CAST(decayed AS VARCHAR)) NOT IN ('false', '0', '0.0', 'no')"
+_BECAUSE = "it must be above zero"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +79,7 @@ def measure(
         params=counts["params"],
         tokens=counts["tokens"],
         flops=counts["flops"],
-        output=_positive(kept, output),
+        output=above_zero(kept, output, _BECAUSE),
         run_ids=tuple(name or f"row {row + 1}" for row, name in enumerate(ids)),
         seeds=kept.column("seed") if "seed" in kept.table.columns else np.full(len(kept), np.nan),
         flagged=_flags(kept, flagged),
@@ -139,20 +138,10 @@ def _nearest(flops: Array, budgets: Sequence[float], tolerance: float) -> tuple[
 
 
 def _final(runs: Runs, curves: bool) -> Runs:
-    """Rows that are done and, for final results, fully decayed."""
-    if "status" in runs.table.columns:
-        runs = _dropped(runs, _DONE, "a run that is not done has no final loss")
-    if "decayed" in runs.table.columns and not curves:
-        because = "its learning-rate schedule was not finished, so its loss is not final"
-        runs = _dropped(runs, _DECAYED, because)
-    if not len(runs):
+    kept = finished(runs, curves=curves)
+    if not len(kept):
         raise FitError(f"{runs.source} holds no finished run.")
-    return runs
-
-
-def _dropped(runs: Runs, query: str, because: str) -> Runs:
-    kept = runs.where(query, because=because)
-    return kept if len(kept) < len(runs) else runs
+    return kept
 
 
 def _given(runs: Runs, inputs: Mapping[str, str]) -> dict[str, Array]:
@@ -162,7 +151,8 @@ def _given(runs: Runs, inputs: Mapping[str, str]) -> dict[str, Array]:
         raise InputError(f"inputs maps {', '.join(known)}, not '{strange[0]}'.")
     columns = {name: inputs.get(name, name) for name in known}
     runs.require(*inputs.values())
-    return {name: _positive(runs, column) for name, column in columns.items() if column in runs.table.columns}
+    there = {name: column for name, column in columns.items() if column in runs.table.columns}
+    return {name: above_zero(runs, column, _BECAUSE) for name, column in there.items()}
 
 
 def _completed(given: Mapping[str, Array]) -> tuple[dict[str, Array], str]:
@@ -180,19 +170,6 @@ def _completed(given: Mapping[str, Array]) -> tuple[dict[str, Array], str]:
         return {**given, "flops": FLOPS_PER_PARAMETER_TOKEN * given["params"] * given["tokens"]}, missing
     other = given["tokens" if missing == "params" else "params"]
     return {**given, missing: given["flops"] / FLOPS_PER_PARAMETER_TOKEN / other}, missing
-
-
-def _positive(runs: Runs, column: str) -> Array:
-    values = runs.column(column)
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
-    if bad.size:
-        shown = "missing" if np.isnan(values[bad[0]]) else f"{values[bad[0]]:g}"
-        raise TableError(
-            f"{runs.source}: '{column}' is {shown} in {bad.size} of {len(runs)} rows, the first being row "
-            f"{bad[0] + 1}; it must be above zero. Correct it, or leave such rows out with "
-            f'runs.where("{column} > 0", because=...).'
-        )
-    return values
 
 
 def _texts(runs: Runs, column: str) -> list[str]:

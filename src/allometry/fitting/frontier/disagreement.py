@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from allometry.errors import InputError
-from allometry.fitting.result import Estimate, Finding, Optimum, Severity
+from allometry.fitting.checks.definition import warning
+from allometry.fitting.result import Estimate, Finding, Optimum
 
 
 class HasOptimum(Protocol):
@@ -79,12 +80,11 @@ def _apart(one: Mapping[str, float], other: Mapping[str, float], column: str) ->
 
 def _finding(one: Mapping[str, float], other: Mapping[str, float], column: str, words: str) -> Finding:
     factor = max(one[column], other[column]) / min(one[column], other[column])
-    return Finding(
-        code="approaches_disagree",
-        severity=Severity.WARNING,
-        sentence=f"'{one['fit']}' and '{other['fit']}' differ by a factor {factor:.2f} in the best number of "
+    return warning(
+        "approaches_disagree",
+        f"'{one['fit']}' and '{other['fit']}' differ by a factor {factor:.2f} in the best number of "
         f"{words}, and their intervals exclude each other: at least one is biased by more than its noise.",
-        evidence={str(one["fit"]): one[column], str(other["fit"]): other[column], "factor": factor},
-        remedy="Read the findings of both. Wide or off-centre grids bias approach 2; undecayed curves bias "
+        "Read the findings of both. Wide or off-centre grids bias approach 2; undecayed curves bias "
         "approach 1; a wrong form biases approach 3. Plan with the spread.",
+        {str(one["fit"]): one[column], str(other["fit"]): other[column], "factor": factor},
     )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.frontier.checks import SENSITIVE, not_6nd, worst_first
+from allometry.fitting.checks.definition import note, serious, warning, worst_first
+from allometry.fitting.frontier.checks import SENSITIVE, moving_most, not_6nd, sensitive
 from allometry.fitting.frontier.isoflop_sensitivity import narrowed
 from allometry.fitting.frontier.profile_curves import PARABOLAS
 from allometry.fitting.frontier.profiles import Profile, ProfileStatus
-from allometry.fitting.result import Finding, Severity
+from allometry.fitting.result import Finding
 
 if TYPE_CHECKING:
     from allometry.fitting.frontier.isoflop import IsoFlopFit
@@ -52,48 +53,44 @@ def _dropped(found: IsoFlopFit) -> Iterator[Finding]:
             by_code[_CODES[profile.status]].append(profile)
     for code, lost in by_code.items():
         reasons = "; ".join(f"{profile.name()}: {profile.reason()}" for profile in lost)
-        yield Finding(
-            code=code,
-            severity=Severity.WARNING,
-            sentence=f"{len(lost)} of {len(found.profiles)} budgets are not used. {reasons}.",
-            evidence={profile.name(): str(profile.status) for profile in lost},
-            remedy="Train the sizes named, or leave these budgets out knowingly.",
+        yield warning(
+            code,
+            f"{len(lost)} of {len(found.profiles)} budgets are not used. {reasons}.",
+            "Train the sizes named, or leave these budgets out knowingly.",
+            {profile.name(): str(profile.status) for profile in lost},
         )
 
 
 def _outside(found: IsoFlopFit) -> Iterator[Finding]:
     if found.outside:
         total = found.outside + sum(len(profile) for profile in found.profiles)
-        yield Finding(
-            code="outside_budgets",
-            severity=Severity.NOTE,
-            sentence=f"{found.outside} of {total} runs are near none of the named budgets and are not used.",
-            evidence={"outside": found.outside, "runs": total},
-            remedy="Name their budgets too, or widen tolerance.",
+        yield note(
+            "outside_budgets",
+            f"{found.outside} of {total} runs are near none of the named budgets and are not used.",
+            "Name their budgets too, or widen tolerance.",
+            {"outside": found.outside, "runs": total},
         )
 
 
 def _few_budgets(found: IsoFlopFit) -> Iterator[Finding]:
     if len(found.used) < BUDGETS_FOR_LINE:
-        yield Finding(
-            code="few_budgets",
-            severity=Severity.WARNING,
-            sentence=f"The power laws go through {len(found.used)} budgets, so one wrong minimum turns them.",
-            evidence={"budgets": len(found.used)},
-            remedy=f"Add budgets, to {BUDGETS_FOR_LINE} or more; small ones cost little.",
+        yield warning(
+            "few_budgets",
+            f"The power laws go through {len(found.used)} budgets, so one wrong minimum turns them.",
+            f"Add budgets, to {BUDGETS_FOR_LINE} or more; small ones cost little.",
+            {"budgets": len(found.used)},
         )
 
 
 def _lost_minima(found: IsoFlopFit) -> Iterator[Finding]:
     lost = {p.name(): p.bracketed_share for p in found.used if p.bracketed_share < LOST_DRAWS}
     if lost:
-        yield Finding(
-            code="minimum_lost_in_noise",
-            severity=Severity.SERIOUS,
-            sentence=f"In more than half of the noisy copies {', '.join(lost)} has no minimum inside the "
+        yield serious(
+            "minimum_lost_in_noise",
+            f"In more than half of the noisy copies {', '.join(lost)} has no minimum inside the "
             "sampled range: the noise is as large as the bowl is deep.",
-            evidence=lost,
-            remedy="Repeat these budgets with other seeds or over a wider range of sizes.",
+            "Repeat these budgets with other seeds or over a wider range of sizes.",
+            lost,
         )
 
 
@@ -101,13 +98,12 @@ def _two_levels(found: IsoFlopFit) -> Iterator[Finding]:
     """Two readings of one size that differ by far more than seeds do: two metrics or two tokenizers."""
     apart = np.concatenate([_gaps_of_one_size(profile) for profile in found.profiles])
     if apart.size and np.median(apart) > np.log1p(SAME_SIZE_APART):
-        yield Finding(
-            code="two_levels",
-            severity=Severity.SERIOUS,
-            sentence=f"Runs of one size and budget differ by {np.expm1(np.median(apart)):.0%} in "
+        yield serious(
+            "two_levels",
+            f"Runs of one size and budget differ by {np.expm1(np.median(apart)):.0%} in "
             f"{found.output} (median): the table mixes two metrics, tokenizers or data sets.",
-            evidence={"pairs": apart.size, "log_difference": float(np.median(apart))},
-            remedy="Fit them apart, with runs.where(...); intervals from such residuals mean nothing.",
+            "Fit them apart, with runs.where(...); intervals from such residuals mean nothing.",
+            {"pairs": apart.size, "log_difference": float(np.median(apart))},
         )
 
 
@@ -126,13 +122,12 @@ def _off_centre(found: IsoFlopFit) -> Iterator[Finding]:
     said = said * bool(far) + [
         f"at a place in the grid that moves by {drift:.0%} of half its width over the budgets"
     ]
-    yield Finding(
-        code="off_centre",
-        severity=Severity.WARNING,
-        sentence=f"The minimum lies {' and '.join(said)}. A parabola is pulled to the side with more "
+    yield warning(
+        "off_centre",
+        f"The minimum lies {' and '.join(said)}. A parabola is pulled to the side with more "
         "runs; where that side changes with compute, the exponent is wrong.",
-        evidence={**far, "drift": drift},
-        remedy="Centre each budget's sizes on its expected minimum, or fit a law of params and tokens.",
+        "Centre each budget's sizes on its expected minimum, or fit a law of params and tokens.",
+        {**far, "drift": drift},
     )
 
 
@@ -152,82 +147,60 @@ def _grid_width(found: IsoFlopFit) -> Iterator[Finding]:
         for half, whole in zip(halves, found.used, strict=True)
         if half.bracketed and len(half) < len(whole)
     ]
-    shift, exponent = float(np.median(moves)) if moves else 0.0, _worst(found, "grid")[2]
+    shift, exponent = float(np.median(moves)) if moves else 0.0, moving_most(found, "grid")[2]
     if abs(shift) <= MOVED_MINIMUM and abs(exponent) <= SENSITIVE:
         return
     width = float(np.median([np.ptp(profile.x) for profile in found.used]) / np.log(10))
-    yield Finding(
-        code="wide_grid",
-        severity=Severity.WARNING,
-        sentence=f"The grids span {width:.2g} decades. From the half of each nearest its minimum the best "
+    yield warning(
+        "wide_grid",
+        f"The grids span {width:.2g} decades. From the half of each nearest its minimum the best "
         f"size moves by {np.expm1(shift):+.1%} (median) and the exponent of params by {exponent:+.3f}.",
-        evidence={"decades": width, "params_shift": float(np.expm1(shift)), "exponent_shift": exponent},
-        remedy="If it is more than the intervals allow, the parabola is biased (arXiv:2603.22339): fit a law "
+        "If it is more than the intervals allow, the parabola is biased (arXiv:2603.22339): fit a law "
         'of params and tokens, or use curve="akima".',
+        {"decades": width, "params_shift": float(np.expm1(shift)), "exponent_shift": exponent},
     )
 
 
-def _worst(found: IsoFlopFit, kind: str) -> tuple[str, float, float]:
-    """The change of one kind that moves the params exponent most: its words, the exponent, the move."""
-    here = found.params_law.exponent
-    rows = found.sensitivity[found.sensitivity["kind"] == kind].dropna(subset=["params_exponent"])
-    exponents = rows["params_exponent"].to_numpy(dtype=np.float64)
-    if not exponents.size:
-        return "", here, 0.0
-    place = int(np.argmax(np.abs(exponents - here)))
-    return str(rows["change"].iloc[place]), float(exponents[place]), float(exponents[place]) - here
-
-
 def _one_budget(found: IsoFlopFit) -> Iterator[Finding]:
-    change, exponent, move = _worst(found, "budget")
-    if abs(move) > SENSITIVE:
-        yield Finding(
-            code="one_budget_decides",
-            severity=Severity.WARNING,
-            sentence=f"The exponent of params is {found.params_law.exponent:.3f}; {change} alone it is "
-            f"{exponent:.3f}.",
-            evidence={"change": change, "exponent": exponent},
-            remedy="Look at that budget's runs; add budgets near it.",
-        )
+    yield from sensitive(
+        found,
+        "budget",
+        "one_budget_decides",
+        "The exponent of params is {here}; {change} alone it is {there}.",
+        "Look at that budget's runs; add budgets near it.",
+    )
 
 
 def _rows(found: IsoFlopFit) -> Iterator[Finding]:
-    change, exponent, move = _worst(found, "rows")
-    if abs(move) > SENSITIVE:
-        yield Finding(
-            code="few_runs_decide",
-            severity=Severity.WARNING,
-            sentence=f"The exponent of params is {found.params_law.exponent:.3f} from all runs and "
-            f"{exponent:.3f} {change}.",
-            evidence={"change": change, "exponent": exponent},
-            remedy="Report both. Say beforehand which runs are left out and why.",
-        )
+    yield from sensitive(
+        found,
+        "rows",
+        "few_runs_decide",
+        "The exponent of params is {here} from all runs and {there} {change}.",
+        "Report both. Say beforehand which runs are left out and why.",
+    )
 
 
 def _curves(found: IsoFlopFit) -> Iterator[Finding]:
-    change, exponent, move = _worst(found, "curve")
-    if abs(move) > SENSITIVE:
-        yield Finding(
-            code="curves_disagree",
-            severity=Severity.WARNING,
-            sentence=f"The exponent of params is {found.params_law.exponent:.3f} by {found.curve} curves and "
-            f"{exponent:.3f} by {change}.",
-            evidence={"change": change, "exponent": exponent},
-            remedy="Add sizes around the minima, until the curve through them matters no more.",
-        )
+    yield from sensitive(
+        found,
+        "curve",
+        "curves_disagree",
+        f"The exponent of params is {{here}} by {found.curve} curves and {{there}} by {{change}}.",
+        "Add sizes around the minima, until the curve through them matters no more.",
+    )
 
 
 def _scatter(found: IsoFlopFit) -> Iterator[Finding]:
     """Minima that leave the power law by more than their noise."""
     noise = float(np.median([profile.spread for profile in found.used]))
     if found.asked and found.scatter > SCATTERED * noise:
-        yield Finding(
-            code="minima_scatter",
-            severity=Severity.WARNING,
-            sentence=f"The minima scatter about the power law by {np.expm1(found.scatter):.0%} beyond their "
+        yield warning(
+            "minima_scatter",
+            f"The minima scatter about the power law by {np.expm1(found.scatter):.0%} beyond their "
             f"noise of {np.expm1(noise):.0%}. The intervals contain both.",
-            evidence={"scatter": found.scatter, "noise": noise},
-            remedy="Look for budgets with another recipe or untuned learning rates; add budgets.",
+            "Look for budgets with another recipe or untuned learning rates; add budgets.",
+            {"scatter": found.scatter, "noise": noise},
         )
 
 
