@@ -16,10 +16,11 @@ import pytest
 import torch
 
 from allometry.errors import CorruptFile, InputError, RecipeError, StudyError
-from allometry.lab import loop
+from allometry.lab import loop, steps
 from allometry.lab.checkpoints import load_checkpoint, saved_steps
+from allometry.lab.curve import LOG_STEPS
 from allometry.lab.evaluate import HeldOut
-from allometry.lab.loop import LOG_STEPS, Progress, Sitting, train
+from allometry.lab.loop import Progress, Sitting, train
 from allometry.lab.losses import head_loss
 from allometry.lab.schedules import rate_at
 from allometry.recipe import Data, Recipe, TextFiles, Wsd
@@ -157,7 +158,7 @@ def test_a_run_killed_while_it_was_evaluated_is_not_trained_again(
     (folder / "run.json").unlink()
     lines = (folder / "history.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "history.jsonl").write_bytes(b"".join(lines[:-1]) + lines[-1][:20])
-    monkeypatch.setattr(loop, "head_loss", None)
+    monkeypatch.setattr(steps, "head_loss", None)
 
     train(tiny, study=study)
 
@@ -211,17 +212,17 @@ def test_a_branch_trains_only_its_own_part(
 ) -> None:
     trunk = tiny.trunk()
     train(trunk, study=study)
-    steps: list[int] = []
+    taken: list[int] = []
     branch = replace(tiny, parent=trunk.run_id)
 
     def noted(recipe: Recipe, step: int) -> float:
-        steps.append(step)
+        taken.append(step)
         return rate_at(recipe, step)
 
-    monkeypatch.setattr(loop, "rate_at", noted)
+    monkeypatch.setattr(steps, "rate_at", noted)
     train(branch, study=study)
 
-    assert set(steps) == set(range(tiny.trunk_steps, tiny.steps))
+    assert set(taken) == set(range(tiny.trunk_steps, tiny.steps))
 
 
 def test_a_branch_leaves_its_trunk_as_it_was(tiny: Recipe, study: Study) -> None:
@@ -280,12 +281,12 @@ def test_an_absurd_learning_rate_is_a_diverged_run_and_not_an_error(tiny: Recipe
 def test_a_loss_that_is_not_finite_ends_the_run_at_the_next_line(
     tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch, bad_step: int, last_good: int
 ) -> None:
-    steps = count()
+    numbers = count()
 
     def broken(*inputs: torch.Tensor) -> torch.Tensor:
-        return head_loss(*inputs) * (math.nan if next(steps) == bad_step else 1.0)
+        return head_loss(*inputs) * (math.nan if next(numbers) == bad_step else 1.0)
 
-    monkeypatch.setattr(loop, "head_loss", broken)
+    monkeypatch.setattr(steps, "head_loss", broken)
 
     run = train(tiny, study=study)
 
@@ -384,7 +385,7 @@ def test_held_out_text_that_is_too_short_is_refused_before_training(
     data = replace(own_recipe(tiny, own_text).data, held_out=least_share(own_text))
     long = replace(tiny.architecture, context=4096)
     recipe = replace(tiny, architecture=long, data=data, tokens=4096, batch_tokens=4096)
-    monkeypatch.setattr(loop, "head_loss", None)
+    monkeypatch.setattr(steps, "head_loss", None)
 
     with pytest.raises(InputError, match="less than one window of 4097"):
         train(recipe, study=study)

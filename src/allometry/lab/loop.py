@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,10 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from allometry.architectures.modules.language import LanguageModel
 from allometry.errors import RecipeError, StudyError
-from allometry.files import explained, sync_file, write_atomically
+from allometry.files import write_atomically
 from allometry.lab.checkpoints import (
     Checkpoint,
     load_checkpoint,
@@ -29,25 +29,22 @@ from allometry.lab.checkpoints import (
     save_checkpoint,
     state_tensors,
 )
+from allometry.lab.curve import LOG_STEPS, Curve
 from allometry.lab.data import Batches, held_out_windows
 from allometry.lab.devices import open_device
+from allometry.lab.divergence import Watch
 from allometry.lab.evaluate import evaluate
-from allometry.lab.losses import head_loss
+from allometry.lab.feeding import Feed, HostFeed
 from allometry.lab.measures import recipe_facts
-from allometry.lab.optimizers import build_optimizer, set_rate
+from allometry.lab.meters import Meter, Moment
+from allometry.lab.optimizers import build_optimizer
 from allometry.lab.parametrization import initialize
 from allometry.lab.schedules import rate_at
+from allometry.lab.steps import Batch, Stepper
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.recipe import Recipe
 from allometry.runs.run import Run
 from allometry.runs.study import Study
-
-LOG_STEPS = 8  # steps averaged into one line of the curve
-_HOPELESS = 1.0  # nats above the uniform guess ln(vocab): no healthy run is there after its first line
-_REASONS = {
-    "diverged": f"the loss was not finite, or in training over ln(vocab) + {_HOPELESS:g}",
-    "stopped": "stopped on request; the next sweep goes on from there",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +69,7 @@ class Sitting:
         on_progress: Called about twice a second.
         should_stop: Asked every few steps; True saves a checkpoint and ends the sitting.
         design: Why the run is made; goes into the run's `design` column.
+        meters: What else is measured; each is made anew for the run.
     """
 
     keep_steps: Collection[int] = ()
@@ -79,6 +77,7 @@ class Sitting:
     on_progress: Callable[[Progress], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     design: str = ""
+    meters: Sequence[Callable[[], Meter]] = ()
 
 
 def train(
@@ -125,15 +124,19 @@ class _Training:
     sitting: Sitting
     data: TokenData
     held_out: npt.NDArray[np.int64]
-    batches: Batches
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
+    unique_tokens: int
+    feed: Feed
+    stepper: Stepper
+    meters: Sequence[Meter]
+    watch: Watch
     step: int = 0
     seconds: float = 0.0  # of earlier sittings
     pending: list[Tensor] = field(default_factory=list)  # losses since the last line of the curve
     started: str = ""
     begun: float = field(default_factory=time.perf_counter)
     begun_step: int = 0
+    measured: dict[str, float] = field(default_factory=dict)  # by the meters, for the next line
+    trouble: str = ""  # why the run has diverged
 
     @classmethod
     def begin(
@@ -141,26 +144,20 @@ class _Training:
     ) -> _Training:
         folder = study.run_folder(recipe.run_id)
         write_atomically(folder / "recipe.toml", recipe.to_toml())
-        model = recipe.architecture.build()
-        initialize(model, torch.Generator().manual_seed(recipe.seed))
-        model.to(device)
+        context = recipe.architecture.context
+        batches = Batches(data.train, context=context, batch_tokens=recipe.batch_tokens, seed=recipe.seed)
         training = cls(
             recipe=recipe,
             folder=folder,
             device=device,
             sitting=sitting,
             data=data,
-            held_out=held_out_windows(
-                data.held_out, context=recipe.architecture.context, tokens=recipe.data.held_out_tokens
-            ),
-            batches=Batches(
-                data.train,
-                context=recipe.architecture.context,
-                batch_tokens=recipe.batch_tokens,
-                seed=recipe.seed,
-            ),
-            model=model,
-            optimizer=build_optimizer(model, recipe.optimizer),
+            held_out=held_out_windows(data.held_out, context=context, tokens=recipe.data.held_out_tokens),
+            unique_tokens=batches.unique_tokens,
+            feed=HostFeed(batches, device),
+            stepper=_stepper(recipe, device),
+            meters=[make() for make in sitting.meters],
+            watch=Watch(recipe.architecture.vocab),
             started=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         training._take_up(study)
@@ -170,15 +167,14 @@ class _Training:
         """Train to the end, to a divergence, or until asked to stop."""
         saved = shown = time.perf_counter()
         while self.step < self.recipe.steps:
-            self._one_step()
-            at_line = self.step % LOG_STEPS == 0
+            at_line = self._one_step()
             loss = self._log() if at_line else 0.0
             if self.step in self.sitting.keep_steps:
                 self._save()
             if not at_line:
                 continue
             now = time.perf_counter()
-            if self._hopeless(loss):
+            if self.trouble:
                 return "diverged"
             if now - shown > 0.5:
                 shown = now
@@ -190,16 +186,20 @@ class _Training:
                 saved = now
                 self._save()
         self._save()
-        return "diverged" if self.pending and self._hopeless(self._log()) else "done"
+        if self.pending:
+            self._log()
+        return "diverged" if self.trouble else "done"
 
     def finish(self, status: Literal["done", "diverged", "stopped"]) -> Run:
         """Measure what came out."""
-        unique = self.batches.unique_tokens
-        values = recipe_facts(self.recipe, unique_tokens=unique) | self._circumstances()
+        values = recipe_facts(self.recipe, unique_tokens=self.unique_tokens) | self._circumstances()
+        for meter in self.meters:
+            values |= meter.totals()
         if status != "done":
             return self._unfinished(status, values)
-        held_out = evaluate(self.model, self.held_out, self.data.token_bytes, self.device)
-        if not math.isfinite(held_out.loss):  # the last step's update was the one too many
+        held_out = evaluate(self.stepper.model, self.held_out, self.data.token_bytes, self.device)
+        if not math.isfinite(held_out.loss):
+            self.trouble = "the last update ruined the weights"
             return self._unfinished("diverged", values)
         prune_checkpoints(self.folder / "checkpoints", keep=self.sitting.keep_steps, last=1)
         values |= {
@@ -211,95 +211,110 @@ class _Training:
 
     def _unfinished(self, status: Literal["diverged", "stopped"], values: dict[str, Any]) -> Run:
         line_before = max(0, self.step - 1) // LOG_STEPS * LOG_STEPS
-        last_good = line_before if status == "diverged" else self.step
+        last_good = min(line_before, self.watch.last_good) if status == "diverged" else self.step
+        reason = self.trouble or "stopped on request; the next sweep goes on from there"
         return Run(
             run_id=self.recipe.run_id,
             status=status,
             values=values | {"last_good_step": last_good},
-            reason=f"{_REASONS[status]}, at step {self.step} of {self.recipe.steps}",
+            reason=f"{reason}, at step {self.step} of {self.recipe.steps}",
         )
 
-    def _one_step(self) -> None:
-        ids = torch.from_numpy(self.batches.batch(self.step)).to(self.device, non_blocking=True)
-        hidden = self.model.hidden(ids[:, :-1])  # type: ignore[operator]
-        loss = head_loss(hidden, self.model.head.weight, ids[:, 1:])  # type: ignore[arg-type, union-attr]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
-        set_rate(self.optimizer, self.recipe.optimizer.learning_rate * rate_at(self.recipe, self.step))
-        self.optimizer.step()
-        self.pending.append(loss.detach())
+    def _one_step(self) -> bool:
+        """Take a step; true if a line of the curve is due."""
+        batch = self.feed.batch(self.step)
+        measured = self._ends_line(self.step + 1) and self.meters
+        if measured:
+            for meter in self.meters:
+                meter.before(self._moment(batch))
+        self.pending.append(self.stepper.take(self.step, batch))
         self.step += 1
+        if measured:
+            self.measured = self._measure(batch)
+        return self.step % LOG_STEPS == 0
+
+    def _ends_line(self, step: int) -> bool:
+        return step % LOG_STEPS == 0 or step == self.recipe.steps
+
+    def _measure(self, batch: Batch) -> dict[str, float]:
+        moment = replace(self._moment(batch), gradient_norm=self.stepper.gradient_norm)
+        return {name: float(x) for meter in self.meters for name, x in meter.after(moment).items()}
+
+    def _moment(self, batch: Batch) -> Moment:
+        taken = self.stepper
+        return Moment(
+            step=self.step,
+            model=taken.model,
+            optimizer=taken.optimizer,
+            batch=batch,
+            objective=taken.objective,
+        )
 
     def _log(self) -> float:
         """Add a line to the curve; the only place where the device is waited for."""
-        losses = torch.stack(self.pending).double()
-        loss = float(losses.mean())
+        loss = float(torch.stack(self.pending).double().mean())
         line = {
             "step": self.step,
             "tokens": self.step * self.recipe.batch_tokens,
             "loss": loss,
             "learning_rate": self.recipe.optimizer.learning_rate * rate_at(self.recipe, self.step - 1),
         }
-        with explained(self._curve), self._curve.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        self._curve.add(line | self.measured)
         self.pending.clear()
+        self.measured = {}
+        self.trouble = self.watch.verdict(self.step, loss)
         return loss
 
     @property
-    def _curve(self) -> Path:
-        return self.folder / "history.jsonl"
+    def _curve(self) -> Curve:
+        return Curve(self.folder / "history.jsonl")
 
     def _save(self) -> None:
         notes = {
             "pending": [float(loss) for loss in self.pending],
+            "measured": self.measured,
+            "meters": [dict(meter.notes()) for meter in self.meters],
             "seconds": self._seconds(),
             "started": self.started,
             "data_hash": self.data.data_hash,
         }
         folder = self.folder / "checkpoints"
-        sync_file(self._curve)  # the checkpoint counts on the lines before it
-        tensors = state_tensors(self.model, self.optimizer)
+        self._curve.flush()  # the checkpoint counts on the lines before it
+        tensors = state_tensors(self.stepper.model, self.stepper.optimizer)
         save_checkpoint(folder, Checkpoint(step=self.step, tensors=tensors, notes=notes))
         prune_checkpoints(folder, keep=self.sitting.keep_steps, last=2)
 
     def _take_up(self, study: Study) -> None:
         """Restore the newest state there is: of an earlier sitting, else of the trunk, else the start."""
         own = newest_step(self.folder / "checkpoints", self.recipe.steps)
+        source = self.folder
         if own is not None:
             notes = self._restore(self.folder, own)
             self.seconds, self.started = notes["seconds"], notes["started"]
         elif self.recipe.parent:
-            trunk = study.run_folder(self.recipe.parent)
-            _require_same_trunk(self.recipe, trunk / "recipe.toml")
-            shared = newest_step(trunk / "checkpoints", self.recipe.trunk_steps)
+            source = study.run_folder(self.recipe.parent)
+            _require_same_trunk(self.recipe, source / "recipe.toml")
+            shared = newest_step(source / "checkpoints", self.recipe.trunk_steps)
             if shared is not None:
-                self._restore(trunk, shared)
-        self._keep_curve(self.folder if own is not None else study.run_folder(self.recipe.parent or "-"))
+                self._restore(source, shared)
+        self.watch.follow(self._curve.start_from(Curve(source / "history.jsonl"), self.step))
         self.begun_step = self.step
 
     def _restore(self, folder: Path, step: int) -> Mapping[str, Any]:
         checkpoint = load_checkpoint(folder / "checkpoints", step)
-        if checkpoint.notes["data_hash"] != self.data.data_hash:
+        notes = checkpoint.notes
+        if notes["data_hash"] != self.data.data_hash:
             raise StudyError(
                 f"{folder} was begun with other text than its recipe names now. Bring the old text back, or "
                 f"delete that folder to train the run anew."
             )
-        restore_tensors(self.model, self.optimizer, checkpoint.tensors)
+        restore_tensors(self.stepper.model, self.stepper.optimizer, checkpoint.tensors)
         self.step = checkpoint.step
-        self.pending = [torch.tensor(loss, device=self.device) for loss in checkpoint.notes["pending"]]
-        return checkpoint.notes
-
-    def _keep_curve(self, source: Path) -> None:
-        """Keep the lines of the curve that lead to the state taken up; later ones are written again."""
-        path = source / "history.jsonl"
-        lines = path.read_text().splitlines() if self.step and path.exists() else []
-        kept = [line for line in lines if line.endswith("}") and self._leads_here(json.loads(line)["step"])]
-        write_atomically(self._curve, "".join(line + "\n" for line in kept))
-
-    def _leads_here(self, step: int) -> bool:
-        # A run's last line may average fewer steps; its losses are still pending in the checkpoint.
-        return step <= self.step and step % LOG_STEPS == 0
+        self.pending = [torch.tensor(loss, device=self.device) for loss in notes["pending"]]
+        self.measured = dict(notes.get("measured", {}))
+        for meter, taken in zip(self.meters, notes.get("meters", []), strict=False):
+            meter.take_up(taken)
+        return notes
 
     def _seconds(self) -> float:
         return self.seconds + time.perf_counter() - self.begun
@@ -315,9 +330,6 @@ class _Training:
             tokens_per_second=taken / (time.perf_counter() - self.begun),
         )
 
-    def _hopeless(self, loss: float) -> bool:
-        return not loss <= math.log(self.recipe.architecture.vocab) + _HOPELESS  # so that NaN is hopeless too
-
     def _circumstances(self) -> dict[str, Any]:
         return {
             "design": self.sitting.design,
@@ -329,6 +341,14 @@ class _Training:
             "torch_version": torch.__version__,
             "allometry_version": version("allometry"),
         }
+
+
+def _stepper(recipe: Recipe, device: torch.device) -> Stepper:
+    model = recipe.architecture.build()
+    assert isinstance(model, LanguageModel), f"{type(model).__name__} is no LanguageModel"
+    initialize(model, torch.Generator().manual_seed(recipe.seed))
+    model.to(device)
+    return Stepper(recipe, model, build_optimizer(model, recipe.optimizer))
 
 
 def _require_same_trunk(recipe: Recipe, path: Path) -> None:
