@@ -33,14 +33,19 @@ def test_warmup_is_linear_and_ends_at_the_peak(schedule: Wsd | Constant | Cosine
     assert rate_at(recipe, 10) == 1.0
 
 
-@given(steps=st.integers(4, 3000), fraction=st.floats(0.01, 0.99), warmup=st.integers(0, 5000))
-def test_before_its_decay_a_run_has_the_rates_of_its_trunk(steps: int, fraction: float, warmup: int) -> None:
-    schedule = Wsd(warmup_tokens=warmup, decay_fraction=fraction)
+@given(steps=st.integers(4, 3000), decay=st.floats(0.01, 0.6), warmup=st.floats(0.0, 0.3))
+@pytest.mark.parametrize("stated", ["warmup_tokens", "warmup_fraction"])
+def test_before_its_decay_a_run_has_the_rates_of_its_trunk(
+    steps: int, decay: float, warmup: float, stated: str
+) -> None:
+    length = int(warmup * steps) * 64 if stated == "warmup_tokens" else warmup
+    schedule = Wsd(decay_fraction=decay, **{stated: length})  # type: ignore[arg-type]
     recipe = replace(RECIPE, tokens=steps * 64, schedule=schedule)
-    constant = replace(recipe, schedule=Constant(warmup_tokens=warmup))
+    trunk = recipe.trunk()
 
+    assert isinstance(trunk.schedule, Constant)
     for step in range(recipe.trunk_steps):
-        assert rate_at(recipe, step) == rate_at(constant, step)
+        assert rate_at(recipe, step) == rate_at(trunk, step)
 
 
 def test_the_decay_starts_with_the_branch_and_every_step_of_it_trains() -> None:

@@ -216,7 +216,7 @@ def test_a_target_waits_for_the_checks(checked: Ladder) -> None:
         ({"check_tokens": 100}, "tokens must be a multiple of batch_tokens"),
         ({"check_factors": (1.0, 2.0, 1.0)}, "check_factors must differ"),
         ({"check_factors": (0.0, 1.0)}, "greater than 0"),
-        ({"horizons": (64, 44 * 64)}, "decays from the start and has no trunk"),
+        ({"horizons": (64, 44 * 64)}, "warmup takes 4 steps and the run has 0 before its decay"),
     ],
 )
 def test_a_ladder_is_legal_before_its_first_run(ladder: Ladder, changes: dict[str, Any], says: str) -> None:

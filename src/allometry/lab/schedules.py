@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 
-from allometry.recipe import Constant, Cosine, Recipe, Wsd
+from allometry.recipe import Constant, Cosine, Linear, Recipe, Wsd
 
 
 def rate_at(recipe: Recipe, step: int) -> float:
     """Share of the peak learning rate at a step, counted from 0.
+
+    A warmup of w steps gives (step + 1) / w. After it, with p from 0 at its end to 1 right after the last
+    step and f the final_fraction, cosine gives f + (1 - f) (1 + cos(pi p)) / 2 and linear 1 - (1 - f) p. Wsd
+    stays at 1 through its trunk, then gives 1 - sqrt(q), with q from 0 at the trunk's last step to 1 right
+    after the run's.
 
     >>> from allometry.architectures import Transformer
     >>> from allometry.recipe import AdamW, Bpe, Data, StandardLibrary
@@ -20,7 +25,7 @@ def rate_at(recipe: Recipe, step: int) -> float:
     >>> [round(rate_at(recipe, step), 3) for step in (0, 9, 50, 75, 99)]
     [0.1, 1.0, 1.0, 0.804, 0.019]
     """
-    warmup_steps = recipe.schedule.warmup_tokens // recipe.batch_tokens
+    warmup_steps = recipe.warmup_steps
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     match recipe.schedule:
@@ -31,6 +36,8 @@ def rate_at(recipe: Recipe, step: int) -> float:
         case Cosine(final_fraction=final):
             turn = math.cos(math.pi * _progress(step, warmup_steps, recipe.steps))
             return final + (1 - final) * (1 + turn) / 2
+        case Linear(final_fraction=final):
+            return 1 - (1 - final) * _progress(step, warmup_steps, recipe.steps)
 
 
 def _progress(step: int, start: int, end: int) -> float:

@@ -3,25 +3,70 @@
 from allometry.recipe.choices import choice, read_choice, spelled_out
 from allometry.recipe.data import Data
 from allometry.recipe.definition import Recipe
-from allometry.recipe.optimizers import AdamW, Optimizer
-from allometry.recipe.schedules import Constant, Cosine, Schedule, Wsd
-from allometry.recipe.sources import Source, StandardLibrary, TextFiles
-from allometry.recipe.tokenizers import Bpe, Tokenizer
+from allometry.recipe.optimizers import AdamW, Muon, Optimizer, Sgd, at_rate
+from allometry.recipe.parametrization import MuP, Parametrization, Standard
+from allometry.recipe.schedules import Constant, Cosine, Linear, Schedule, Wsd
+from allometry.recipe.sources import (
+    Domain,
+    HuggingFace,
+    Mixture,
+    Source,
+    StandardLibrary,
+    SyntheticSource,
+    TextFiles,
+    TextSource,
+)
+from allometry.recipe.steps import (
+    CharacterNoise,
+    ExactDedup,
+    NearDedup,
+    QualityFilter,
+    RandomDocuments,
+    Step,
+    WordShuffle,
+)
+from allometry.recipe.synthetic import RandomHierarchy, SparseParity, ZipfBigram
+from allometry.recipe.tokenizers import Bpe, Symbols, Tokenizer, TokenizerFile, Utf8Bytes
 
 __all__ = [
     "AdamW",
     "Bpe",
+    "CharacterNoise",
     "Constant",
     "Cosine",
     "Data",
+    "Domain",
+    "ExactDedup",
+    "HuggingFace",
+    "Linear",
+    "Mixture",
+    "MuP",
+    "Muon",
+    "NearDedup",
     "Optimizer",
+    "Parametrization",
+    "QualityFilter",
+    "RandomDocuments",
+    "RandomHierarchy",
     "Recipe",
     "Schedule",
+    "Sgd",
     "Source",
+    "SparseParity",
+    "Standard",
     "StandardLibrary",
+    "Step",
+    "Symbols",
+    "SyntheticSource",
     "TextFiles",
+    "TextSource",
     "Tokenizer",
+    "TokenizerFile",
+    "Utf8Bytes",
+    "WordShuffle",
     "Wsd",
+    "ZipfBigram",
+    "at_rate",
     "choice",
     "read_choice",
     "spelled_out",

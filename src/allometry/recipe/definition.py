@@ -15,6 +15,7 @@ from allometry.errors import RecipeError
 from allometry.recipe.choices import choice, read_choice, spelled_out
 from allometry.recipe.data import Data
 from allometry.recipe.optimizers import Optimizer
+from allometry.recipe.parametrization import Parametrization, Standard
 from allometry.recipe.schedules import Constant, Schedule, Wsd
 
 _FORMAT = 1  # part of the identity: raise it when the meaning of a default changes
@@ -30,6 +31,7 @@ class Recipe:
         seed: Of initialisation and data order.
         parent: run_id of the trunk this run branches off; empty from scratch. A branch equals the
             run that was trained straight, bit for bit; it only skips the part it shares.
+        parametrization: How rates, weights and scores follow the width.
 
     >>> from allometry.architectures import Transformer
     >>> from allometry.recipe import AdamW, Bpe, Data, StandardLibrary
@@ -52,6 +54,7 @@ class Recipe:
     batch_tokens: int = Field(gt=0)
     seed: int = Field(default=0, ge=0)
     parent: str = ""
+    parametrization: Parametrization = Standard()
 
     def __post_init__(self) -> None:
         _require_multiple("tokens", self.tokens, "batch_tokens", self.batch_tokens)
@@ -64,6 +67,11 @@ class Recipe:
         if self.parent and not isinstance(self.schedule, Wsd):
             raise RecipeError(
                 f"Only a wsd schedule branches off a trunk: leave out parent = '{self.parent}'."
+            )
+        if self.warmup_steps > self.trunk_steps:
+            raise RecipeError(
+                f"The warmup takes {self.warmup_steps} steps and the run has {self.trunk_steps} before its "
+                f"decay begins; give a shorter warmup or more tokens."
             )
 
     @property
@@ -80,6 +88,13 @@ class Recipe:
     def steps(self) -> int:
         """Optimizer steps."""
         return self.tokens // self.batch_tokens
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of the linear warmup."""
+        if self.schedule.warmup_fraction:
+            return round(self.schedule.warmup_fraction * self.steps)
+        return self.schedule.warmup_tokens // self.batch_tokens
 
     @property
     def trunk_steps(self) -> int:
@@ -105,7 +120,9 @@ class Recipe:
                 f"A run of {self.steps} steps with decay_fraction {self.schedule.decay_fraction} decays from "
                 f"the start and has no trunk; give it more tokens or a smaller decay_fraction."
             )
-        constant = Constant(warmup_tokens=self.schedule.warmup_tokens)
+        # In tokens, because the same share of the shorter trunk would be a shorter warmup.
+        warmup_tokens = self.schedule.warmup_tokens or self.warmup_steps * self.batch_tokens
+        constant = Constant(warmup_tokens=warmup_tokens)
         return replace(self, schedule=constant, tokens=self.trunk_steps * self.batch_tokens, parent="")
 
     def to_toml(self) -> str:
