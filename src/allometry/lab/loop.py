@@ -17,7 +17,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from allometry.architectures.modules.language import LanguageModel
 from allometry.errors import RecipeError, StudyError
 from allometry.files import write_atomically
 from allometry.lab.checkpoints import (
@@ -38,7 +37,7 @@ from allometry.lab.feeding import Feed, HostFeed
 from allometry.lab.measures import recipe_facts
 from allometry.lab.meters import Meter, Moment
 from allometry.lab.optimizers import build_optimizer
-from allometry.lab.parametrization import initialize
+from allometry.lab.parametrization import build_model, rate_multipliers
 from allometry.lab.schedules import rate_at
 from allometry.lab.steps import Batch, Stepper
 from allometry.lab.tokens import TokenData, prepare_tokens
@@ -344,11 +343,8 @@ class _Training:
 
 
 def _stepper(recipe: Recipe, device: torch.device) -> Stepper:
-    model = recipe.architecture.build()
-    assert isinstance(model, LanguageModel), f"{type(model).__name__} is no LanguageModel"
-    initialize(model, torch.Generator().manual_seed(recipe.seed))
-    model.to(device)
-    return Stepper(recipe, model, build_optimizer(model, recipe.optimizer))
+    model = build_model(recipe).to(device)
+    return Stepper(recipe, model, build_optimizer(model, recipe.optimizer, rate_multipliers(recipe)))
 
 
 def _require_same_trunk(recipe: Recipe, path: Path) -> None:

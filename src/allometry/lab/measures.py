@@ -37,7 +37,7 @@ def recipe_facts(recipe: Recipe, *, unique_tokens: int) -> dict[str, Any]:
         "learning_rate": recipe.optimizer.learning_rate,
         "batch_tokens": recipe.batch_tokens,
         "steps": recipe.steps,
-        "warmup_steps": recipe.schedule.warmup_tokens // recipe.batch_tokens,
+        "warmup_steps": recipe.warmup_steps,
         "schedule": recipe.schedule.kind,
         "decayed": not isinstance(recipe.schedule, Constant),
         **shape.dimensions(),

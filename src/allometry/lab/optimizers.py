@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from allometry.recipe import AdamW, Muon, Sgd
 UNSCALED: Mapping[Kind, float] = {"embedding": 1.0, "hidden": 1.0, "head": 1.0, "vector": 1.0}
 _DECAYED = ("hidden", "head")  # matrices
 
-Weights = list[tuple[Kind, nn.Parameter]]
+Weights = Sequence[tuple[Kind, nn.Parameter]]
 
 
 def build_optimizer(
@@ -81,8 +81,8 @@ def _sgd(weights: Weights, choice: Sgd, multipliers: Mapping[Kind, float]) -> to
 
 
 def _muon(weights: Weights, choice: Muon, multipliers: Mapping[Kind, float]) -> torch.optim.Optimizer:
-    matrices = [(kind, weight) for kind, weight in weights if _is_for_muon(kind, weight)]
-    others = [(kind, weight) for kind, weight in weights if not _is_for_muon(kind, weight)]
+    matrices = [(kind, weight) for kind, weight in weights if kind == "hidden"]
+    others = [(kind, weight) for kind, weight in weights if kind != "hidden"]
     orthogonal = torch.optim.Muon(
         _groups(matrices, choice, multipliers),
         lr=choice.learning_rate,
@@ -92,10 +92,6 @@ def _muon(weights: Weights, choice: Muon, multipliers: Mapping[Kind, float]) -> 
     )
     share = choice.others.learning_rate / choice.learning_rate
     return Joined(orthogonal, _adamw(others, choice.others, multipliers, share))
-
-
-def _is_for_muon(kind: Kind, weight: nn.Parameter) -> bool:
-    return kind == "hidden" and weight.ndim == 2
 
 
 def _groups(

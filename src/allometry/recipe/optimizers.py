@@ -14,10 +14,11 @@ what muP multiplies it by for a wider model leaves the decay per step alone, as 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from allometry.errors import RecipeError
 from allometry.recipe.choices import choice
@@ -84,7 +85,7 @@ class Sgd:
 class Muon:
     """Muon for hidden matrices: momentum made orthogonal; AdamW for embeddings, head, gains and biases.
 
-    A fused projection is one matrix here; a parameter of three dimensions is none and goes to AdamW.
+    A fused projection, such as that of queries, keys and values, is one matrix here.
 
     Attributes:
         learning_rate: Peak of the hidden matrices, per step; `others` states its own.
@@ -120,7 +121,17 @@ class Muon:
             )
 
 
-Optimizer = Annotated[AdamW | Sgd | Muon, Field(discriminator="kind")]
+def _kind(described: Any) -> Any:
+    # A table that names no kind is AdamW, as it was when there was no other.
+    if isinstance(described, Mapping):
+        return described.get("kind", "adamw")
+    return getattr(described, "kind", None)
+
+
+Optimizer = Annotated[
+    Annotated[AdamW, Tag("adamw")] | Annotated[Sgd, Tag("sgd")] | Annotated[Muon, Tag("muon")],
+    Discriminator(_kind),
+]
 
 
 def at_rate(optimizer: AdamW | Sgd | Muon, learning_rate: float) -> AdamW | Sgd | Muon:

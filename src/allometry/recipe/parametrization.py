@@ -30,7 +30,8 @@ class MuP:
 
     Weights start as they do in the standard parametrization, whose embeddings and head start at the same
     small variance at every width. A model of the base width, with heads of base_head_width, is the standard
-    one to the last bit. Weight decay per step stays as written, whatever the rate is multiplied by.
+    one to the last bit. Weight decay per step stays as written, whatever the rate is multiplied by. Under
+    SGD, gradients are of another norm at another width: clipping them undoes the transfer.
 
     Attributes:
         base_width: The width at which the recipe's learning rate was found.
