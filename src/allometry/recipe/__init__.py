@@ -3,8 +3,10 @@
 from allometry.recipe.choices import choice, read_choice, spelled_out
 from allometry.recipe.data import Data
 from allometry.recipe.definition import Recipe
+from allometry.recipe.lineage import Continue, Distill, FineTune, Start
 from allometry.recipe.optimizers import AdamW, Muon, Optimizer, Sgd, at_rate
 from allometry.recipe.parametrization import MuP, Parametrization, Standard
+from allometry.recipe.precision import Precision
 from allometry.recipe.schedules import Constant, Cosine, Linear, Schedule, Wsd
 from allometry.recipe.sources import (
     Domain,
@@ -33,10 +35,13 @@ __all__ = [
     "Bpe",
     "CharacterNoise",
     "Constant",
+    "Continue",
     "Cosine",
     "Data",
+    "Distill",
     "Domain",
     "ExactDedup",
+    "FineTune",
     "HuggingFace",
     "Linear",
     "Mixture",
@@ -45,6 +50,7 @@ __all__ = [
     "NearDedup",
     "Optimizer",
     "Parametrization",
+    "Precision",
     "QualityFilter",
     "RandomDocuments",
     "RandomHierarchy",
@@ -55,6 +61,7 @@ __all__ = [
     "SparseParity",
     "Standard",
     "StandardLibrary",
+    "Start",
     "Step",
     "Symbols",
     "SyntheticSource",

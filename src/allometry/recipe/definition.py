@@ -14,8 +14,10 @@ from allometry.architectures import AnyArchitecture
 from allometry.errors import RecipeError
 from allometry.recipe.choices import choice, read_choice, spelled_out
 from allometry.recipe.data import Data
+from allometry.recipe.lineage import Distill, Start
 from allometry.recipe.optimizers import Optimizer
 from allometry.recipe.parametrization import Parametrization, Standard
+from allometry.recipe.precision import Precision, SpelledPrecision
 from allometry.recipe.schedules import Constant, Schedule, Wsd
 
 _FORMAT = 1  # part of the identity: raise it when the meaning of a default changes
@@ -32,6 +34,12 @@ class Recipe:
         parent: run_id of the trunk this run branches off; empty from scratch. A branch equals the
             run that was trained straight, bit for bit; it only skips the part it shares.
         parametrization: How rates, weights and scores follow the width.
+        precision: In how many bits the run computes.
+        start: The run whose weights this one begins with; drawn from the seed if left out.
+        distill: The run whose predictions this one learns from; none if left out.
+        evaluations: Held-out losses a doubling of the steps, along the curve; 0 for one at the end only. They
+            change no bit of the training, and are a choice of the recipe because a run's curve, which fits
+            may read, must follow from its recipe alone.
 
     >>> from allometry.architectures import Transformer
     >>> from allometry.recipe import AdamW, Bpe, Data, StandardLibrary
@@ -55,6 +63,10 @@ class Recipe:
     seed: int = Field(default=0, ge=0)
     parent: str = ""
     parametrization: Parametrization = Standard()
+    precision: SpelledPrecision = Precision()
+    start: Start | None = None
+    distill: Distill | None = None
+    evaluations: int = Field(default=0, ge=0, le=64)
 
     def __post_init__(self) -> None:
         _require_multiple("tokens", self.tokens, "batch_tokens", self.batch_tokens)
@@ -95,6 +107,12 @@ class Recipe:
         if self.schedule.warmup_fraction:
             return round(self.schedule.warmup_fraction * self.steps)
         return self.schedule.warmup_tokens // self.batch_tokens
+
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """Runs that must be done before this one can begin; a branch needs no trunk, only saves by it."""
+        start = [] if self.start is None else [self.start.run]
+        return (*start, *([] if self.distill is None else [self.distill.teacher]))
 
     @property
     def trunk_steps(self) -> int:
