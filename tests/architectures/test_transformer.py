@@ -62,7 +62,7 @@ def test_an_odd_width_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.0])
-@pytest.mark.parametrize("name", ["vocab", "context", "width", "layers", "heads", "mlp_ratio"])
+@pytest.mark.parametrize("name", ["vocab", "context", "width", "layers", "heads", "mlp_width"])
 def test_a_dimension_is_a_whole_number_of_at_least_one(name: str, value: float) -> None:
     dimensions = {"vocab": 64, "context": 12, "width": 16, "layers": 2, "heads": 2, name: value}
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ParamsConvention = Literal["matmul", "total", "non_embedding", "active"]
 FlopsConvention = Literal["6ND", "matmul", "with_attention"]
 
+_EMBEDDING = ("embedding", "positions", "head")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
@@ -22,7 +24,8 @@ class Group:
 
     Attributes:
         total: All of them.
-        matmul: Those that a token meets in a matrix product; an embedding look-up, a gain or a bias is none.
+        matmul: Those that a token meets in a matrix product; an embedding look-up, a gain, a bias or a
+            depthwise kernel is none, nor is an expert that the token is not routed to.
     """
 
     total: int
@@ -32,8 +35,8 @@ class Group:
 class Architecture(ABC):
     """Dimensions of a model family; counts itself, exactly, without torch.
 
-    A concrete architecture is a frozen dataclass of its dimensions. Groups always include
-    "embedding" and "head", because the field's conventions differ in just those.
+    A concrete architecture is a frozen dataclass of its dimensions, with a `kind` to be told apart by. Groups
+    always include "embedding" and "head", because the field's conventions differ in just those.
     """
 
     vocab: int
@@ -51,9 +54,13 @@ class Architecture(ABC):
     def cache_bytes(self, *, bytes_per_value: int = 2) -> int:
         """Bytes a decoder keeps per token of context."""
 
+    def state_bytes(self, *, bytes_per_value: int = 2) -> int:
+        """Bytes a decoder keeps per sequence, however long: the state of a recurrence, none in attention."""
+        return 0
+
     @abstractmethod
-    def dimensions(self) -> dict[str, int]:
-        """The canonical columns that describe the shape: width, layers, heads, context, vocab."""
+    def dimensions(self) -> Mapping[str, float]:
+        """The canonical columns of the shape: width, layers, context, vocab and what else it has."""
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
@@ -64,8 +71,8 @@ class Architecture(ABC):
 
         Args:
             convention: "matmul" (blocks and head, the products a token goes through), "total",
-                "non_embedding" (total less embedding and head: Kaplan et al. 2020, section 2.1, whose head
-                was tied to the embedding), "active" (used per token; the total for a dense model).
+                "non_embedding" (total less embedding, learned positions and head: Kaplan et al. 2020, section
+                2.1, whose head was tied to the embedding), "active" (used per token; the total if dense).
 
         Raises:
             InputError: For another convention.
@@ -74,7 +81,7 @@ class Architecture(ABC):
         counts = {
             "matmul": sum(group.matmul for group in groups.values()),
             "total": sum(group.total for group in groups.values()),
-            "non_embedding": sum(g.total for name, g in groups.items() if name not in ("embedding", "head")),
+            "non_embedding": sum(g.total for name, g in groups.items() if name not in _EMBEDDING),
             "active": self.active_params(),
         }
         return counts[_known(convention, get_args(ParamsConvention), "parameter")]

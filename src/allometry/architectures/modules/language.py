@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from allometry.architectures.modules.roles import EMBEDDING, HEAD, tagged
+from allometry.architectures.modules.roles import BIAS, EMBEDDING, HEAD, tagged
 
 
 class LanguageModel(nn.Module, ABC):
@@ -14,7 +14,7 @@ class LanguageModel(nn.Module, ABC):
 
     Attributes:
         token: Embedding of shape (V, D).
-        head: Projection to the logits, no bias.
+        head: Projection to the logits.
         logit_scale: What the logits are multiplied by; muP sets it.
     """
 
@@ -44,6 +44,28 @@ class LanguageModel(nn.Module, ABC):
         return logits
 
 
-def untied_head(*, vocab: int, width: int) -> nn.Linear:
+def untied_head(*, vocab: int, width: int, bias: bool = False) -> nn.Linear:
     """A projection to the logits; a model makes it last, so that its weights are the last to be drawn."""
-    return tagged(nn.Linear(width, vocab, bias=False), weight=HEAD)
+    return tagged(nn.Linear(width, vocab, bias=bias), weight=HEAD, bias=BIAS)
+
+
+class TiedHead(nn.Linear):
+    """A projection to the logits whose matrix is the embedding: one parameter, in one place, with one role.
+
+    Source:
+        Press and Wolf 2017, arXiv:1608.05859.
+    """
+
+    def __init__(self, token: nn.Embedding, *, bias: bool = False) -> None:
+        nn.Module.__init__(self)
+        self.in_features, self.out_features = token.embedding_dim, token.num_embeddings
+        self._tied = (token,)  # in a tuple, or its weight would be named, saved and stepped twice
+        self.register_parameter(
+            "bias", nn.Parameter(token.weight.new_empty(self.out_features)) if bias else None
+        )
+        tagged(self, bias=BIAS)
+
+    @property
+    def weight(self) -> Tensor:  # type: ignore[override]
+        """The embedding of shape (V, D)."""
+        return self._tied[0].weight

@@ -1,0 +1,88 @@
+"""How torch modules know where a token stands.
+
+Shapes in names: B sequences, T tokens, H heads, d width per head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class Rotary(nn.Module):
+    """Rotary positions: each pair of a head's dimensions turns with the position at its own speed.
+
+    Args:
+        width: Dimensions that turn, the first of a head; even.
+        context: Longest sequence.
+        base: Longest wavelength over 2 pi.
+
+    Source:
+        Su et al. 2021, section 3.2.2, arXiv:2104.09864.
+    """
+
+    def __init__(self, *, width: int, context: int, base: float) -> None:
+        super().__init__()
+        self.width = width
+        pairs = width // 2
+        speeds = base ** (-torch.arange(pairs) / pairs)
+        angles_Td = torch.outer(torch.arange(context), speeds)
+        self.register_buffer("cos", angles_Td.cos(), persistent=False)
+        self.register_buffer("sin", angles_Td.sin(), persistent=False)
+
+    def forward(self, x_BHTd: Tensor) -> Tensor:
+        """Turn queries or keys by their positions; the first and second half of what turns are the pairs."""
+        length = x_BHTd.shape[-2]
+        cos, sin = self.get_buffer("cos")[:length], self.get_buffer("sin")[:length]
+        first, second, *still = torch.split(x_BHTd, self._parts(x_BHTd.shape[-1]), dim=-1)
+        return torch.cat((first * cos - second * sin, first * sin + second * cos, *still), dim=-1)
+
+    def _parts(self, head_width: int) -> list[int]:
+        half, still = self.width // 2, head_width - self.width
+        return [half, half, still] if still else [half, half]
+
+
+class Mask(nn.Module):
+    """What is added to the scores of a query: nothing for keys in its window, less by distance with ALiBi.
+
+    Args:
+        context: Longest sequence.
+        window: Keys that a query sees, itself included.
+        slopes_H: What a head's scores lose per token of distance; None for nothing.
+    """
+
+    def __init__(self, *, context: int, window: int, slopes_H: Tensor | None = None) -> None:
+        super().__init__()
+        place = torch.arange(context)
+        distance_TT = place.unsqueeze(1) - place
+        seen_TT = (distance_TT >= 0) & (distance_TT < window)
+        mask = seen_TT
+        if slopes_H is not None:
+            mask = (-slopes_H[:, None, None] * distance_TT).masked_fill(~seen_TT, -math.inf)
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, length: int) -> Tensor:
+        """Of shape (T, T), true where seen; with slopes (H, T, T), to be added."""
+        return self.get_buffer("mask")[..., :length, :length]
+
+
+def alibi_slopes(heads: int) -> Tensor:
+    """What each head's scores lose per token of distance, of shape (H,).
+
+    A power of two of heads has a geometric sequence that ends at 2^-8; between two powers, the rest is
+    every other slope of the next one.
+
+    Source:
+        Press et al. 2021, section 3, arXiv:2108.12409.
+
+    >>> alibi_slopes(8)[:3].tolist()
+    [0.5, 0.25, 0.125]
+    >>> alibi_slopes(3).tolist()
+    [0.0625, 0.00390625, 0.25]
+    """
+    power = 2 ** int(math.log2(heads))
+    slopes = 2.0 ** (-8 / power * torch.arange(1, power + 1))
+    between = 2.0 ** (-4 / power * torch.arange(1, 2 * power, 2))
+    return torch.cat((slopes, between[: heads - power]))
