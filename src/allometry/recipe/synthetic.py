@@ -9,7 +9,8 @@ from pydantic import Field
 from allometry.errors import RecipeError
 from allometry.recipe.choices import choice
 
-_LARGEST_TABLE = 2**24  # numbers in a table of rules or transitions: 128 MiB
+_LARGEST_TABLE = 2**24  # numbers in a table of rules: 128 MiB
+_MOST_PRODUCTIONS = 2**63  # they are numbered by 64-bit integers
 
 
 @choice
@@ -110,7 +111,7 @@ class RandomHierarchy:
                 f"{self.symbols} symbols with {self.rules} rules each need {self.symbols * self.rules} "
                 f"productions, and {self.branching} symbols make only {possible}; ask for fewer rules."
             )
-        if self.block * self.symbols * self.rules > _LARGEST_TABLE:
+        if self.block * self.symbols * self.rules > _LARGEST_TABLE or possible >= _MOST_PRODUCTIONS:
             raise RecipeError(
                 f"Strings of {self.branching}**{self.levels} tokens with {self.symbols * self.rules} rules a "
                 f"level are too many to draw; ask for fewer levels, less branching or fewer rules."
