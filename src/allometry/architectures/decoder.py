@@ -148,7 +148,7 @@ class Decoder(Architecture):
         kept = sum(self.attention.span(layer, context=tokens) for layer in range(self.layers))
         return kept * cached * bytes_per_value
 
-    def dimensions(self) -> dict[str, int]:
+    def dimensions(self) -> Mapping[str, float]:
         """The canonical columns of the shape."""
         return {
             "width": self.width,

@@ -33,6 +33,9 @@ class LanguageModel(nn.Module, ABC):
         """What the last forward pass adds to the training loss, in nats; None for nothing."""
         return None
 
+    def after_step(self) -> None:
+        """What the model changes about itself after a step of the optimizer; nothing for most."""
+
     def hidden(self, tokens_BT: Tensor) -> Tensor:
         """What the head is applied to, of shape (B, T, D)."""
         features = self.features(tokens_BT)

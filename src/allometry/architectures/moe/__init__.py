@@ -1,0 +1,1 @@
+"""Mixture of experts: a decoder whose feed-forward layers are routed, no token dropped."""

@@ -1,0 +1,1 @@
+"""Recurrent language models: stacked LSTM or GRU cells between embedding and head."""
