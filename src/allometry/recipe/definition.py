@@ -6,17 +6,19 @@ import hashlib
 import json
 import tomllib
 from dataclasses import replace
+from typing import Annotated
 
 import tomli_w
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from allometry.architectures import AnyArchitecture
+from allometry.architectures.dials import with_dimensions
 from allometry.errors import RecipeError
 from allometry.recipe.choices import choice, read_choice, spelled_out
 from allometry.recipe.data import Data
 from allometry.recipe.lineage import Distill, Start
 from allometry.recipe.optimizers import Optimizer
-from allometry.recipe.parametrization import Parametrization, Standard
+from allometry.recipe.parametrization import Parametrization, Standard, require_heads
 from allometry.recipe.precision import Precision, SpelledPrecision
 from allometry.recipe.schedules import Constant, Schedule, Wsd
 
@@ -28,6 +30,8 @@ class Recipe:
     """All that determines one training run: the same recipe on the same machine gives the same bits.
 
     Attributes:
+        architecture: In TOML, `depth` or `size` may stand for its dimensions: `architectures.dials`. The
+            identity is that of the dimensions.
         tokens: Budget; a multiple of batch_tokens.
         batch_tokens: Tokens per optimizer step; a multiple of the context.
         seed: Of initialisation and data order.
@@ -54,7 +58,7 @@ class Recipe:
     True
     """
 
-    architecture: AnyArchitecture
+    architecture: Annotated[AnyArchitecture, BeforeValidator(with_dimensions)]
     optimizer: Optimizer
     schedule: Schedule
     data: Data
@@ -80,6 +84,7 @@ class Recipe:
             raise RecipeError(
                 f"Only a wsd schedule branches off a trunk: leave out parent = '{self.parent}'."
             )
+        require_heads(self.parametrization, self.architecture.dimensions())
         if self.warmup_steps > self.trunk_steps:
             raise RecipeError(
                 f"The warmup takes {self.warmup_steps} steps and the run has {self.trunk_steps} before its "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from allometry.errors import RecipeError
 from allometry.recipe.choices import choice
 
 
@@ -49,3 +51,16 @@ class MuP:
 
 
 Parametrization = Annotated[Standard | MuP, Field(discriminator="kind")]
+
+
+def require_heads(parametrization: Standard | MuP, dimensions: Collection[str]) -> None:
+    """Refuse a width of heads for an architecture that has no attention heads.
+
+    Raises:
+        RecipeError: If `base_head_width` would change nothing.
+    """
+    if isinstance(parametrization, MuP) and parametrization.base_head_width and "heads" not in dimensions:
+        raise RecipeError(
+            f"base_head_width = {parametrization.base_head_width} scales the scores of attention, and this "
+            f"architecture has no attention heads; leave it out."
+        )
