@@ -15,10 +15,8 @@ TEXT = {"vocab": 512, "context": 32}
 def test_width_and_heads_follow_from_the_depth(depth: int, aspect: int) -> None:
     made = shape("transformer", depth=depth, aspect=aspect, **TEXT)
 
-    assert made.dimensions() | TEXT == made.dimensions()
-    assert made.dimensions()["layers"] == depth
-    assert made.dimensions()["width"] == aspect * depth
-    assert made.dimensions()["heads"] == aspect * depth // 16
+    follows = {"layers": depth, "width": aspect * depth, "heads": aspect * depth // 16}
+    assert made.dimensions() == {**TEXT, **follows}
 
 
 @given(size=st.floats(2e4, 1e10))
