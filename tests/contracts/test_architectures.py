@@ -9,15 +9,30 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from allometry.architectures import ARCHITECTURES, Architecture, Transformer
-from allometry.architectures.attention import Latent, MultiHead
+from allometry.architectures import (
+    ARCHITECTURES,
+    Architecture,
+    Latent,
+    MixtureOfExperts,
+    MultiHead,
+    Recurrent,
+    StateSpace,
+    Transformer,
+)
 from allometry.architectures.decoder import Bias
+from allometry.architectures.modules.roles import roles_of
 from allometry.errors import InputError
 from allometry.lab.parametrization import initialize
+from allometry.recipe import spelled_out
+from allometry.runs.columns import COLUMNS
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 ALL: tuple[Bias, ...] = get_args(Bias)
 SMALL = Transformer(vocab=257, context=24, width=32, layers=2, heads=4)
 LATENT = Latent(kv_rank=12, plain_width=8, rotary_width=4, value_width=6)
+ROUTED = MixtureOfExperts(vocab=257, context=24, width=24, layers=2, heads=2, experts=4, top_k=2)
+SCANNED = StateSpace(vocab=257, context=24, width=16, layers=2, head_width=8, state_width=6, chunk=8)
 SHAPES: dict[str, list[Architecture]] = {
     "transformer": [
         Transformer(vocab=300, context=16, width=16, layers=1, heads=1),
@@ -34,7 +49,23 @@ SHAPES: dict[str, list[Architecture]] = {
         replace(SMALL, positions="none", activation="relu", attention=MultiHead(kv_heads=2, sinks=True)),
         replace(SMALL, attention=LATENT, norm="rms", biases=("attention_out",)),
         replace(SMALL, attention=replace(LATENT, query_rank=10), norm_at="post"),
-    ]
+    ],
+    "moe": [
+        ROUTED,
+        replace(ROUTED, experts=6, top_k=3, granularity=3, shared_experts=2, biases=ALL, norm_at="post"),
+        replace(ROUTED, layers=3, dense_layers=1, expert_width=20, activation="swiglu", tied=True),
+        replace(ROUTED, attention=LATENT, scores="sigmoid", balance_step=0.01, z_loss=0.001),
+        replace(ROUTED, top_k=1, renormalize=False, branches="parallel"),
+    ],
+    "recurrent": [
+        Recurrent(vocab=300, context=16, width=16, layers=1),
+        Recurrent(vocab=257, context=24, width=24, layers=3, cell="gru"),
+    ],
+    "state_space": [
+        SCANNED,
+        replace(SCANNED, context=20, state_groups=2, kernel=3, expand=3),  # the last chunk is not full
+        replace(SCANNED, chunk=64, tied=True),  # nor the only one
+    ],
 }
 CASES = [shape for shapes in SHAPES.values() for shape in shapes]
 WINDOWED: list[Architecture] = [  # whose scores the counter cannot tell from those that are masked
@@ -44,7 +75,12 @@ WINDOWED: list[Architecture] = [  # whose scores the counter cannot tell from th
 ]
 
 
-@pytest.fixture(params=CASES + WINDOWED, ids=str)
+def named(shape: Architecture) -> str:
+    """What of a shape is not at its default."""
+    return ",".join(f"{name}={value}" for name, value in spelled_out(shape, defaults=False).items())
+
+
+@pytest.fixture(params=CASES + WINDOWED, ids=named)
 def shape(request: pytest.FixtureRequest) -> Architecture:
     chosen: Architecture = request.param
     return chosen
@@ -61,12 +97,49 @@ def tokens(shape: Architecture, sequences: int = 2) -> torch.Tensor:
     return torch.randint(shape.vocab, (sequences, shape.context), generator=generator)
 
 
+def rows_through(shape: Architecture, ids: torch.Tensor) -> dict[torch.nn.Module, int]:
+    """How many activations pass through each module that holds parameters of its own."""
+    model, rows = initialized(shape), {}
+
+    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        rows[module] = ids.numel() if isinstance(module, torch.nn.Embedding) else inputs[0][..., 0].numel()
+
+    for module in model.modules():
+        if list(module.parameters(recurse=False)) or isinstance(
+            module, torch.nn.Linear
+        ):  # a tied head has none
+            module.register_forward_pre_hook(count)
+    model(ids)
+    return rows
+
+
+def matrices(module: torch.nn.Module) -> int:
+    """Parameters of the products in a linear layer, or in the cells of a recurrence."""
+    if isinstance(module, torch.nn.Linear):
+        return module.weight.numel()
+    if isinstance(module, torch.nn.RNNBase):
+        return sum(weight.numel() for weight in module.parameters() if weight.ndim == 2)
+    return 0
+
+
+def with_own_state(cells: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[object, ...]:
+    """Give cells a state to start from whose slope is wanted, as that of every later one is."""
+    assert isinstance(cells, torch.nn.RNNBase)
+    state = torch.zeros(cells.num_layers, len(inputs[0]), cells.hidden_size, requires_grad=True)
+    return (*inputs, (state, state) if isinstance(cells, torch.nn.LSTM) else state)
+
+
 def counted_flops(shape: Architecture) -> tuple[float, float]:
     """What PyTorch counts for forward and backward, per token: linear products, attention products."""
     model, ids = initialized(shape), tokens(shape)
-    # The fused CPU kernel of attention is unknown to the counter; the plain one is made of products that
-    # it counts, all scores included: those of linear layers are `mm`, those of attention `bmm`.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    for module in model.modules():
+        if isinstance(module, torch.nn.RNNBase):
+            module.register_forward_pre_hook(with_own_state)
+    # The fused CPU kernels of attention and of cells are unknown to the counter; the plain ones are made of
+    # products that it counts, all scores included: those with parameters are `mm`, those of activations with
+    # activations `bmm`.
+    plain_cells = torch.backends.mkldnn.flags(enabled=False, allow_tf32=None)
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), plain_cells:
         model(ids).sum().backward()
     counts = counter.get_flop_counts()["Global"]
     linear = sum(flops for op, flops in counts.items() if "bmm" not in str(op))
@@ -85,10 +158,21 @@ def test_counted_parameters_equal_the_modules(shape: Architecture) -> None:
     assert sum(group.total for group in shape.groups().values()) == module
 
 
-def test_counted_matmul_parameters_are_those_of_linear_layers(shape: Architecture) -> None:
-    linear = [part for part in shape.build().modules() if isinstance(part, torch.nn.Linear)]
+def test_counted_matmul_parameters_are_those_a_token_meets_in_products(shape: Architecture) -> None:
+    ids = tokens(shape)
 
-    assert shape.params("matmul") == sum(part.weight.numel() for part in linear)
+    met = sum(matrices(module) * rows for module, rows in rows_through(shape, ids).items())
+
+    assert shape.params("matmul") == met / ids.numel()
+
+
+def test_active_parameters_are_those_that_one_token_does_not_pass_by(shape: Architecture) -> None:
+    rows = rows_through(shape, tokens(shape)[:1, :1])
+    total = sum(weight.numel() for weight in shape.build().parameters())
+
+    idle = [module for module, count in rows.items() if count == 0]
+
+    assert shape.params("active") == total - sum(w.numel() for module in idle for w in module.parameters())
 
 
 def test_embedding_and_head_are_counted_apart(shape: Architecture) -> None:
@@ -103,7 +187,7 @@ def test_embedding_and_head_are_counted_apart(shape: Architecture) -> None:
     assert shape.params("non_embedding") == sum(counts.values()) - sum(apart.values())
 
 
-@pytest.mark.parametrize("shape", CASES, ids=str)
+@pytest.mark.parametrize("shape", CASES, ids=named)
 def test_flops_per_token_equal_the_flop_counters(shape: Architecture) -> None:
     linear, attention = counted_flops(shape)
 
@@ -149,5 +233,14 @@ def test_the_same_seed_makes_the_same_weights(shape: Architecture) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_every_parameter_has_a_role(shape: Architecture) -> None:
+    model = shape.build()
+
+    assert roles_of(model).keys() == dict(model.named_parameters()).keys()
+
+
 def test_the_shape_is_told_in_canonical_columns(shape: Architecture) -> None:
-    assert set(shape.dimensions()) == {"width", "layers", "heads", "context", "vocab"}
+    told = set(shape.dimensions())
+
+    assert {"width", "layers", "context", "vocab"} <= told <= set(COLUMNS)
+    assert ("heads" in told) == hasattr(shape, "attention")

@@ -103,7 +103,7 @@ class StateSpace(Architecture):
         states = self.inner_width * self.state_width  # numbers in the states of all heads
         within = chunks * length**2 * (self.state_groups * self.state_width + self.inner_width)
         between = (chunks - 1) * 2 * length * states + (chunks - 1) ** 2 * states
-        return 2.0 * (within + between) / self.context
+        return 2.0 * self.layers * (within + between) / self.context
 
     def cache_bytes(self, *, bytes_per_value: int = 2) -> int:
         """None: the state does not grow with the context."""
