@@ -247,7 +247,8 @@ def _require_split(width: int, heads: int, *, even: bool) -> None:
 
 
 def _divisors(number: int) -> list[int]:
-    return [part for part in range(1, number + 1) if number % part == 0]
+    """Those up to 1,024: enough to choose heads from, whatever number was given."""
+    return [part for part in range(1, min(number, 1024) + 1) if number % part == 0]
 
 
 ATTENTIONS = (MultiHead, Latent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from dataclasses import Field as DataclassField
+from reprlib import Repr
 from typing import Any, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -15,7 +16,11 @@ from allometry.errors import RecipeError, did_you_mean
 
 Choice = TypeVar("Choice")
 _KNOWN_KEYS: set[str] = {field.name for shape in ARCHITECTURES.values() for field in fields(shape)}  # type: ignore[arg-type]
-_KINDS: set[str] = set()  # tags of unions, which stand in an error's path and mean nothing to a reader
+_SHORT = Repr()  # of values from outside, which may be long
+_SHORT.maxstring = _SHORT.maxother = 80
+_KINDS: set[str] = set(
+    ARCHITECTURES
+)  # tags of unions, which stand in an error's path and mean nothing to a reader
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -61,16 +66,30 @@ def _sentences(error: ValidationError, name: str) -> str:
 
 def _sentence(problem: Mapping[str, Any], name: str) -> str:
     *tables, key = [str(part) for part in problem["loc"] if part not in _KINDS] or [""]
-    where = f"{name}: [{'.'.join(tables)}]" if tables else name
+    where = f"{name}: [{_shortened('.'.join(tables))}]" if tables else name
     match problem["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
-            return f"{where} has no key '{key}'.{did_you_mean(key, _KNOWN_KEYS - {key})}"
+            return f"{where} has no key {_SHORT.repr(key)}.{did_you_mean(key, _KNOWN_KEYS - {key})}"
         case "missing" | "missing_argument" | "missing_keyword_only_argument":
             return f"{where} lacks '{key}', which has no default."
+        case "union_tag_invalid":
+            kinds = [kind.strip("'") for kind in problem["ctx"]["expected_tags"].split(", ")]
+            kind = problem["ctx"]["tag"]
+            return (
+                f"{name}: [{_shortened('.'.join([*tables, key]))}] has no kind {_SHORT.repr(kind)}.{did_you_mean(kind, kinds)} "
+                f"There are: {', '.join(kinds)}."
+            )
         case "value_error":
             return f"{where}: {problem['ctx']['error']}"
         case _:
-            return f"{where}: '{key}' is {problem['input']!r}: {problem['msg'].lower()}."
+            rule = problem["msg"][0].lower() + problem["msg"][1:]
+            return f"{where}: {_SHORT.repr(key)} is {_SHORT.repr(problem['input'])}: {_shortened(rule)}."
+
+
+def _shortened(text: str, most: int = 200) -> str:
+    """A text from outside on one line, its middle left out if it is long."""
+    line = "".join(character if character.isprintable() else "?" for character in text)
+    return line if len(line) <= most else f"{line[: most // 2]} … {line[-most // 2 :]}"
 
 
 def spelled_out(chosen: Any, *, defaults: bool = True) -> Any:
