@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from allometry.errors import CorruptFile, InputError
-from allometry.lab import tokens
+from allometry.errors import CorruptFile, InputError, StudyError
+from allometry.lab import token_cache, tokens
 from allometry.lab.corpus import read_corpus
-from allometry.lab.tokens import END_OF_DOCUMENT, TokenData, prepare_tokens
+from allometry.lab.encoded import load_encoded
+from allometry.lab.encoders import END_OF_DOCUMENT, Encoder, open_encoder
+from allometry.lab.token_cache import token_folder
+from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.recipe import Bpe, Data, Recipe, TextFiles
 
 ODD = "tabs\tand\r\nline\x0cfeeds\u2028 é 漢字 🙂 \x00 <|end|> trailing  \n\n\n"
@@ -69,7 +78,7 @@ def test_every_id_is_below_the_vocabulary(tiny: Recipe) -> None:
 
 def test_text_that_is_cached_is_not_encoded_again(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     before = prepare_tokens(tiny.data)
-    monkeypatch.setattr(tokens, "_train_bpe", None)
+    monkeypatch.setattr(tokens, "open_encoder", None)
 
     after = prepare_tokens(tiny.data)
 
@@ -116,14 +125,12 @@ def test_a_shared_cache_may_be_read_by_others(tiny: Recipe, cache: Path) -> None
 def test_the_second_of_two_writers_gives_way(
     tiny: Recipe, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = tokens._train_bpe
-
-    def overtaken(*given: object) -> Tokenizer:
-        monkeypatch.setattr(tokens, "_train_bpe", train)
+    def overtaken(*given: Any) -> Encoder:
+        monkeypatch.setattr(tokens, "open_encoder", open_encoder)
         prepare_tokens(tiny.data)  # another process comes in between
-        return train(*given)  # type: ignore[arg-type]
+        return open_encoder(*given)
 
-    monkeypatch.setattr(tokens, "_train_bpe", overtaken)
+    monkeypatch.setattr(tokens, "open_encoder", overtaken)
 
     encoded = prepare_tokens(tiny.data)
 
@@ -133,7 +140,7 @@ def test_the_second_of_two_writers_gives_way(
 def test_a_crash_while_encoding_leaves_nothing(
     tiny: Recipe, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "_token_bytes", None)
+    monkeypatch.setattr(token_cache, "_MANIFEST", None)
 
     with pytest.raises(TypeError):
         prepare_tokens(tiny.data)
@@ -141,13 +148,63 @@ def test_a_crash_while_encoding_leaves_nothing(
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["train.npy", "held_out.npy", "token_bytes.npy", "record.json"])
-def test_a_damaged_cache_is_named_with_the_way_out(tiny: Recipe, cache: Path, name: str) -> None:
-    path = cache / prepare_tokens(tiny.data).data_hash / name
-    path.write_bytes(path.read_bytes()[: -path.stat().st_size // 2])
+STORED = ["train.npy", "held_out.npy", "held_out_bytes.npy", "token_bytes.npy", "document_starts.npy",
+          "document_order.npy", "spans.json", "record.json"]  # fmt: skip
 
-    with pytest.raises(CorruptFile, match="Delete that folder; it is made again"):
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flipped(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+@pytest.fixture(scope="module")
+def encoded_folder(tiny: Recipe) -> Path:
+    return token_folder(prepare_tokens(tiny.data).data_hash)
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped])
+@pytest.mark.parametrize("name", STORED)
+def test_a_damaged_file_is_named_with_the_way_out(
+    encoded_folder: Path, tmp_path: Path, name: str, damage: Callable[[bytes], bytes]
+) -> None:
+    folder = shutil.copytree(encoded_folder, tmp_path / "damaged")
+    (folder / name).write_bytes(damage((folder / name).read_bytes()))
+
+    with pytest.raises(CorruptFile, match=rf"{name} is damaged: .*Delete the folder .*; it is made again"):
+        load_encoded(folder)
+
+
+@pytest.mark.parametrize("name", [*STORED, "manifest.json"])
+def test_a_missing_file_is_named_with_the_way_out(encoded_folder: Path, tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(encoded_folder, tmp_path / "damaged")
+    (folder / name).unlink()
+
+    with pytest.raises(CorruptFile, match=rf"No such file.*{name}.*Delete the folder .*; it is made again"):
+        load_encoded(folder)
+
+
+def test_a_process_hashes_a_file_once(tiny: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare_tokens(tiny.data)
+    monkeypatch.setattr(hashlib, "file_digest", None)  # it would be called
+
+    prepare_tokens(tiny.data)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(
+    tiny: Recipe, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+    with pytest.raises(StudyError, match="the disk is full; free some space"):
         prepare_tokens(tiny.data)
+
+    assert list(cache.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [" \n\t" * 400, "short"])

@@ -1,46 +1,34 @@
-"""Text sources: documents with names, and the split into training and held-out text."""
+"""The documents of a recipe: read, cleaned, and split into training and held-out text."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
-import sysconfig
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from allometry.errors import InputError
-from allometry.recipe import Data, StandardLibrary, TextFiles
-
-# encodings/ is tables, not code; the others are tests, bundled copies or installed packages, which
-# distributions ship or strip as they like.
-_NOT_LIBRARY = {
-    "encodings", "test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "ensurepip",
-}  # fmt: skip
-# No single file may dominate the sample: pydoc_data/topics.py alone is 0.7 MB of generated text.
-_LARGEST_SHARE = 0.05
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
-    """One text with the name that decides which side of the split it falls on."""
-
-    name: str
-    text: str
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+from allometry.lab.cleaning import StepReport, clean
+from allometry.lab.documents import Document, position
+from allometry.lab.sources import read_documents
+from allometry.recipe import Data, HuggingFace, Mixture, Source, StandardLibrary, TextFiles, TextSource
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Documents split by name; `record` says where they came from, file by file."""
+    """Documents split by name; `record` says where they came from, file by file.
+
+    Attributes:
+        train, held_out: The two sides; those of one domain stand together.
+        origin: Where the text came from, in words.
+        steps: What each cleaning step kept and dropped.
+    """
 
     train: tuple[Document, ...]
     held_out: tuple[Document, ...]
     origin: str
+    steps: tuple[StepReport, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -48,78 +36,89 @@ class Corpus:
         digest = hashlib.sha256()
         for side in (self.train, self.held_out):
             for document in side:
-                digest.update(f"{document.name}\0{document.sha256}\n".encode())
+                domain = f"{document.domain}\0" if document.domain else ""
+                digest.update(f"{domain}{document.name}\0{document.sha256}\n".encode())
             digest.update(b"--\n")
         return digest.hexdigest()
 
     def record(self) -> dict[str, Any]:
-        """Origin, hash and every file with its own hash, for the study."""
+        """Origin, hash, cleaning, and every file with its own hash, for the study."""
         sides = {"train": self.train, "held_out": self.held_out}
         return {
             "origin": self.origin,
             "sha256": self.sha256,
-            "bytes": {name: sum(len(d.text.encode()) for d in side) for name, side in sides.items()},
-            "files": {name: {d.name: d.sha256 for d in side} for name, side in sides.items()},
+            "bytes": {name: sum(one.bytes for one in side) for name, side in sides.items()},
+            "documents": {name: len(side) for name, side in sides.items()},
+            "steps": [asdict(report) for report in self.steps],
+            "files": {name: _file_hashes(side) for name, side in sides.items()},
         }
 
 
+def _file_hashes(documents: Sequence[Document]) -> dict[str, str]:
+    """File to hash: of its text, or of all its documents' hashes where it holds more than one."""
+    found: dict[str, list[str]] = {}
+    for document in documents:
+        found.setdefault(document.file, []).append(document.sha256)
+    alone = {document.name: document.sha256 for document in documents if not document.file}
+    return alone | {
+        file: hashlib.sha256("".join(hashes).encode()).hexdigest() for file, hashes in found.items() if file
+    }
+
+
 def read_corpus(data: Data) -> Corpus:
-    """Read the documents of a recipe and split them by a hash of their names.
+    """Read the documents of a recipe, clean them, and split them by a hash of their names.
+
+    Deduplication looks at both sides, so that no copy straddles the split; filters and noise touch the
+    training text only.
 
     Raises:
         InputError: If there is no text, or too little for both sides of the split.
+        MissingExtra: If a source or step needs a library that is not installed.
     """
-    match data.corpus:
-        case StandardLibrary():
-            documents = _standard_library(data.corpus.bytes)
-            origin = f"standard library of {platform.python_implementation()} {platform.python_version()}"
-        case TextFiles():
-            documents = _text_files(data.corpus.paths)
-            origin = f"files {', '.join(data.corpus.paths)}"
-    train = tuple(d for d in documents if _position(d.name) >= data.held_out)
-    held_out = tuple(d for d in documents if _position(d.name) < data.held_out)
-    if not train or not held_out:
+    domains = _domains(data.corpus)
+    documents = [one for name, source in domains.items() for one in _of_domain(name, source)]
+    cleaned, reports = clean(documents, data.steps, lambda one: position(one.name) < data.held_out)
+    train = tuple(one for one in cleaned if position(one.name) >= data.held_out)
+    held_out = tuple(one for one in cleaned if position(one.name) < data.held_out)
+    for name in domains:
+        _require_both_sides(name, train, held_out, data.held_out)
+    origins = (f"{name}: {_origin(source)}" if name else _origin(source) for name, source in domains.items())
+    return Corpus(train=train, held_out=held_out, origin="; ".join(origins), steps=tuple(reports))
+
+
+def _domains(source: Source) -> dict[str, TextSource]:
+    """The sources by the names of their domains; the only one has no name."""
+    match source:
+        case Mixture():
+            return {domain.name: domain.corpus for domain in source.domains}
+        case StandardLibrary() | TextFiles() | HuggingFace():
+            return {"": source}
+    raise AssertionError(f"{source.kind} draws symbols and has no documents")
+
+
+def _of_domain(name: str, source: TextSource) -> Sequence[Document]:
+    documents = read_documents(source)
+    return [replace(document, domain=name) for document in documents] if name else documents
+
+
+def _require_both_sides(
+    domain: str, train: Sequence[Document], held_out: Sequence[Document], share: float
+) -> None:
+    counts = [sum(one.domain == domain for one in side) for side in (train, held_out)]
+    if 0 in counts:
+        where = f" of domain '{domain}'" if domain else ""
         raise InputError(
-            f"{len(documents)} documents cannot be split with held_out = {data.held_out}: one side is empty. "
+            f"{sum(counts)} documents{where} cannot be split with held_out = {share}: one side is empty. "
             f"Give more documents, or a larger share."
         )
-    return Corpus(train=train, held_out=held_out, origin=origin)
 
 
-def _position(name: str) -> float:
-    """A number in [0, 1) that depends on the name only: a new file never moves an old one."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:13], 16) / 16**13
-
-
-def _standard_library(size: int) -> list[Document]:
-    root = Path(sysconfig.get_paths()["stdlib"])
-    names = (path.relative_to(root) for path in root.rglob("*.py"))
-    kept = sorted(name.as_posix() for name in names if not _NOT_LIBRARY.intersection(name.parts))
-    if not kept:
-        raise InputError(
-            f"No .py files under {root}: this Python has no readable standard library. Use files."
-        )
-    sample: list[Document] = []
-    taken = 0
-    # In the order of another hash than the split's: being taken says nothing about a file's side.
-    for name in sorted(kept, key=lambda name: hashlib.sha256(b"sample " + name.encode()).digest()):
-        document = Document(name=name, text=(root / name).read_text(encoding="utf-8", errors="replace"))
-        if 0 < len(document.text) <= _LARGEST_SHARE * size and taken < size:
-            sample.append(document)
-            taken += len(document.text.encode())
-    return sample
-
-
-def _text_files(patterns: tuple[str, ...]) -> list[Document]:
-    found = {
-        path for pattern in patterns for path in Path(Path(pattern).anchor or ".").glob(_relative(pattern))
-    }
-    paths = sorted(path for path in found if path.is_file())
-    if not paths:
-        raise InputError(f"No file matches {', '.join(patterns)} in {Path.cwd()}.")
-    texts = ((path.as_posix(), path.read_text(encoding="utf-8", errors="replace")) for path in paths)
-    return [Document(name=name, text=text) for name, text in texts if text]
-
-
-def _relative(pattern: str) -> str:
-    return pattern.removeprefix(Path(pattern).anchor)
+def _origin(source: TextSource) -> str:
+    match source:
+        case StandardLibrary():
+            return f"standard library of {platform.python_implementation()} {platform.python_version()}"
+        case TextFiles():
+            return f"files {', '.join(source.paths)}"
+        case HuggingFace():
+            config = f" ({source.config})" if source.config else ""
+            return f"dataset {source.name}{config}, split {source.split}, revision {source.revision}"

@@ -1,31 +1,26 @@
-"""From documents to token ids on disk: encoded once, cached by content, memory-mapped."""
+"""From a recipe's data to token ids: encoded once, cached by content, memory-mapped."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from allometry.errors import CorruptFile, InputError
-from allometry.files import cache_folder, explained, write_atomically
-from allometry.lab.corpus import Corpus, Document, read_corpus
-from allometry.recipe import Data
+from allometry.errors import InputError
+from allometry.lab.corpus import read_corpus
+from allometry.lab.data import Batches, Part, ScoredWindows, scored_windows
+from allometry.lab.encoded import Encoded, Span, encode_symbols, encode_text, load_encoded, store_encoded
+from allometry.lab.encoders import Ids, open_encoder, tokenizer_hash
+from allometry.lab.token_cache import is_stored, token_folder
+from allometry.recipe import Data, Mixture, RandomHierarchy, SparseParity, ZipfBigram, spelled_out
 
-END_OF_DOCUMENT = "<|end|>"
-_BLOCK_LINES = 200  # whole files as one string make training and encoding several times slower
-_FORMAT = 2  # part of the cache key: raise it when what is stored changes
-
-Ids = npt.NDArray[np.uint16]
+_FORMAT = 3  # part of the cache key: raise it when what is stored, or how symbols are drawn, changes
+_SYNTHETIC = ZipfBigram | SparseParity | RandomHierarchy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,118 +28,160 @@ class TokenData:
     """Encoded text.
 
     Attributes:
-        train, held_out: Token ids, memory-mapped, documents joined by the end-of-document token.
-        token_bytes: Bytes of text per token id, shape (vocab,); 0 for the end-of-document token.
-        data_hash: Identity of text, split and tokenizer together.
+        train, held_out: Token ids, documents joined by the end-of-document token; memory-mapped, unless the
+            training text was cut to fewer unique tokens.
+        held_out_bytes: Bytes of text that each held-out token stands for, of the shape of held_out.
+        token_bytes: Bytes of text per token id, shape (vocab,); 0 for the end-of-document token, and where
+            a token does not always stand for the same text.
+        train_parts, held_out_parts: The domains' places and shares, one each without a mixture.
+        data_hash: Identity of text, split, tokenizer and cut together.
         record: What the text was, for the study.
     """
 
     train: Ids
     held_out: Ids
+    held_out_bytes: npt.NDArray[np.uint32]
     token_bytes: npt.NDArray[np.int64]
+    train_parts: tuple[Part, ...]
+    held_out_parts: tuple[Part, ...]
     data_hash: str
     record: dict[str, Any]
 
+    def batches(self, *, context: int, batch_tokens: int, seed: int) -> Batches:
+        """Training batches.
+
+        Raises:
+            InputError: If the text is shorter than one batch.
+        """
+        return Batches(
+            self.train, context=context, batch_tokens=batch_tokens, seed=seed, parts=self.train_parts
+        )
+
+    def scored(self, *, context: int, tokens: int) -> tuple[ScoredWindows, ...]:
+        """The held-out windows that are scored, domain by domain.
+
+        Args:
+            tokens: At most so many tokens are scored, over all domains.
+
+        Raises:
+            InputError: If the held-out text of a domain is shorter than one window.
+        """
+        return tuple(
+            scored_windows(self.held_out, self.held_out_bytes, part, context=context, tokens=tokens)
+            for part in self.held_out_parts
+        )
+
 
 def prepare_tokens(data: Data) -> TokenData:
-    """Read, split, tokenize and encode the text of a recipe, or take it from the cache.
+    """Read, clean, split, tokenize and encode the text of a recipe, or take it from the cache.
+
+    A tokenizer is trained on all of the training text, whatever unique_tokens leaves of it, so that the
+    tokens of one limit are those of another.
 
     Raises:
-        InputError: If the text is too short for the vocabulary.
+        InputError: If there is no text, or it is too short for the vocabulary or for unique_tokens.
         StudyError: If the cache cannot be written.
         CorruptFile: If the cache was damaged.
+        MissingExtra: If a source or step needs a library that is not installed.
     """
-    corpus = read_corpus(data)
-    key = json.dumps([_FORMAT, corpus.sha256, asdict(data.tokenizer)], sort_keys=True)
-    data_hash = hashlib.sha256(key.encode()).hexdigest()[:16]
-    folder = cache_folder() / "tokens" / data_hash
-    if not (folder / "record.json").exists():
-        _encode_into(folder, corpus, data.tokenizer.vocab)
-    try:
-        return TokenData(
-            train=np.load(folder / "train.npy", mmap_mode="r"),
-            held_out=np.load(folder / "held_out.npy", mmap_mode="r"),
-            token_bytes=np.load(folder / "token_bytes.npy"),
-            data_hash=data_hash,
-            record=json.loads((folder / "record.json").read_text()),
-        )
-    except (OSError, ValueError, EOFError) as error:
-        raise CorruptFile(
-            f"The encoded text in {folder} cannot be read ({error}). Delete that folder; it is made again."
-        ) from error
-
-
-def _encode_into(folder: Path, corpus: Corpus, vocab: int) -> None:
-    """Fill a cache folder aside and put it in place whole; the first of two writers wins."""
-    with explained(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = folder.parent / f".encoding-{uuid.uuid4().hex[:8]}"
-        aside.mkdir()
-        try:
-            tokenizer = _train_bpe(corpus.train, vocab)
-            _save_array(aside / "train.npy", _encode(tokenizer, corpus.train))
-            _save_array(aside / "held_out.npy", _encode(tokenizer, corpus.held_out))
-            _save_array(aside / "token_bytes.npy", _token_bytes(tokenizer))
-            write_atomically(aside / "tokenizer.json", tokenizer.to_str())
-            write_atomically(aside / "record.json", json.dumps(corpus.record(), indent=1) + "\n")
-            _put_in_place(aside, folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _put_in_place(aside: Path, folder: Path) -> None:
-    try:
-        aside.rename(folder)
-    except OSError:
-        if not folder.exists():  # else another process was first, with the same content
-            raise
-
-
-def _save_array(path: Path, values: npt.NDArray[Any]) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, values)
-    write_atomically(path, buffer.getvalue())
-
-
-def _blocks(document: Document) -> Iterator[str]:
-    lines = document.text.splitlines(keepends=True)
-    for start in range(0, len(lines), _BLOCK_LINES):
-        yield "".join(lines[start : start + _BLOCK_LINES])
-
-
-def _train_bpe(documents: Sequence[Document], vocab: int) -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.encode_special_tokens = True  # text that spells the end-of-document token is text
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab,
-        special_tokens=[END_OF_DOCUMENT],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+    identity = _encode_symbols(data) if isinstance(data.corpus, _SYNTHETIC) else _encode_text(data)
+    encoded = load_encoded(token_folder(identity))
+    limits = _limits(data)
+    cut = _cut(encoded, limits)
+    shares = _shares(data, cut.parts)
+    limited = {name: limit for name, limit in limits.items() if limit is not None}
+    return TokenData(
+        train=cut.ids,
+        held_out=encoded.held_out,
+        held_out_bytes=encoded.held_out_bytes,
+        token_bytes=encoded.token_bytes,
+        train_parts=tuple(replace(part, share=shares[part.name]) for part in cut.parts),
+        held_out_parts=tuple(_scored_part(span, shares[span.name]) for span in encoded.spans),
+        data_hash=_identity(identity, limited) if limited else identity,
+        record=encoded.record | ({"unique_tokens": limited} if limited else {}),
     )
-    tokenizer.train_from_iterator((block for document in documents for block in _blocks(document)), trainer)
-    if tokenizer.get_vocab_size() < vocab:
+
+
+def _encode_symbols(data: Data) -> str:
+    assert isinstance(data.corpus, _SYNTHETIC)
+    identity = _identity("symbols", spelled_out(data.corpus), data.held_out)
+    if not is_stored(token_folder(identity)):
+        store_encoded(token_folder(identity), encode_symbols(data.corpus, data.held_out))
+    return identity
+
+
+def _encode_text(data: Data) -> str:
+    corpus = read_corpus(data)
+    chosen = spelled_out(data.tokenizer, defaults=False)
+    identity = _identity(corpus.sha256, chosen, tokenizer_hash(data.tokenizer))
+    if not is_stored(token_folder(identity)):
+        encoder = open_encoder(data.tokenizer, (document.text for document in corpus.train))
+        store_encoded(token_folder(identity), encode_text(corpus, encoder), encoder.content)
+    return identity
+
+
+def _identity(*parts: Any) -> str:
+    content = json.dumps([_FORMAT, *parts], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _limits(data: Data) -> dict[str, int | None]:
+    """Unique tokens that each domain is cut to."""
+    if isinstance(data.corpus, Mixture):
+        return {domain.name: domain.unique_tokens for domain in data.corpus.domains}
+    return {"": data.unique_tokens}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cut:
+    """Training text and where its domains lie; their shares are still to come."""
+
+    ids: Ids
+    parts: tuple[Part, ...]
+
+
+def _cut(encoded: Encoded, limits: Mapping[str, int | None]) -> _Cut:
+    """The training text down to the limits of its domains; as it is, memory-mapped, if there are none."""
+    if not any(limits.values()):
+        spans = [(span.name, span.train) for span in encoded.spans]
+        parts = tuple(Part(name=name, start=span[0], stop=span[1]) for name, span in spans)
+        return _Cut(ids=encoded.train, parts=parts)
+    pieces = [_limited(encoded, span, limits[span.name]) for span in encoded.spans]
+    ends = np.cumsum([0, *(len(piece) for piece in pieces)]).tolist()
+    places = zip(encoded.spans, ends, ends[1:], strict=False)
+    parts = tuple(Part(name=span.name, start=start, stop=stop) for span, start, stop in places)
+    return _Cut(ids=np.concatenate(pieces), parts=parts)
+
+
+def _limited(encoded: Encoded, span: Span, limit: int | None) -> Ids:
+    """A domain's documents, in an order of their own, until they hold the limit and one target more."""
+    start, stop = span.train
+    if limit is None:
+        return encoded.train[start:stop]
+    if stop - start <= limit:
+        where = f" of domain '{span.name}'" if span.name else ""
         raise InputError(
-            f"The training text yields only {tokenizer.get_vocab_size()} of {vocab} tokens; "
-            f"give more text or a smaller vocab."
+            f"The training text{where} has {stop - start} tokens, too few for unique_tokens = {limit}, which "
+            f"needs one more than that; give more text or a smaller limit."
         )
-    return tokenizer
+    order = encoded.document_order
+    own = order[(order >= span.documents[0]) & (order < span.documents[1])]
+    starts, ends = encoded.document_starts[own], encoded.document_starts[own + 1]
+    needed = int(np.searchsorted(np.cumsum(ends - starts), limit + 1)) + 1
+    taken = zip(starts[:needed], ends[:needed], strict=True)
+    return np.concatenate([encoded.train[first:last] for first, last in taken])[: limit + 1]
 
 
-def _encode(tokenizer: Tokenizer, documents: Sequence[Document]) -> Ids:
-    end = np.array([tokenizer.token_to_id(END_OF_DOCUMENT)], dtype=np.uint16)
-    pieces: list[Ids] = []
-    for document in documents:
-        encodings = tokenizer.encode_batch_fast(list(_blocks(document)), add_special_tokens=False)
-        pieces += [np.array(encoding.ids, dtype=np.uint16) for encoding in encodings]
-        pieces.append(end)
-    return np.concatenate(pieces)
+def _shares(data: Data, parts: tuple[Part, ...]) -> dict[str, float]:
+    """The share of each domain among the windows; they add up to 1."""
+    if not isinstance(data.corpus, Mixture):
+        return {"": 1.0}
+    lengths = {part.name: part.stop - part.start for part in parts}
+    by_text = data.corpus.by == "repeat"
+    counted = {one.name: one.share * (lengths[one.name] if by_text else 1) for one in data.corpus.domains}
+    return {name: value / sum(counted.values()) for name, value in counted.items()}
 
 
-def _token_bytes(tokenizer: Tokenizer) -> npt.NDArray[np.int64]:
-    # In a byte-level vocabulary every character of a token's name stands for one byte of text.
-    sizes = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
-    for name, index in tokenizer.get_vocab().items():
-        sizes[index] = 0 if name == END_OF_DOCUMENT else len(name)
-    return sizes
+def _scored_part(span: Span, share: float) -> Part:
+    start, stop = span.held_out
+    return Part(name=span.name, start=start, stop=stop, share=share)
