@@ -3,17 +3,21 @@
 import pytest
 import torch
 
-from allometry.lab.losses import _CHUNK, head_loss
+from allometry.lab.losses import head_loss, rows_at_once
 
 ROUNDING = 1e-13  # float64, sums of a few hundred terms
 
 
-@pytest.mark.parametrize("rows", [1, 2, _CHUNK - 1, _CHUNK, _CHUNK + 1, 2 * _CHUNK, 3 * _CHUNK + 7])
+VOCAB = 2048
+CHUNK = rows_at_once(VOCAB, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("rows", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 7])
 def test_value_and_gradients_equal_those_of_plain_cross_entropy(rows: int) -> None:
     draw = torch.Generator().manual_seed(rows)
     x = torch.randn(1, rows, 5, generator=draw, dtype=torch.float64, requires_grad=True)
-    head = torch.randn(11, 5, generator=draw, dtype=torch.float64, requires_grad=True)
-    targets = torch.randint(11, (1, rows), generator=draw)
+    head = torch.randn(VOCAB, 5, generator=draw, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(VOCAB, (1, rows), generator=draw)
 
     loss = head_loss(x, head, targets)
     plain = torch.nn.functional.cross_entropy((x @ head.T).flatten(0, 1), targets.flatten())
@@ -39,3 +43,26 @@ def test_large_logits_do_not_overflow() -> None:
 
     assert head_loss(x, head, torch.tensor([[0, 0]])).item() == 0.0
     assert head_loss(x, head, torch.tensor([[1, 1]])).item() == 2e4
+
+
+def test_activations_of_lower_precision_cost_what_they_cost_in_full_to_their_rounding() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 4, generator=draw).bfloat16().requires_grad_()
+    head = torch.randn(7, 4, generator=draw).bfloat16().float().requires_grad_()
+    targets = torch.randint(7, (2, 3), generator=draw)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = head_loss(x, head, targets)
+    full = head_loss(x.float(), head, targets)
+
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, full, rtol=2**-8, atol=0)  # half a unit in bfloat16's eighth bit
+    (ours,), (exact,) = (torch.autograd.grad(value, (head,)) for value in (loss, full))
+    torch.testing.assert_close(ours, exact, rtol=0.05, atol=2**-8)
+
+
+def test_a_target_of_no_probability_costs_its_logit_and_not_infinity() -> None:
+    x = torch.tensor([[[200.0]]])
+    head = torch.tensor([[1.0], [0.0]])
+
+    assert head_loss(x, head, torch.tensor([[1]])).item() == 200.0
