@@ -133,7 +133,7 @@ class MixtureOfExperts(Decoder):
         for name, most in (("shared_experts", math.inf), ("dense_layers", self.layers - 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-                limit = "at least 0" if most == math.inf else f"from 0 to layers - 1 ({most})"
+                limit = "of at least 0" if most == math.inf else f"from 0 to layers - 1 ({most})"
                 raise InputError(f"{name} must be a whole number {limit}, not {value!r}.")
 
     def _require_routing(self) -> None:
