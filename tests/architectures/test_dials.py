@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from allometry.architectures import Transformer
+from allometry.architectures import ARCHITECTURES, Transformer
 from allometry.architectures.dials import resized, shape, with_dimensions
 from allometry.errors import InputError, UnknownName
 
@@ -40,6 +41,16 @@ def test_what_is_given_is_not_derived() -> None:
     deep = shape("transformer", size="100k", layers=6, **TEXT)
     assert deep.dimensions()["layers"] == 6
     assert deep.params("non_embedding") == pytest.approx(1e5, rel=0.5)
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_every_architecture_has_the_dial(kind: str) -> None:
+    made = shape(kind, size="300k", **TEXT)
+    table = with_dimensions({"kind": kind, "size": "300k", **TEXT})
+
+    assert made.params("non_embedding") == pytest.approx(3e5, rel=0.25)
+    assert TypeAdapter(type(made)).validate_python(table) == made
+    assert resized(shape(kind, depth=1, **TEXT), size="300k") == made
 
 
 def test_heads_fit_a_width_that_is_no_multiple_of_theirs() -> None:

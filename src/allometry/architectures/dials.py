@@ -1,12 +1,13 @@
 """One dial: a depth or a size, from which width, layers and heads follow by a stated rule.
 
     layers = depth        width = aspect * depth        heads = width / width_per_head
+    experts = 8           top_k = 2, as Jiang et al. 2024, arXiv:2401.04088, where there are experts
 
 A size is a number of parameters outside embedding and head (convention "non_embedding": gains and biases
 count, and so do all experts of a mixture, used or not). Its depth is the one whose model by the rule is
 nearest to it, by ratio; then the width goes up or down in steps of a head to the nearest size at that depth.
 
-Any of width, layers and heads may be given, and is then not derived. Loss depends little on the aspect
+Any of them may be given, and is then not derived. Loss depends little on the aspect
 within a factor of two or three of its best (Kaplan et al. 2020, figure 5, arXiv:2001.08361); an aspect of 32
 and heads of 16 suit models of up to some ten million parameters, larger ones are mostly made with 64 to 128.
 """
@@ -14,7 +15,7 @@ and heads of 16 suit models of up to some ten million parameters, larger ones ar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
@@ -28,6 +29,7 @@ from allometry.units import read_quantity, show_count
 ASPECT = 32  # width per layer
 WIDTH_PER_HEAD = 16
 _FARTHEST = 1.5  # factor that a derived size may be off before it is refused
+_EXPERTS = {"experts": 8, "top_k": 2}
 _DIALS = ("depth", "size")
 _RULES = ("aspect", "width_per_head")
 
@@ -91,7 +93,7 @@ def shape(
     for name in given:
         if name not in names:
             raise InputError(f"'{kind}' has no field '{name}'.{did_you_mean(name, names)}")
-    values = {**given, "vocab": vocab, "context": context}
+    values = {**_only(_EXPERTS, names), **given, "vocab": vocab, "context": context}
     rule = _rule(names, given, aspect=aspect, width_per_head=width_per_head)
     return _turned(lambda dimensions: cls(**values | dimensions), rule, depth=depth, size=size)
 
@@ -133,9 +135,9 @@ def with_dimensions(described: Any) -> Any:
     kind = described.get("kind", "transformer")
     if kind not in ARCHITECTURES:
         return described
-    dial = {name: described[name] for name in (*_DIALS, *_RULES) if name in described}
-    values = {name: value for name, value in described.items() if name not in dial}
     names, reader = _names(ARCHITECTURES[kind]), _reader(kind)
+    dial = _only(described, (*_DIALS, *_RULES))
+    values = _only(_EXPERTS, names) | {name: v for name, v in described.items() if name not in dial}
     rule = _rule(names, values, **{"aspect": ASPECT, "width_per_head": WIDTH_PER_HEAD} | _only(dial, _RULES))
 
     def build(dimensions: Dimensions) -> Architecture:
@@ -153,7 +155,7 @@ def _reader(kind: str) -> TypeAdapter[Architecture]:
     return TypeAdapter(ARCHITECTURES[kind])
 
 
-def _only(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _only(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in names}
 
 
