@@ -9,6 +9,7 @@ import pytest
 
 from allometry.errors import InputError
 from allometry.fitting import Fit, fit, sensitivity
+from allometry.fitting.search import refit
 from allometry.runs.run import Runs
 
 MakeRuns = Callable[..., Runs]
@@ -63,10 +64,22 @@ def test_each_objective_forecasts_as_a_fit_that_minimises_it(found: Fit, runs: R
 
     lad, squares = (fit("chinchilla", runs, objective=name) for name in ("lad", "least_squares"))
     narrow = fit("chinchilla", runs, delta=1e-4)
-    assert list(table.index) == ["huber 0.001", "huber 0.01", "huber 0.0001", "lad", "least_squares"]
+    assert list(table.index) == ["huber 0.001", "least_squares", "huber 0.01", "huber 0.0001", "lad"]
     expected = [said(one) for one in (found, narrow, lad, squares)]
     rows = ["huber 0.001", "huber 0.0001", "lad", "least_squares"]
     np.testing.assert_allclose(table["forecast"][rows], expected, rtol=SAME_VALLEY)
+
+
+def test_no_objective_ends_higher_than_a_search_of_its_own(ladder: MakeRuns) -> None:
+    rough = fit("kaplan", ladder(0.1, seed=3))
+
+    table = sensitivity.by_objective(rough).set_index("objective")
+
+    for name, delta in (("huber", 1e-4), ("lad", 1e-3)):
+        own = refit(rough, objective=name, delta=delta, starts=4)
+        row = table.loc["lad" if name == "lad" else f"{name} {delta:g}", list(rough.law.names)]
+        reached = replace(own, coefficients=row.to_dict()).residuals()
+        assert own.goal.total(reached, own.data.weights) <= own.objective_value * (1 + SAME_VALLEY)
 
 
 def test_each_count_of_parameters_fits_as_its_own_column_does(found: Fit, runs: Runs) -> None:

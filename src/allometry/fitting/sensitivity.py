@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from allometry.errors import FitError, InputError
 from allometry.fitting.engine import Minima, Problem, Samples, minimise
 from allometry.fitting.likelihood import leverage
-from allometry.fitting.objectives import ObjectiveName
-from allometry.fitting.problems import one_sample, pose, working_point
+from allometry.fitting.objectives import Objective, ObjectiveName
+from allometry.fitting.problems import named, one_sample, pose, working_point
 from allometry.fitting.result import Fit, FitData
 from allometry.fitting.search import refit
 
@@ -26,8 +26,13 @@ Index = NDArray[np.intp]
 Place = Mapping[str, float]
 
 OBJECTIVES: tuple[tuple[ObjectiveName, float], ...] = (
-    ("huber", 1e-2), ("huber", 1e-3), ("huber", 1e-4), ("lad", 1e-3), ("least_squares", 1e-3),
-)  # fmt: skip
+    ("least_squares", 1e-3),
+    ("huber", 1e-2),
+    ("huber", 1e-3),
+    ("huber", 1e-4),
+    ("lad", 1e-3),
+)  # from smooth to kinked: each shows the way to the next
+_SHARPER = (1e-2, 1e-4, 1e-6)  # of the mean residual: deltas on the way from Huber to absolute residuals
 AHEAD = 10.0  # times the compute of the largest run: the place that checks look at
 _LEAST = 1e-300  # in place of zero, which has no logarithm and divides nothing
 _ELEMENTS = 4_000_000  # runs left out x runs of all refits for the influence of a run
@@ -110,12 +115,34 @@ def _along(problem: Problem, starts: Array, place: int, sample: Samples) -> Mini
 
 
 def by_objective(fit: Fit, at: Place | None = None) -> pd.DataFrame:
-    """The same law under other objectives: its own, Huber of several widths, and both ends of them."""
-    chosen = {(fit.objective, fit.delta): fit}
+    """The same law under other objectives: its own, squares, Huber of several widths, absolute residuals.
+
+    From squares, looked for from several starts, the objective turns step by step into absolute residuals.
+    Each step begins where the one before ended and where the fit itself is, and takes the lower end.
+    """
+    rows = {_objective(fit.objective, fit.delta): fit.coefficients}
+    here = refit(fit, objective="least_squares", starts=_STARTS).coefficients
     for name, delta in OBJECTIVES:
-        chosen.setdefault((name, delta), refit(fit, objective=name, delta=delta, starts=_STARTS))
-    rows = {_objective(name, delta): found.coefficients for (name, delta), found in chosen.items()}
+        goal = Objective(name=name, delta=delta, on=fit.on)
+        here = _absolute(fit, here) if name == "lad" else _lower(fit, goal, here)
+        rows.setdefault(_objective(name, delta), here)
     return _table(fit, rows, at, "objective")
+
+
+def _absolute(fit: Fit, here: Mapping[str, float]) -> Mapping[str, float]:
+    """Least absolute residuals: Huber with a delta that falls to a millionth of the mean residual."""
+    size = float(np.abs(replace(fit, coefficients=here).residuals()).mean())
+    for share in _SHARPER:
+        here = _lower(fit, Objective(delta=max(share * size, _LEAST), on=fit.on), here)
+    return here
+
+
+def _lower(fit: Fit, goal: Objective, here: Mapping[str, float]) -> Mapping[str, float]:
+    """The lower of the two ends that the fit itself and another place lead to."""
+    problem, sample = pose(fit.law, fit.data, goal, fit.held), one_sample(fit.data, goal)
+    starts = np.stack([working_point(problem, place) for place in (fit.coefficients, here)])
+    ends = minimise(problem, starts, sample.of_one(2), rivals=2)
+    return named(problem, ends.working[ends.value.argmin()])
 
 
 def by_convention(fit: Fit, at: Place | None = None) -> pd.DataFrame:
