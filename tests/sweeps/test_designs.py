@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from allometry.architectures import Recurrent
 from allometry.errors import RecipeError, Refusal
 from allometry.recipe import Cosine, Recipe, Wsd
 from allometry.runs.run import Run, Runs
@@ -222,6 +223,18 @@ def test_a_target_waits_for_the_checks(checked: Ladder) -> None:
 def test_a_ladder_is_legal_before_its_first_run(ladder: Ladder, changes: dict[str, Any], says: str) -> None:
     with pytest.raises(RecipeError, match=says):
         replace(ladder, **changes)
+
+
+def test_a_size_has_heads_where_its_architecture_has(tiny: Recipe) -> None:
+    recurrent = Recurrent(vocab=300, context=16, width=16, layers=1)
+
+    assert Size(width=24, layers=2).of(recurrent) == replace(recurrent, width=24, layers=2)
+    with pytest.raises(
+        RecipeError, match=r"heads = 2 and a recurrent has no attention heads: leave them out\."
+    ):
+        Size(width=24, layers=2, heads=2).of(recurrent)
+    with pytest.raises(RecipeError, match="width 24 lacks 'heads', which a transformer has"):
+        Size(width=24, layers=2).of(tiny.architecture)
 
 
 def test_a_ladder_needs_a_schedule_with_a_trunk(ladder: Ladder) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field
 
+from allometry.architectures import AnyArchitecture
 from allometry.errors import RecipeError, Refusal
 from allometry.recipe import Recipe, Wsd, choice, read_choice
 from allometry.runs.run import Runs
@@ -45,11 +46,33 @@ class Design(Protocol):
 
 @choice
 class Size:
-    """One rung of a ladder: what differs from the base architecture."""
+    """One rung of a ladder: what differs from the base architecture.
+
+    Attributes:
+        heads: Of attention; None for an architecture that has none.
+    """
 
     width: int = Field(gt=0)
     layers: int = Field(gt=0)
-    heads: int = Field(gt=0)
+    heads: int | None = Field(default=None, gt=0)
+
+    def of(self, base: AnyArchitecture) -> AnyArchitecture:
+        """An architecture at this size.
+
+        Raises:
+            RecipeError: If heads are given to one that has none, or not to one that has.
+        """
+        changes: dict[str, Any] = {"width": self.width, "layers": self.layers}
+        if any(field.name == "heads" for field in fields(base)):
+            if self.heads is None:
+                raise RecipeError(f"The size of width {self.width} lacks 'heads', which a {base.kind} has.")
+            changes["heads"] = self.heads
+        elif self.heads is not None:
+            raise RecipeError(
+                f"The size of width {self.width} has heads = {self.heads} and a {base.kind} has no attention "
+                f"heads: leave them out."
+            )
+        return replace(base, **changes)
 
 
 @choice
@@ -107,7 +130,7 @@ class Ladder:
         """The base recipe at another size, budget and rate."""
         return replace(
             self.base,
-            architecture=replace(self.base.architecture, **asdict(size)),
+            architecture=size.of(self.base.architecture),
             optimizer=replace(self.base.optimizer, learning_rate=learning_rate),
             tokens=tokens,
         )
@@ -214,6 +237,21 @@ class Target:
 
     def _at(self, trend: RateTrend) -> Planned:
         return Planned(recipe=self.ladder.beyond(self.size, self.tokens, trend), design="target")
+
+
+@choice
+class Given:
+    """Runs that are asked for one by one with `allometry train`: the design itself asks for none."""
+
+    kind: Literal["given"] = "given"
+
+    def recipes(self, runs: Runs) -> list[Planned]:
+        """None."""
+        return []
+
+    def outline(self) -> list[Planned]:
+        """None."""
+        return []
 
 
 @dataclass(frozen=True, kw_only=True)
