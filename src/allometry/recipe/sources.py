@@ -102,11 +102,15 @@ class Mixture:
             as long as all of them together; a run of another length keeps the proportions.
     """
 
-    domains: tuple[Domain, ...] = Field(min_length=2)
+    domains: tuple[Domain, ...]
     by: Literal["weight", "repeat", "tokens"] = "weight"
     kind: Literal["mixture"] = "mixture"
 
     def __post_init__(self) -> None:
+        if len(self.domains) < 2:
+            raise RecipeError(
+                f"A mixture of {len(self.domains)} domains mixes nothing: give two, or the corpus alone."
+            )
         twice = [name for name, count in Counter(one.name for one in self.domains).items() if count > 1]
         if twice:
             raise RecipeError(
