@@ -42,4 +42,4 @@ def _alphabetic(words: list[str]) -> float:
 
 def _duplicate_lines(text: str) -> float:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return 1 - len(set(lines)) / max(1, len(lines))
+    return (len(lines) - len(set(lines))) / max(1, len(lines))
