@@ -96,7 +96,10 @@ def test_preferences_of_experts_move_with_every_step_and_are_saved(tiny: Recipe,
     [
         ('kind = "recurent"', r"\[architecture\] has no kind 'recurent'\. Did you mean 'recurrent'\?"),
         ('kind = "recurrent"\ncel = "gru"', r"\[architecture\] has no key 'cel'\. Did you mean 'cell'\?"),
-        ('kind = "recurrent"\nheads = 2', r"\[architecture\] has no key 'heads'\."),
+        (
+            'kind = "recurrent"\nheads = 2',
+            r"has no key 'heads'\. Kind 'recurrent' has: cell, context, kind, layers",
+        ),
         (
             'kind = "state_space"\nkernal = 2',
             r"\[architecture\] has no key 'kernal'\. Did you mean 'kernel'\?",

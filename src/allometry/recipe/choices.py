@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from dataclasses import Field as DataclassField
 from reprlib import Repr
@@ -12,15 +12,21 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from allometry.architectures import ARCHITECTURES
+from allometry.architectures.attention import ATTENTIONS
 from allometry.errors import RecipeError, did_you_mean
 
 Choice = TypeVar("Choice")
-_KNOWN_KEYS: set[str] = {field.name for shape in ARCHITECTURES.values() for field in fields(shape)}  # type: ignore[arg-type]
 _SHORT = Repr()  # of values from outside, which may be long
 _SHORT.maxstring = _SHORT.maxother = 80
-_KINDS: set[str] = set(
-    ARCHITECTURES
-)  # tags of unions, which stand in an error's path and mean nothing to a reader
+# By kind, and all of them by "". A kind, the tag of a union, means nothing to a reader of an error's path.
+_KEYS: dict[str, set[str]] = {}
+
+
+def _remember_keys(cls: Any) -> None:
+    keys = {field.name: field for field in fields(cls)}
+    _KEYS.setdefault("", set()).update(keys)
+    if "kind" in keys:
+        _KEYS.setdefault(str(_default(keys["kind"])), set()).update(keys)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -40,8 +46,7 @@ def choice(cls: type[Choice]) -> type[Choice]:
             raise RecipeError(_sentences(error, cls.__name__)) from error
 
     made.__init__ = __init__
-    _KNOWN_KEYS.update(field.name for field in fields(made))
-    _KINDS.update(str(field.default) for field in fields(made) if field.name == "kind")
+    _remember_keys(made)
     return made  # type: ignore[no-any-return]
 
 
@@ -65,18 +70,19 @@ def _sentences(error: ValidationError, name: str) -> str:
 
 
 def _sentence(problem: Mapping[str, Any], name: str) -> str:
-    *tables, key = [str(part) for part in problem["loc"] if part not in _KINDS] or [""]
+    *tables, key = [str(part) for part in problem["loc"] if part not in _KEYS] or [""]
     where = f"{name}: [{_shortened('.'.join(tables))}]" if tables else name
     match problem["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
-            return f"{where} has no key {_SHORT.repr(key)}.{did_you_mean(key, _KNOWN_KEYS - {key})}"
+            return f"{where} has no key {_SHORT.repr(key)}.{_nearest_key(key, problem['loc'])}"
         case "missing" | "missing_argument" | "missing_keyword_only_argument":
             return f"{where} lacks '{key}', which has no default."
         case "union_tag_invalid":
             kinds = [kind.strip("'") for kind in problem["ctx"]["expected_tags"].split(", ")]
             kind = problem["ctx"]["tag"]
+            table = _shortened(".".join([*tables, key]))
             return (
-                f"{name}: [{_shortened('.'.join([*tables, key]))}] has no kind {_SHORT.repr(kind)}.{did_you_mean(kind, kinds)} "
+                f"{name}: [{table}] has no kind {_SHORT.repr(kind)}.{did_you_mean(kind, kinds)} "
                 f"There are: {', '.join(kinds)}."
             )
         case "value_error":
@@ -84,6 +90,13 @@ def _sentence(problem: Mapping[str, Any], name: str) -> str:
         case _:
             rule = problem["msg"][0].lower() + problem["msg"][1:]
             return f"{where}: {_SHORT.repr(key)} is {_SHORT.repr(problem['input'])}: {_shortened(rule)}."
+
+
+def _nearest_key(key: str, place: Sequence[Any]) -> str:
+    """The nearest key of the kind that the table says it is; all of that kind where none is near."""
+    kind = str(place[-2]) if len(place) > 1 and place[-2] in _KEYS else ""
+    near = did_you_mean(key, _KEYS[kind] - {key})
+    return near if near or not kind else f" Kind '{kind}' has: {', '.join(sorted(_KEYS[kind]))}."
 
 
 def _shortened(text: str, most: int = 200) -> str:
@@ -114,3 +127,7 @@ def _default(field: DataclassField[Any]) -> Any:
     # A field of a pydantic dataclass keeps its default inside a FieldInfo.
     default = getattr(field.default, "default", field.default)
     return field.default_factory() if field.default_factory is not MISSING else default
+
+
+for _described in (*ARCHITECTURES.values(), *ATTENTIONS):
+    _remember_keys(_described)
