@@ -8,9 +8,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Discriminator, Tag
 
 from allometry.architectures.requirements import listed, require_one_of, require_whole
 from allometry.errors import InputError
@@ -252,4 +252,15 @@ def _divisors(number: int) -> list[int]:
 
 
 ATTENTIONS = (MultiHead, Latent)
-AttentionChoice = Annotated[MultiHead | Latent, Field(discriminator="kind")]
+
+
+def _kind(described: Any) -> Any:
+    if isinstance(described, Mapping):
+        return described.get("kind", "multi_head")
+    return getattr(described, "kind", "multi_head")
+
+
+AttentionChoice = Annotated[
+    Annotated[MultiHead, Tag("multi_head")] | Annotated[Latent, Tag("latent")],
+    Discriminator(_kind),
+]

@@ -19,6 +19,7 @@ NormAt = Literal["pre", "post", "sandwich"]
 Branches = Literal["sequential", "parallel", "parallel_one_norm"]
 Bias = Literal["qkv", "attention_out", "mlp", "head"]
 
+_HIGHEST_RATIO = 1000
 _EVERY_HEAD = MultiHead()
 _NORMS_PER_BRANCH: dict[NormAt, int] = {"pre": 1, "post": 1, "sandwich": 2}
 
@@ -61,7 +62,7 @@ class Decoder(Architecture):
     width: int
     layers: int
     heads: int
-    mlp_ratio: int | float = 4  # not just float: 3 must stay 3 in a recipe's identity
+    mlp_ratio: float = 4
     mlp_width: int | None = None
     activation: Activation = "relu2"
     attention: AttentionChoice = _EVERY_HEAD
@@ -79,6 +80,7 @@ class Decoder(Architecture):
     def __post_init__(self) -> None:
         self._require_dimensions()
         self._require_names()
+        self._write_one_way()
         self._require_what_goes_together()
         even = self.positions == "rotary" and self.rotary_fraction == 1
         self.attention.require(width=self.width, heads=self.heads, even=even)
@@ -190,8 +192,10 @@ class Decoder(Architecture):
             rotary_base=self.rotary_base,
             mlp_width=self.mlp_width,
         )
-        if isinstance(self.mlp_ratio, bool) or not 0 < self.mlp_ratio < float("inf"):
-            raise InputError(f"mlp_ratio must be a number above 0, not {self.mlp_ratio!r}.")
+        if isinstance(self.mlp_ratio, bool) or not 0 < self.mlp_ratio <= _HIGHEST_RATIO:
+            raise InputError(
+                f"mlp_ratio must be a number above 0 and at most {_HIGHEST_RATIO}, not {self.mlp_ratio!r}."
+            )
         if not 0 < self.rotary_fraction <= 1:
             raise InputError(f"rotary_fraction must be above 0 and at most 1, not {self.rotary_fraction!r}.")
 
@@ -203,9 +207,13 @@ class Decoder(Architecture):
         require_one_of(get_args(Branches), branches=self.branches)
         for bias in self.biases:
             require_one_of(get_args(Bias), biases=bias)
-        # One order, so that one model has one identity.
-        ordered = tuple(bias for bias in get_args(Bias) if bias in self.biases)
-        object.__setattr__(self, "biases", ordered)
+
+    def _write_one_way(self) -> None:
+        """One model has one identity: whole ratios without a point, biases in one order."""
+        if self.mlp_ratio == int(self.mlp_ratio):
+            object.__setattr__(self, "mlp_ratio", int(self.mlp_ratio))
+        biases = tuple(bias for bias in get_args(Bias) if bias in self.biases)
+        object.__setattr__(self, "biases", biases)
 
     def _require_what_goes_together(self) -> None:
         if self.mlp_width and self.mlp_ratio != 4:
