@@ -55,7 +55,7 @@ class Router(nn.Module):
         weights_NK = scores_NE.gather(-1, experts_NK)
         if self.shape.renormalize:
             weights_NK = weights_NK / weights_NK.sum(-1, keepdim=True)
-        self._remember(logits_NE, scores_NE, experts_NK)
+        self._remember(logits_NE, scores_NE, experts_NK.flatten())
         return experts_NK, weights_NK
 
     @torch.no_grad()
@@ -65,8 +65,9 @@ class Router(nn.Module):
         self.preferences_E += self.shape.balance_step * (counts_E.mean() - counts_E).sign()
         self.step_counts_E.zero_()
 
-    def _remember(self, logits_NE: Tensor, scores_NE: Tensor, experts_NK: Tensor) -> None:
-        self.counts_E = torch.bincount(experts_NK.flatten(), minlength=self.shape.experts)
+    def _remember(self, logits_NE: Tensor, scores_NE: Tensor, choices: Tensor) -> None:
+        # Not by bincount, which waits for the device to learn how many bins there are.
+        self.counts_E = torch.zeros_like(self.counts_E).scatter_add_(0, choices, torch.ones_like(choices))
         self.loss = None
         if torch.is_grad_enabled():
             self.step_counts_E += self.counts_E
@@ -88,7 +89,7 @@ class RoutedFeedForward(nn.Module):
         """The sum of what a token's experts make of it, of the same shape."""
         x_ND = x_BTD.flatten(0, 1)
         experts_NK, weights_NK = self.router(x_ND)
-        found_NKD = routed(x_ND, experts_NK, self.experts)
+        found_NKD = routed(x_ND, experts_NK, self.experts, counts_E=self.router.counts_E)
         mixed_BTD: Tensor = (found_NKD * weights_NK.unsqueeze(-1).to(found_NKD.dtype)).sum(1).view_as(x_BTD)
         if self.shared is not None:
             mixed_BTD = mixed_BTD + self.shared(x_BTD)
@@ -125,15 +126,14 @@ class MixtureModel(DecoderModel):
         return [part for part in self.modules() if isinstance(part, Router)]
 
 
-def routed(x_ND: Tensor, experts_NK: Tensor, experts: nn.ModuleList) -> Tensor:
+def routed(x_ND: Tensor, experts_NK: Tensor, experts: nn.ModuleList, *, counts_E: Tensor) -> Tensor:
     """What each token's experts make of it, of shape (N, K, D): tokens sorted by expert, none dropped.
 
-    The numbers of tokens must be known to cut them apart, which waits for the device once.
+    Args:
+        counts_E: Tokens of each expert. Cutting them apart waits for the device, once a layer.
     """
-    choices = experts_NK.flatten()
-    order = choices.argsort(stable=True)
-    counts = torch.bincount(choices, minlength=len(experts)).tolist()
-    parts = torch.split(x_ND[order // experts_NK.shape[1]], counts)
+    order = experts_NK.flatten().argsort(stable=True)
+    parts = torch.split(x_ND[order // experts_NK.shape[1]], counts_E.tolist())
     found = torch.cat([expert(part) for expert, part in zip(experts, parts, strict=True)])
     return torch.unflatten(found[order.argsort()], 0, tuple(experts_NK.shape))
 
