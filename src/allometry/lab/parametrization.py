@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +38,28 @@ def build_model(recipe: Recipe) -> LanguageModel:
         model.logit_scale = 1 / _wider(recipe, recipe.parametrization)
         _scale_scores(model, recipe.parametrization.base_head_width)
     return model
+
+
+def at_width(recipe: Recipe, width: int) -> Recipe:
+    """The recipe with a wider or narrower model; heads keep their width, or their number under wider heads.
+
+    >>> from allometry.architectures import Transformer
+    >>> from allometry.recipe import AdamW, Bpe, Constant, Data, StandardLibrary
+    >>> recipe = Recipe(
+    ...     architecture=Transformer(vocab=300, context=16, width=32, layers=1, heads=2),
+    ...     optimizer=AdamW(learning_rate=0.01), schedule=Constant(),
+    ...     data=Data(corpus=StandardLibrary(bytes=100_000), tokenizer=Bpe(vocab=300)),
+    ...     tokens=64, batch_tokens=64)
+    >>> at_width(recipe, 128).architecture.dimensions()["heads"]
+    8
+    """
+    shape: Any = recipe.architecture  # a dataclass of one kind or another
+    changes: dict[str, Any] = {"width": width}
+    keeps_heads = isinstance(recipe.parametrization, MuP) and recipe.parametrization.base_head_width
+    if "heads" in {field.name for field in fields(shape)} and not keeps_heads:
+        known = shape.dimensions()
+        changes["heads"] = max(1, round(known["heads"] * width / known["width"]))
+    return replace(recipe, architecture=replace(shape, **changes))
 
 
 @torch.no_grad()
