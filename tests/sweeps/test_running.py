@@ -14,7 +14,7 @@ import pytest
 
 from allometry.errors import MissingExtra, StudyBusy, StudyError
 from allometry.files import locked
-from allometry.recipe import Recipe, TextFiles
+from allometry.recipe import FineTune, Recipe, TextFiles
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Grid, Ladder
@@ -331,3 +331,48 @@ except StudyError as error:
     runs = folder / "runs" / tiny.run_id
     assert {path.name for path in runs.iterdir()} <= {".lock", "recipe.toml", "history.jsonl", "checkpoints"}
     assert list((runs / "checkpoints").iterdir()) == []
+
+
+def fine_tuned(parent: Recipe) -> Recipe:
+    return replace(parent, seed=1, parent="", start=FineTune(run=parent.run_id))
+
+
+def test_a_run_that_begins_with_anothers_weights_waits_for_it(
+    bench: Bench, tiny: Recipe, study: Study
+) -> None:
+    bench.workers = 2
+
+    run_sweep([fine_tuned(tiny), tiny], study)
+
+    assert [job.run_id for job in bench.started] == [tiny.run_id, fine_tuned(tiny).run_id]
+    assert run_of(study, fine_tuned(tiny).run_id).status == "done"
+
+
+def test_a_run_whose_ancestor_is_in_the_study_already_goes_ahead(
+    bench: Bench, tiny: Recipe, study: Study
+) -> None:
+    run_sweep([tiny], study)
+
+    run_sweep([fine_tuned(tiny)], study)
+
+    assert run_of(study, fine_tuned(tiny).run_id).status == "done"
+
+
+def test_a_run_whose_ancestor_is_nowhere_fails_and_names_it(bench: Bench, tiny: Recipe, study: Study) -> None:
+    run_sweep([fine_tuned(tiny)], study)
+
+    run = run_of(study, fine_tuned(tiny).run_id)
+    assert run.status == "failed"
+    assert f"it needs run {tiny.run_id}, which is not in {study.folder}: train that one there" in run.reason
+    assert not bench.started
+
+
+def test_a_run_whose_ancestor_diverged_fails_with_its_reason(
+    bench: Bench, tiny: Recipe, study: Study
+) -> None:
+    study.save_run(Run(run_id=tiny.run_id, status="diverged", reason="the loss was not finite"))
+
+    run_sweep([fine_tuned(tiny), tiny], study)
+
+    reason = run_of(study, fine_tuned(tiny).run_id).reason
+    assert reason == f"it needs run {tiny.run_id}, which diverged: the loss was not finite"

@@ -124,8 +124,8 @@ class _Sweep:
         asked = {p.recipe.run_id for p in planned}
         moved = False
         for chosen in sorted(waiting, key=_urgency, reverse=True):
-            if trunk_reason := self._doomed(chosen.recipe, asked):
-                self._record_failure(chosen, trunk_reason)
+            if reason := self._doomed(chosen.recipe, asked):
+                self._record_failure(chosen, reason)
                 moved = True
             elif self.executor.free() and self._is_ready(chosen.recipe, asked):
                 self._launch(chosen, planned)
@@ -139,24 +139,42 @@ class _Sweep:
         return run is None or run.status not in _FINISHED
 
     def _is_ready(self, recipe: Recipe, asked: Collection[str]) -> bool:
-        """A branch waits until its trunk has come to where they part; one without a trunk does not."""
+        """A branch waits until its trunk has come to where they part; one without a trunk does not.
+
+        A run that begins with another's weights, or learns from it, waits until that one is done.
+        """
+        if not all(self._is_done(ancestor) for ancestor in recipe.ancestors):
+            return False
         if recipe.parent not in asked or self._has_parted(recipe):
             return True
-        trunk = self.study.run(recipe.parent)
-        return trunk is not None and trunk.status == "done"
+        return self._is_done(recipe.parent)
+
+    def _is_done(self, run_id: str) -> bool:
+        run = self.study.run(run_id)
+        return run is not None and run.status == "done"
 
     def _has_parted(self, recipe: Recipe) -> bool:
         part = self.study.run_folder(recipe.parent) / "checkpoints" / f"step-{recipe.trunk_steps:08d}"
         return part.exists()
 
     def _doomed(self, recipe: Recipe, asked: Collection[str]) -> str:
-        """Why a branch cannot be made; empty if it can. What its trunk did after they parted is no reason."""
+        """Why a run cannot be made; empty if it can. What a trunk did after they parted is no reason."""
+        for ancestor in recipe.ancestors:
+            coming = ancestor in self.running or (ancestor in asked and self._is_open(ancestor))
+            if not coming and not self._is_done(ancestor):
+                return self._without(ancestor)
         if recipe.parent not in asked or self._has_parted(recipe) or self._is_open(recipe.parent):
             return ""
         trunk = self.study.run(recipe.parent)
         if trunk is None or trunk.status in ("done", "stopped"):
             return ""
         return f"its trunk {recipe.parent} {trunk.status}: {trunk.reason}"
+
+    def _without(self, ancestor: str) -> str:
+        run = self.study.run(ancestor)
+        if run is None:
+            return f"it needs run {ancestor}, which is not in {self.study.folder}: train that one there first"
+        return f"it needs run {ancestor}, which {run.status}: {run.reason}"
 
     def _launch(self, chosen: Planned, planned: Sequence[Planned]) -> None:
         run_id = chosen.recipe.run_id

@@ -6,12 +6,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
+import tomli_w
 from pydantic import Field
 
 from allometry.errors import InputError, RecipeError
 from allometry.recipe import choice, read_choice
 from allometry.runs.study import SPEC, Study, read_toml_file
-from allometry.sweeps.designs import Grid, Ladder, Size, Target
+from allometry.sweeps.designs import Given, Grid, Ladder, Size, Target
 
 
 @choice
@@ -65,7 +66,7 @@ class StudySpec:
     """
 
     name: str
-    design: Annotated[Ladder | Grid, Field(discriminator="kind")]
+    design: Annotated[Ladder | Grid | Given, Field(discriminator="kind")]
     fits: tuple[FitSpec, ...] = (FitSpec(law="chinchilla"),)
     target: TargetSpec | None = None
     plan_factor: float = Field(default=10.0, gt=0)
@@ -118,6 +119,13 @@ def read_spec_file(path: Path) -> StudySpec:
     if not file.is_file():
         raise InputError(f"There is no study at {path}: give a study.toml, or a folder that holds one.")
     return read_choice(StudySpec, read_toml_file(file), str(file))
+
+
+def open_collection(folder: Path) -> Study:
+    """Open a study to train single recipes into, or make one whose design asks for nothing itself."""
+    if is_study(folder):
+        return Study.open(folder)
+    return Study.create(folder, tomli_w.dumps({"name": folder.resolve().name, "design": {"kind": "given"}}))
 
 
 def open_study(path: Path, into: Path | None) -> Study:

@@ -1,7 +1,8 @@
 """A worker process: takes jobs as JSON lines on standard input, answers on standard output.
 
 The end of standard input means that the sweep is over, or was killed: the run in training saves a
-checkpoint and the worker ends. So no worker outlives its sweep, however the sweep ends.
+checkpoint and the worker ends. So no worker outlives its sweep, however the sweep ends. A worker that is
+sent SIGTERM saves its run, too, before it dies of it: see `allometry.lab.interruption`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,13 @@ import queue
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache
 from io import RawIOBase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allometry.errors import AllometryError, StudyBusy, StudyError
-from allometry.files import locked
+from allometry.errors import AllometryError, StudyError
 from allometry.recipe import Data, Recipe
 from allometry.runs.run import Run
 from allometry.runs.study import Study
@@ -83,12 +80,9 @@ def _train(recipe: Recipe, job: dict[str, Any], answers: RawIOBase, over: thread
         on_progress=lambda progress: _answer(answers, {"kind": "advanced", **asdict(progress)}),
         should_stop=over.is_set,
         design=job["design"],
+        patience=_PATIENCE,
     )
-    with _patiently_locked(study.run_folder(recipe.run_id) / ".lock", recipe.run_id):
-        ended = study.run(recipe.run_id)
-        if ended is not None and ended.status in ("done", "diverged"):
-            return ended  # the worker of a killed sweep came to the end while we waited for the lock
-        return train(recipe, study=study, device=job["device"], sitting=sitting, text=text)
+    return train(recipe, study=study, device=job["device"], sitting=sitting, text=text)
 
 
 @lru_cache(maxsize=4)
@@ -97,24 +91,6 @@ def _text(data: Data) -> TokenData:
     from allometry.lab.tokens import prepare_tokens
 
     return prepare_tokens(data)
-
-
-@contextmanager
-def _patiently_locked(path: Path, run_id: str) -> Iterator[None]:
-    """Hold a run; wait for the worker of a killed sweep that is still saving it."""
-    busy = f"Run {run_id} is being trained by another process; wait for it to end."
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(path, busy=busy))
-            except StudyBusy:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-                continue
-            yield
-            return
 
 
 if __name__ == "__main__":
