@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from allometry.errors import CorruptFile, InputError, RecipeError, StudyError
-from allometry.lab import loop, steps
+from allometry.lab import costs, loop, steps
 from allometry.lab.checkpoints import load_checkpoint, saved_steps
 from allometry.lab.curve import LOG_STEPS
 from allometry.lab.evaluate import HeldOut
@@ -307,7 +307,8 @@ def test_a_last_update_that_ruins_the_weights_is_a_divergence(
 def test_a_run_tells_where_it_is(tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Progress] = []
     clock = count(math.ceil(time.perf_counter()) + 1)  # a second passes between any two looks at it
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
+    for module in (loop, costs):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
 
     train(tiny, study=study, sitting=Sitting(on_progress=told.append))
 

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import tomli_w
 
-from allometry.recipe import Recipe
+from allometry.recipe import Recipe, spelled_out
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Ladder, Size
 
@@ -43,7 +43,7 @@ class Sweep:
     folder: Path
 
     def start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", SCRIPT, tomli_w.dumps(asdict(self.ladder)), str(self.folder)]
+        command = [sys.executable, "-c", SCRIPT, tomli_w.dumps(spelled_out(self.ladder)), str(self.folder)]
         return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
 
     def complete(self) -> None:

@@ -135,10 +135,29 @@ def restore_tensors(
     model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
     """Put state from `state_tensors` back, on the devices where the model is."""
-    model.load_state_dict(_below("model.", tensors))
+    restore_model(model, tensors)
     for name, weight in model.named_parameters():
         state = _below(f"optimizer.{name}.", tensors)
         optimizer.state[weight] = {kind: tensor.to(weight.device) for kind, tensor in state.items()}
+
+
+def restore_model(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put the weights from `state_tensors` back, and leave the optimizer alone."""
+    model.load_state_dict(_below("model.", tensors))
+
+
+def generator_tensors(device: torch.device) -> dict[str, Tensor]:
+    """State of torch's own generators: of the CPU, and of the device if it is another."""
+    states = {"generator.cpu": torch.get_rng_state()}
+    return states if device.type == "cpu" else states | {"generator.cuda": torch.cuda.get_rng_state(device)}
+
+
+def restore_generators(tensors: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put state from `generator_tensors` back; a device's is left out if the run has changed devices."""
+    states = _below("generator.", tensors)
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from functools import lru_cache
+
 import torch
 
 from allometry.errors import InputError
+from allometry.recipe.precision import Compute
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_PROBES = 8  # products; the fastest counts, as the machine may be busy
+_CPU_SIDE, _GPU_SIDE = 512, 4096  # of the matrices: some milliseconds each
 
 
 def use_threads(count: int) -> None:
@@ -28,3 +36,36 @@ def open_device(name: str) -> torch.device:
         # Attention's fast backward adds in any order; cuBLAS needs its workspace fixed (see LocalExecutor).
         torch.use_deterministic_algorithms(True)
     return torch.device(name)
+
+
+def matmul_peak(device: torch.device, compute: Compute = "fp32") -> float:
+    """What the device can do at best: FLOP/s of a large square matrix product, measured once a process.
+
+    Takes some hundredths of a second. On a busy machine it is too low; shares of it are then too high.
+
+    Args:
+        compute: What the product takes in.
+    """
+    return _measured_peak(str(device), compute, torch.get_num_threads())
+
+
+@lru_cache
+def _measured_peak(device: str, compute: Compute, threads: int) -> float:
+    side = _CPU_SIDE if device == "cpu" else _GPU_SIDE
+    matrix = torch.full((side, side), 1e-3, device=device, dtype=DTYPES[compute])
+    seconds = min(_product_seconds(matrix) for _ in range(_PROBES))
+    return 2.0 * side**3 / seconds
+
+
+@torch.no_grad()
+def _product_seconds(matrix: torch.Tensor) -> float:
+    _settle(matrix.device)
+    begun = time.perf_counter()
+    torch.mm(matrix, matrix)
+    _settle(matrix.device)
+    return time.perf_counter() - begun
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from allometry.lab.data import Batches
 from allometry.lab.steps import Batch
+
+_RESIDENT_SHARE = 0.25  # of the device's free memory that the text may take
 
 
 class Feed(Protocol):
@@ -29,3 +33,41 @@ class HostFeed:
     def batch(self, step: int) -> Batch:
         """Windows of the text."""
         return Batch.of_windows(torch.from_numpy(self.batches.batch(step)).to(self.device, non_blocking=True))
+
+
+@dataclass(frozen=True)
+class ResidentFeed:
+    """Batches put together on the device, where all of the text is; only the places of windows are sent.
+
+    Attributes:
+        ids: All tokens, as int32: no device can look up in uint16.
+        places: 0 … context, what a window's tokens are from its first.
+    """
+
+    batches: Batches
+    ids: Tensor
+    places: Tensor
+
+    @classmethod
+    def load(cls, batches: Batches, *, context: int, device: torch.device) -> ResidentFeed:
+        """Copy the text to the device."""
+        ids = torch.from_numpy(batches.ids.astype(np.int32)).to(device)
+        return cls(batches, ids, torch.arange(context + 1, device=device))
+
+    def batch(self, step: int) -> Batch:
+        """Windows of the text."""
+        starts = torch.from_numpy(self.batches.windows(step))
+        if self.ids.is_cuda:
+            starts = starts.pin_memory()  # else the copy waits for the device
+        windows = starts.to(self.ids.device, non_blocking=True).unsqueeze(1) + self.places
+        return Batch.of_windows(self.ids[windows].long())
+
+
+def open_feed(batches: Batches, *, context: int, device: torch.device) -> Feed:
+    """From the device itself if it is not the CPU and has room for the text."""
+    if device.type != "cuda":
+        return HostFeed(batches, device)
+    free, _ = torch.cuda.mem_get_info(device)
+    if 4 * len(batches.ids) > _RESIDENT_SHARE * free:
+        return HostFeed(batches, device)
+    return ResidentFeed.load(batches, context=context, device=device)

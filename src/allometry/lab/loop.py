@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,62 +19,42 @@ from allometry.errors import RecipeError, StudyError
 from allometry.files import write_atomically
 from allometry.lab.checkpoints import (
     Checkpoint,
+    generator_tensors,
     load_checkpoint,
     newest_step,
     prune_checkpoints,
+    restore_generators,
     restore_tensors,
     save_checkpoint,
     state_tensors,
 )
+from allometry.lab.costs import Costs
 from allometry.lab.curve import LOG_STEPS, Curve
-from allometry.lab.data import Batches, held_out_windows
+from allometry.lab.data import ScoredWindows
 from allometry.lab.devices import open_device
 from allometry.lab.divergence import Watch
-from allometry.lab.evaluate import evaluate
-from allometry.lab.feeding import Feed, HostFeed
-from allometry.lab.measures import recipe_facts
+from allometry.lab.energy import open_meter
+from allometry.lab.evaluate import HeldOut, evaluate
+from allometry.lab.evaluations import is_evaluated
+from allometry.lab.feeding import Feed, open_feed
+from allometry.lab.interruption import heeding_signals
+from allometry.lab.lineage import FROM_SCRATCH, Inheritance, choose_objective, inherit, require_ancestors
+from allometry.lab.measures import peak_memory, recipe_facts, throughput
 from allometry.lab.meters import Meter, Moment
 from allometry.lab.optimizers import build_optimizer
 from allometry.lab.parametrization import build_model, rate_multipliers
+from allometry.lab.precision import choose_arithmetic, loss_scale_for
 from allometry.lab.schedules import rate_at
+from allometry.lab.sitting import Progress, Sitting, held
 from allometry.lab.steps import Batch, Stepper
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.recipe import Recipe
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
+__all__ = ["Progress", "Sitting", "train"]
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What a run in training says about itself."""
-
-    run_id: str
-    step: int
-    steps: int
-    tokens: int
-    loss: float
-    tokens_per_second: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sitting:
-    """How to train, as opposed to what: nothing here changes a bit of the result.
-
-    Attributes:
-        keep_steps: Checkpoints to keep for branches.
-        checkpoint_seconds: Time between checkpoints.
-        on_progress: Called about twice a second.
-        should_stop: Asked every few steps; True saves a checkpoint and ends the sitting.
-        design: Why the run is made; goes into the run's `design` column.
-        meters: What else is measured; each is made anew for the run.
-    """
-
-    keep_steps: Collection[int] = ()
-    checkpoint_seconds: float = 15.0
-    on_progress: Callable[[Progress], None] = lambda _: None
-    should_stop: Callable[[], bool] = lambda: False
-    design: str = ""
-    meters: Sequence[Callable[[], Meter]] = ()
+_ENDED = ("done", "diverged")
 
 
 def train(
@@ -88,6 +66,9 @@ def train(
     text: TokenData | None = None,
 ) -> Run:
     """Train a recipe, or take up where an earlier sitting or its trunk left off.
+
+    A run that is done or has diverged is not trained again: it is returned as the study has it. SIGINT and
+    SIGTERM save a checkpoint, record the run as stopped, and then take their usual course.
 
     Args:
         study: Where the run's folder is; a temporary one if none is given.
@@ -101,15 +82,32 @@ def train(
     Raises:
         CorruptFile: If the checkpoint to resume from is damaged.
         StudyError: If the study cannot be written, or the run was begun with other text.
-        InputError: If the text is too short for the recipe, or there is no such device.
+        StudyBusy: If another process is training the run.
+        InputError: If the text is too short for the recipe, a single sequence does not fit the memory, or
+            there is no such device.
+        RecipeError: If a run that this one builds on is not done, or does not fit.
     """
     if study is None:
         with tempfile.TemporaryDirectory() as folder:
             return train(recipe, study=Study.create(folder, ""), device=device, sitting=sitting, text=text)
-    data = text or prepare_tokens(recipe.data)
-    training = _Training.begin(recipe, study, open_device(device), sitting or Sitting(), data)
-    run = training.finish(training.advance())
-    study.save_run(run)
+    place = open_device(device)
+    chosen = sitting or Sitting()
+    with held(study.run_folder(recipe.run_id), patience=chosen.patience):
+        ended = study.run(recipe.run_id)
+        if ended is not None and ended.status in _ENDED:
+            return ended
+        require_ancestors(recipe, study)
+        data = text or prepare_tokens(recipe.data)
+        return _train(recipe, study, place, chosen, data)
+
+
+def _train(recipe: Recipe, study: Study, device: torch.device, sitting: Sitting, data: TokenData) -> Run:
+    accelerators = [device] if device.type == "cuda" else []
+    with heeding_signals() as interrupted, torch.random.fork_rng(accelerators):
+        torch.manual_seed(recipe.seed)
+        training = _Training.begin(recipe, study, device, sitting, data, interrupted)
+        run = training.finish(training.advance())
+        study.save_run(run)
     return run
 
 
@@ -122,44 +120,56 @@ class _Training:
     device: torch.device
     sitting: Sitting
     data: TokenData
-    held_out: npt.NDArray[np.int64]
+    scored: Sequence[ScoredWindows]
     unique_tokens: int
     feed: Feed
     stepper: Stepper
     meters: Sequence[Meter]
     watch: Watch
+    costs: Costs
+    interrupted: Callable[[], bool]
+    inheritance: Inheritance = FROM_SCRATCH
     step: int = 0
-    seconds: float = 0.0  # of earlier sittings
-    pending: list[Tensor] = field(default_factory=list)  # losses since the last line of the curve
-    started: str = ""
-    begun: float = field(default_factory=time.perf_counter)
     begun_step: int = 0
+    pending: list[Tensor] = field(default_factory=list)  # losses since the last line of the curve
     measured: dict[str, float] = field(default_factory=dict)  # by the meters, for the next line
+    held_out: dict[int, HeldOut] = field(default_factory=dict)  # the last evaluation, by its step
+    started: str = ""
     trouble: str = ""  # why the run has diverged
 
     @classmethod
     def begin(
-        cls, recipe: Recipe, study: Study, device: torch.device, sitting: Sitting, data: TokenData
+        cls,
+        recipe: Recipe,
+        study: Study,
+        device: torch.device,
+        sitting: Sitting,
+        data: TokenData,
+        interrupted: Callable[[], bool],
     ) -> _Training:
         folder = study.run_folder(recipe.run_id)
         write_atomically(folder / "recipe.toml", recipe.to_toml())
         context = recipe.architecture.context
-        batches = Batches(data.train, context=context, batch_tokens=recipe.batch_tokens, seed=recipe.seed)
+        batches = data.batches(context=context, batch_tokens=recipe.batch_tokens, seed=recipe.seed)
         training = cls(
             recipe=recipe,
             folder=folder,
             device=device,
             sitting=sitting,
             data=data,
-            held_out=held_out_windows(data.held_out, context=context, tokens=recipe.data.held_out_tokens),
+            scored=data.scored(context=context, tokens=recipe.data.held_out_tokens),
             unique_tokens=batches.unique_tokens,
-            feed=HostFeed(batches, device),
-            stepper=_stepper(recipe, device),
+            feed=open_feed(batches, context=context, device=device),
+            stepper=_stepper(recipe, study, device),
             meters=[make() for make in sitting.meters],
             watch=Watch(recipe.architecture.vocab),
+            costs=Costs(open_meter(str(device))),
+            interrupted=interrupted,
             started=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         training._take_up(study)
+        if sitting.compiled:
+            _compile(training.stepper, device)
         return training
 
     def advance(self) -> Literal["done", "diverged", "stopped"]:
@@ -170,11 +180,14 @@ class _Training:
             loss = self._log() if at_line else 0.0
             if self.step in self.sitting.keep_steps:
                 self._save()
+            if self.interrupted():
+                self._save()
+                return "stopped"
             if not at_line:
                 continue
-            now = time.perf_counter()
             if self.trouble:
                 return "diverged"
+            now = time.perf_counter()
             if now - shown > 0.5:
                 shown = now
                 self.sitting.on_progress(self._progress(loss))
@@ -191,21 +204,15 @@ class _Training:
 
     def finish(self, status: Literal["done", "diverged", "stopped"]) -> Run:
         """Measure what came out."""
-        values = recipe_facts(self.recipe, unique_tokens=self.unique_tokens) | self._circumstances()
-        for meter in self.meters:
-            values |= meter.totals()
+        values = self._facts()
         if status != "done":
             return self._unfinished(status, values)
-        held_out = evaluate(self.stepper.model, self.held_out, self.data.token_bytes, self.device)
+        held_out = self._evaluate()
         if not math.isfinite(held_out.loss):
             self.trouble = "the last update ruined the weights"
             return self._unfinished("diverged", values)
         prune_checkpoints(self.folder / "checkpoints", keep=self.sitting.keep_steps, last=1)
-        values |= {
-            "loss": held_out.loss,
-            "bits_per_byte": held_out.bits_per_byte,
-            "held_out_tokens": held_out.tokens,
-        }
+        values |= {**held_out.losses(), "held_out_tokens": held_out.tokens, **self._costs()}
         return Run(run_id=self.recipe.run_id, status="done", values=values)
 
     def _unfinished(self, status: Literal["diverged", "stopped"], values: dict[str, Any]) -> Run:
@@ -215,13 +222,13 @@ class _Training:
         return Run(
             run_id=self.recipe.run_id,
             status=status,
-            values=values | {"last_good_step": last_good},
+            values={**values, "last_good_step": last_good, **self._costs()},
             reason=f"{reason}, at step {self.step} of {self.recipe.steps}",
         )
 
     def _one_step(self) -> bool:
         """Take a step; true if a line of the curve is due."""
-        batch = self.feed.batch(self.step)
+        batch = self.feed.batch(self.inheritance.first_step + self.step)
         measured = self._ends_line(self.step + 1) and self.meters
         if measured:
             for meter in self.meters:
@@ -252,36 +259,52 @@ class _Training:
     def _log(self) -> float:
         """Add a line to the curve; the only place where the device is waited for."""
         loss = float(torch.stack(self.pending).double().mean())
-        line = {
+        line: dict[str, float] = {
             "step": self.step,
             "tokens": self.step * self.recipe.batch_tokens,
             "loss": loss,
             "learning_rate": self.recipe.optimizer.learning_rate * rate_at(self.recipe, self.step - 1),
         }
+        self.trouble = self.watch.verdict(self.step, loss)
+        if is_evaluated(self.step, self.recipe.evaluations) and not self.trouble:
+            line |= self._evaluate().losses("held_out_")
         self._curve.add(line | self.measured)
         self.pending.clear()
         self.measured = {}
-        self.trouble = self.watch.verdict(self.step, loss)
         return loss
+
+    def _evaluate(self) -> HeldOut:
+        """The held-out loss as of now, measured once a step."""
+        if self.step not in self.held_out:
+            with self.costs.aside():
+                taken = self.stepper
+                self.held_out = {self.step: evaluate(taken.model, self.scored, self.device, taken.arithmetic)}
+        return self.held_out[self.step]
 
     @property
     def _curve(self) -> Curve:
         return Curve(self.folder / "history.jsonl")
 
     def _save(self) -> None:
-        notes = {
+        with self.costs.aside():
+            folder = self.folder / "checkpoints"
+            self._curve.flush()  # the checkpoint counts on the lines before it
+            state = state_tensors(self.stepper.model, self.stepper.optimizer)
+            tensors = state | generator_tensors(self.device)
+            save_checkpoint(folder, Checkpoint(step=self.step, tensors=tensors, notes=self._notes()))
+            prune_checkpoints(folder, keep=self.sitting.keep_steps, last=2)
+
+    def _notes(self) -> dict[str, Any]:
+        return {
             "pending": [float(loss) for loss in self.pending],
             "measured": self.measured,
             "meters": [dict(meter.notes()) for meter in self.meters],
-            "seconds": self._seconds(),
+            "stepper": self.stepper.notes(),
+            "inheritance": asdict(self.inheritance),
             "started": self.started,
             "data_hash": self.data.data_hash,
+            **self.costs.notes(),
         }
-        folder = self.folder / "checkpoints"
-        self._curve.flush()  # the checkpoint counts on the lines before it
-        tensors = state_tensors(self.stepper.model, self.stepper.optimizer)
-        save_checkpoint(folder, Checkpoint(step=self.step, tensors=tensors, notes=notes))
-        prune_checkpoints(folder, keep=self.sitting.keep_steps, last=2)
 
     def _take_up(self, study: Study) -> None:
         """Restore the newest state there is: of an earlier sitting, else of the trunk, else the start."""
@@ -289,13 +312,17 @@ class _Training:
         source = self.folder
         if own is not None:
             notes = self._restore(self.folder, own)
-            self.seconds, self.started = notes["seconds"], notes["started"]
+            self.costs.take_up(notes)
+            self.started = notes["started"]
         elif self.recipe.parent:
             source = study.run_folder(self.recipe.parent)
             _require_same_trunk(self.recipe, source / "recipe.toml")
             shared = newest_step(source / "checkpoints", self.recipe.trunk_steps)
             if shared is not None:
                 self._restore(source, shared)
+        if self.step == 0:
+            taken = self.stepper
+            self.inheritance = inherit(self.recipe, study, taken.model, taken.optimizer)
         self.watch.follow(self._curve.start_from(Curve(source / "history.jsonl"), self.step))
         self.begun_step = self.step
 
@@ -308,15 +335,15 @@ class _Training:
                 f"delete that folder to train the run anew."
             )
         restore_tensors(self.stepper.model, self.stepper.optimizer, checkpoint.tensors)
+        restore_generators(checkpoint.tensors, self.device)
         self.step = checkpoint.step
         self.pending = [torch.tensor(loss, device=self.device) for loss in notes["pending"]]
-        self.measured = dict(notes.get("measured", {}))
-        for meter, taken in zip(self.meters, notes.get("meters", []), strict=False):
+        self.measured = dict(notes["measured"])
+        self.inheritance = Inheritance(**notes["inheritance"])
+        self.stepper.take_up(notes["stepper"])
+        for meter, taken in zip(self.meters, notes["meters"], strict=False):
             meter.take_up(taken)
         return notes
-
-    def _seconds(self) -> float:
-        return self.seconds + time.perf_counter() - self.begun
 
     def _progress(self, loss: float) -> Progress:
         taken = (self.step - self.begun_step) * self.recipe.batch_tokens
@@ -326,13 +353,18 @@ class _Training:
             steps=self.recipe.steps,
             tokens=self.step * self.recipe.batch_tokens,
             loss=loss,
-            tokens_per_second=taken / (time.perf_counter() - self.begun),
+            tokens_per_second=taken / self.costs.sitting_seconds(),
         )
 
-    def _circumstances(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
+        """What the run is, and where it was trained."""
+        facts = {**recipe_facts(self.recipe, unique_tokens=self.unique_tokens), **self.inheritance.facts}
+        for meter in self.meters:
+            facts |= meter.totals()
         return {
+            **facts,
+            **self.stepper.arithmetic.facts(),
             "design": self.sitting.design,
-            "seconds": self._seconds(),
             "started": self.started,
             "data_hash": self.data.data_hash,
             "device": str(self.device),
@@ -341,10 +373,31 @@ class _Training:
             "allometry_version": version("allometry"),
         }
 
+    def _costs(self) -> dict[str, Any]:
+        steps, seconds = self.step - self.begun_step, self.costs.training_seconds()
+        return {
+            **self.costs.facts(),
+            **throughput(self.recipe, self.stepper.arithmetic, steps=steps, seconds=seconds),
+            **peak_memory(self.device),
+        }
 
-def _stepper(recipe: Recipe, device: torch.device) -> Stepper:
+
+def _stepper(recipe: Recipe, study: Study, device: torch.device) -> Stepper:
     model = build_model(recipe).to(device)
-    return Stepper(recipe, model, build_optimizer(model, recipe.optimizer, rate_multipliers(recipe)))
+    arithmetic = choose_arithmetic(recipe.precision, device)
+    return Stepper(
+        recipe,
+        model,
+        build_optimizer(model, recipe.optimizer, rate_multipliers(recipe)),
+        objective=choose_objective(recipe, study, device),
+        arithmetic=arithmetic,
+        loss_scale=loss_scale_for(arithmetic),
+    )
+
+
+def _compile(stepper: Stepper, device: torch.device) -> None:
+    mode = "reduce-overhead" if device.type == "cuda" else "default"
+    stepper.model.features = torch.compile(stepper.model.features, mode=mode)  # type: ignore[method-assign]
 
 
 def _require_same_trunk(recipe: Recipe, path: Path) -> None:

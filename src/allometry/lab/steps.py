@@ -5,9 +5,9 @@ Shapes in names: B sequences, T tokens, D width, V vocabulary, N scored position
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from allometry.architectures.modules.language import LanguageModel
 from allometry.errors import InputError
 from allometry.lab.losses import head_loss
 from allometry.lab.optimizers import set_rate
+from allometry.lab.precision import EXACT, Arithmetic, LossScale, overflowed
 from allometry.lab.schedules import rate_at
 from allometry.recipe import Recipe
 
@@ -100,41 +101,59 @@ class Objective(Protocol):
 
 def next_token(model: LanguageModel, batch: Batch) -> Loss:
     """Cross-entropy of the next token, and what the model's last pass adds to it, as a balance of experts."""
-    loss = cross_entropy(model.hidden(batch.inputs_BT), model.head.weight, batch)
+    return next_token_of(model, model.hidden(batch.inputs_BT), batch)
+
+
+def next_token_of(model: LanguageModel, x_BTD: Tensor, batch: Batch) -> Loss:
+    """The same from the activations that the model's last pass left for the head."""
+    loss = cross_entropy(x_BTD, model.head.weight, batch)
     extra = model.auxiliary_loss()
     return Loss(loss if extra is None else loss + extra, loss.detach())
 
 
 def cross_entropy(x_BTD: Tensor, head_VD: Tensor, batch: Batch) -> Tensor:
-    """Mean cross-entropy over the scored positions, in nats per token."""
-    if batch.scored_N is None:
-        return head_loss(x_BTD, head_VD, batch.targets_BT)
-    x_ND = x_BTD.flatten(0, 1).index_select(0, batch.scored_N)
-    targets_N = batch.targets_BT.flatten().index_select(0, batch.scored_N)
-    return head_loss(x_ND.unsqueeze(0), head_VD, targets_N.unsqueeze(0))
+    """Mean cross-entropy over the scored positions, in nats per token; in fp32, whatever the model is in."""
+    targets_BT = batch.targets_BT
+    if batch.scored_N is not None:  # as one long sequence
+        x_BTD = x_BTD.flatten(0, 1).index_select(0, batch.scored_N).unsqueeze(0)
+        targets_BT = targets_BT.flatten().index_select(0, batch.scored_N).unsqueeze(0)
+    if x_BTD.dtype == torch.float32:
+        return head_loss(x_BTD, head_VD, targets_BT)
+    with torch.autocast(x_BTD.device.type, enabled=False):
+        return head_loss(x_BTD.float(), head_VD, targets_BT)
 
 
 def gradients(
-    model: LanguageModel, batch: Batch, *, objective: Objective = next_token, parts: int = 1
+    model: LanguageModel,
+    batch: Batch,
+    *,
+    objective: Objective = next_token,
+    arithmetic: Arithmetic = EXACT,
+    parts: int = 1,
+    scale: float = 1.0,
 ) -> Tensor:
     """Add the gradients of the mean loss of a batch to the parameters' `grad`.
 
     Args:
         objective: What is minimised.
+        arithmetic: How the passes compute; forward and backward see the same rounded weights.
         parts: Passes that the batch is split into. Each counts by its scored positions, so the sum is the
             gradient of the whole batch up to rounding; a loss that is no mean over positions, such as the
             balance of experts, is then the mean over the parts.
+        scale: What the gradients are multiplied by; the cross-entropy is not.
 
     Returns:
         The cross-entropy in nats per scored token, a scalar on the device.
     """
     costs: list[Tensor] = []
-    for part in batch.split(parts):
-        if part.scored:
-            loss = objective(model, part)
-            share = part.scored / batch.scored
-            _times(loss.minimised, share).backward()  # type: ignore[no-untyped-call]
-            costs.append(_times(loss.cross_entropy, share))
+    with arithmetic.weights(model):
+        for part in batch.split(parts):
+            if part.scored:
+                with arithmetic.products():
+                    loss = objective(model, part)
+                share = part.scored / batch.scored
+                _times(loss.minimised, share * scale).backward()  # type: ignore[no-untyped-call]
+                costs.append(_times(loss.cross_entropy, share))
     return costs[0] if len(costs) == 1 else torch.stack(costs).sum()
 
 
@@ -148,6 +167,8 @@ class Stepper:
 
     Attributes:
         objective: What is minimised.
+        arithmetic: How the passes compute.
+        loss_scale: Of fp16; a step whose gradient overflows is left out.
         parts: Passes a batch is split into; doubled when memory runs out, never lowered again.
         gradient_norm: Of the last step, before clipping, on the device; None before the first.
     """
@@ -156,11 +177,13 @@ class Stepper:
     model: LanguageModel
     optimizer: torch.optim.Optimizer
     objective: Objective = next_token
+    arithmetic: Arithmetic = EXACT
+    loss_scale: LossScale | None = None
     parts: int = 1
     gradient_norm: Tensor | None = field(default=None, init=False)
 
     def take(self, step: int, batch: Batch) -> Tensor:
-        """One update; `step` counts from 0. Nothing here waits for the device.
+        """One update; `step` counts from 0. Only a loss scale makes the device be waited for.
 
         Returns:
             The cross-entropy before the update, in nats per scored token, on the device.
@@ -170,15 +193,43 @@ class Stepper:
         """
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._fitting_gradients(batch)
+        if self.loss_scale:
+            self.loss_scale.unscale(self.model.parameters())
         self.gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
         set_rate(self.optimizer, self.recipe.optimizer.learning_rate * rate_at(self.recipe, step))
-        self.optimizer.step()
+        if self._is_taken(self.gradient_norm):
+            self.optimizer.step()
+            self.model.after_step()
         return loss
+
+    def _is_taken(self, gradient_norm: Tensor) -> bool:
+        if self.loss_scale is None:
+            return True
+        overflow = overflowed(gradient_norm)
+        self.loss_scale.note(overflow=overflow)
+        return not overflow
+
+    def notes(self) -> dict[str, Any]:
+        """State for the checkpoint, as JSON values."""
+        return {"parts": self.parts, "loss_scale": self.loss_scale and asdict(self.loss_scale)}
+
+    def take_up(self, notes: Mapping[str, Any]) -> None:
+        """Go on from the notes of a checkpoint."""
+        self.parts = notes.get("parts", self.parts)
+        if self.loss_scale and notes.get("loss_scale"):
+            self.loss_scale = LossScale(**notes["loss_scale"])
 
     def _fitting_gradients(self, batch: Batch) -> Tensor:
         while True:
             try:
-                return gradients(self.model, batch, objective=self.objective, parts=self.parts)
+                return gradients(
+                    self.model,
+                    batch,
+                    objective=self.objective,
+                    arithmetic=self.arithmetic,
+                    parts=self.parts,
+                    scale=self.loss_scale.scale if self.loss_scale else 1.0,
+                )
             except torch.OutOfMemoryError:
                 # The graph hangs on the exception: memory is free only when it is handled.
                 self.parts = _more_parts(self.parts, batch)

@@ -1,0 +1,72 @@
+"""How a run is trained, as opposed to what it is; and that only one process trains it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from allometry.errors import StudyBusy
+from allometry.files import locked
+from allometry.lab.meters import Meter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a run in training says about itself."""
+
+    run_id: str
+    step: int
+    steps: int
+    tokens: int
+    loss: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sitting:
+    """How to train, as opposed to what: nothing here changes a bit of the result, but for `compiled`.
+
+    Attributes:
+        keep_steps: Checkpoints to keep for branches.
+        checkpoint_seconds: Time between checkpoints.
+        on_progress: Called about twice a second.
+        should_stop: Asked every few steps; True saves a checkpoint and ends the sitting.
+        design: Why the run is made; goes into the run's `design` column.
+        meters: What else is measured; each is made anew for the run.
+        patience: Seconds to wait for another process that is training the same run.
+        compiled: Let torch.compile fuse the model's kernels, in graphs on a GPU. It takes a minute or two and
+            pays for long runs; the run then equals an uncompiled one to rounding, not to the last bit.
+    """
+
+    keep_steps: Collection[int] = ()
+    checkpoint_seconds: float = 15.0
+    on_progress: Callable[[Progress], None] = lambda _: None
+    should_stop: Callable[[], bool] = lambda: False
+    design: str = ""
+    meters: Sequence[Callable[[], Meter]] = ()
+    patience: float = 0.0
+    compiled: bool = False
+
+
+@contextmanager
+def held(folder: Path, *, patience: float) -> Iterator[None]:
+    """Hold a run's folder, so that no other process trains the run.
+
+    Raises:
+        StudyBusy: If another process still holds it after `patience` seconds.
+    """
+    busy = f"Run {folder.name} is being trained by another process; wait for it to end."
+    deadline = time.monotonic() + patience
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(folder / ".lock", busy=busy))
+                break
+            except StudyBusy:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.2)
+        yield
