@@ -244,3 +244,20 @@ def test_the_shape_is_told_in_canonical_columns(shape: Architecture) -> None:
 
     assert {"width", "layers", "context", "vocab"} <= told <= set(COLUMNS)
     assert ("heads" in told) == hasattr(shape, "attention")
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_logits_and_slopes_of_the_cpu(shape: Architecture) -> None:
+    model, ids = initialized(shape), tokens(shape)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(2))
+
+    outcomes = []
+    for device in ("cpu", "cuda"):
+        model.zero_grad(set_to_none=True)
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            logits = model.to(device)(ids.to(device))
+            logits.square().mean().backward()
+        outcomes.append([logits.cpu(), *(w.grad.cpu() for w in model.parameters() if w.grad is not None)])
+
+    torch.testing.assert_close(outcomes[0], outcomes[1], rtol=1e-3, atol=1e-4)
