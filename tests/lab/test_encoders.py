@@ -107,13 +107,12 @@ SMALL = {"?": 0, END: 1, "a": 2, "b": 3}
 
 
 def test_a_vocabulary_above_16_bits_is_kept_in_32(tmp_path: Path) -> None:
-    words = {f"w{number}": number + 2 for number in range(69_998)}
-    path = write(tmp_path / "t.json", {"?": 0, END: 1, **words})
+    path = write(tmp_path / "t.json", {"?": 0, END: 1, "low": 7, "high": 69_999})
 
     encoder = open_encoder(chosen(path, 70_000), [])
 
-    assert encoder.encode("w69997 w5").tolist() == [69_999, 7]
-    assert encoder.encode("w5").dtype == encoder.encode_sized("w5")[0].dtype == np.uint32
+    assert encoder.encode("high low").tolist() == [69_999, 7]
+    assert encoder.encode("low").dtype == encoder.encode_sized("low")[0].dtype == np.uint32
     assert [ids_type(vocab) for vocab in (2**16, 2**16 + 1, 2**32)] == [np.uint16, np.uint32, np.uint32]
 
 

@@ -40,6 +40,9 @@ class Rota:
         batch: Windows in a batch.
         seed: Of the order inside blocks.
 
+    Attributes:
+        block: Windows in a block.
+
     Raises:
         InputError: If a share is so small that its first window would not come in ten million.
     """
@@ -48,8 +51,8 @@ class Rota:
         self._shares = np.array(shares)
         self._seed = seed
         self._batch = batch
-        self._block = batch * int(np.ceil(1 / (min(shares) * batch)))
-        if self._block > _LONGEST_BLOCK:
+        self.block = batch * int(np.ceil(1 / (min(shares) * batch)))
+        if self.block > _LONGEST_BLOCK:
             raise InputError(
                 f"A domain has a share of {min(shares):.1e}, less than one window in {_LONGEST_BLOCK:.0e}; "
                 f"leave it out, or give it a larger share."
@@ -58,13 +61,18 @@ class Rota:
 
     def batch(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Domain and number within it of every window of a batch, each of shape (windows,)."""
-        block, start = divmod(step * self._batch, self._block)
+        block, start = divmod(step * self._batch, self.block)
         domains, numbers = self._dealt(block)
         return domains[start : start + self._batch], numbers[start : start + self._batch]
 
     def _deal(self, block: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        before, after = (apportioned((block + k) * self._block, self._shares) for k in (0, 1))
-        domains = np.repeat(np.arange(len(before)), after - before)
-        numbers = np.concatenate([np.arange(*span) for span in zip(before, after, strict=True)])
-        order = np.random.default_rng([self._seed, block]).permutation(self._block)
-        return domains[order], numbers[order]
+        before, after = (apportioned((block + k) * self.block, self._shares) for k in (0, 1))
+        domains = np.random.default_rng([self._seed, block]).permutation(
+            np.repeat(np.arange(len(before)), after - before)
+        )
+        numbers = np.empty_like(domains)
+        # In the order of the windows, so that no domain begins a pass before it ends the last.
+        numbers[np.argsort(domains, kind="stable")] = np.concatenate(
+            [np.arange(*span) for span in zip(before, after, strict=True)]
+        )
+        return domains, numbers
