@@ -9,6 +9,7 @@ from allometry.errors import FitError, InputError
 from allometry.fitting import Fit, bootstrap, fit, profile
 from allometry.fitting.allocation import optimal_params
 from allometry.fitting.resampling import RESAMPLINGS
+from allometry.fitting.result import middle
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 
@@ -153,3 +154,12 @@ def test_a_profile_is_lowest_at_the_fit_and_holds_each_value(ladder: MakeRuns) -
     assert table["objective_value"].argmin() == 4
     assert table["alpha"].iloc[0] == pytest.approx(found.coefficients["alpha"] / 1.2)
     assert (table["rise"] >= -1e-9).all()
+
+
+def test_one_more_draw_falls_into_the_interval_as_often_as_the_level_says() -> None:
+    draws = np.random.default_rng(0).normal(size=(20, 20_000))
+
+    low, high = middle(draws[:19], 0.9, axis=0)
+
+    held = ((low <= draws[19]) & (draws[19] <= high)).mean()
+    assert held == pytest.approx(0.9, abs=3 * (0.9 * 0.1 / 20_000) ** 0.5)  # three standard errors

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.result import Estimate, Fit, Optimum, tails
+from allometry.fitting.result import Estimate, Fit, Optimum, middle
 from allometry.laws import Law, chinchilla
 
 Array = NDArray[np.float64]
@@ -22,7 +22,6 @@ def optimum(fit: Fit, flops: float, level: float) -> Optimum:
     """Least loss for a budget; `Fit.optimum` is the front of this."""
     if not (np.isfinite(flops) and flops > 0):
         raise InputError(f"flops must be a number above zero, not {flops}.")
-    ends = tails(level)
     law = fit.law
     _refuse_without_optimum(fit)
     names = {column: name for name, column in fit.inputs.items()}
@@ -39,7 +38,7 @@ def optimum(fit: Fit, flops: float, level: float) -> Optimum:
     def estimate(value: float, spread: Array, unit: str) -> Estimate:
         # Draws without an optimum may lie on either side: beyond the tails they leave no interval.
         enough = spread.size and spread.size >= level * kept.size
-        low, high = np.quantile(spread, ends) if enough else (np.nan, np.nan)
+        low, high = middle(spread, level) if enough else (np.nan, np.nan)
         return Estimate(value=value, low=float(low), high=float(high), unit=unit)
 
     tokens = flops / FLOPS_PER_PARAMETER_TOKEN / params[kept]

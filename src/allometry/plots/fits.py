@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError, did_you_mean
-from allometry.fitting.result import Fit, tails
+from allometry.fitting.result import Fit, middle
 from allometry.plots import axes, frames, marks
 from allometry.plots.theme import BLUE, MUTED, counted, finish, sizes_colour
 
@@ -172,8 +172,7 @@ def coefficient_band(fit: Fit, inputs: dict[str, Array], level: float) -> tuple[
         nothing = np.full_like(next(iter(inputs.values())), np.nan)
         return nothing, nothing
     drawn = {name: fit.draws[name].to_numpy(dtype=np.float64)[:, None] for name in fit.law.names}
-    low, high = np.quantile(fit.law.evaluate(inputs, drawn), tails(level), axis=0)
-    return low, high
+    return middle(fit.law.evaluate(inputs, drawn), level, axis=0)
 
 
 def _held(fit: Fit, name: str, along: str, other: str, x: Array, value: float) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN, optimal_params
 from allometry.fitting.comparison.recipe_laws import RecipeLaw
-from allometry.fitting.result import Fit, tails
+from allometry.fitting.result import Fit, middle
 from allometry.laws import Law
 
 Array = NDArray[np.float64]
@@ -38,7 +38,7 @@ def across_compute(own: RecipeLaw, free: Fit, columns: Sequence[str], level: flo
     rows = []
     for recipe in own.recipes:
         points = _multipliers(own, columns, recipe, best, budgets)[0]
-        low, high = np.nanquantile(_multipliers(own, columns, recipe, drawn, budgets), tails(level), axis=0)
+        low, high = middle(_multipliers(own, columns, recipe, drawn, budgets), level, axis=0)
         rows.append(
             pd.DataFrame({"recipe": recipe, "x": budgets, "multiplier": points, "low": low, "high": high})
         )

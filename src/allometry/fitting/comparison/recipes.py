@@ -18,7 +18,7 @@ from allometry.fitting.comparison.recipe_findings import judge, summarise, verdi
 from allometry.fitting.comparison.recipe_laws import RecipeLaw, indicator, recipe_law
 from allometry.fitting.noise import noise_of
 from allometry.fitting.observations import finished
-from allometry.fitting.result import Finding, Fit, tails
+from allometry.fitting.result import Finding, Fit, middle
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
 from allometry.laws import Law, read_law
@@ -244,7 +244,7 @@ def _table(shared: RecipeLaw, made: Fit, level: float) -> pd.DataFrame:
 def _factor(name: str, made: Fit, logs: list[str], level: float, ends: tuple[str, str]) -> dict[str, float]:
     """A factor, the exponential of a sum of coefficients, with its interval."""
     assert made.draws is not None
-    low, high = np.exp(np.quantile(made.draws[logs].sum(axis=1), tails(level)))
+    low, high = np.exp(middle(made.draws[logs].sum(axis=1).to_numpy(dtype=np.float64), level))
     value = float(np.exp(sum(made.coefficients[one] for one in logs)))
     return {name: value, ends[0]: float(low), ends[1]: float(high)}
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError
-from allometry.fitting.result import Estimate, Finding, Fit, Optimum, tails
+from allometry.fitting.result import Estimate, Finding, Fit, Optimum, middle
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
 from allometry.runs.run import Filter, Runs
@@ -131,8 +131,7 @@ class Frontier:
 
 def estimate(value: float, drawn: Array, level: float, unit: str) -> Estimate:
     """A value with the range of the middle `level` of its draws; without draws the ends are NaN."""
-    ends = tails(level)
-    low, high = np.quantile(drawn, ends) if drawn.size else (np.nan, np.nan)
+    low, high = middle(drawn, level) if drawn.size else (np.nan, np.nan)
     return Estimate(value=float(value), low=float(low), high=float(high), unit=unit)
 
 
