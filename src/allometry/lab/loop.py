@@ -56,6 +56,8 @@ __all__ = ["Progress", "Sitting", "train"]
 
 _ENDED = ("done", "diverged")
 
+Ending = Literal["done", "diverged", "stopped"]
+
 
 def train(
     recipe: Recipe,
@@ -136,6 +138,8 @@ class _Training:
     held_out: dict[int, HeldOut] = field(default_factory=dict)  # the last evaluation, by its step
     started: str = ""
     trouble: str = ""  # why the run has diverged
+    saved: float = field(default_factory=time.perf_counter)  # when a checkpoint was last due
+    shown: float = field(default_factory=time.perf_counter)
 
     @classmethod
     def begin(
@@ -172,37 +176,49 @@ class _Training:
             _compile(training.stepper, device)
         return training
 
-    def advance(self) -> Literal["done", "diverged", "stopped"]:
+    def advance(self) -> Ending:
         """Train to the end, to a divergence, or until asked to stop."""
-        saved = shown = time.perf_counter()
-        while self.step < self.recipe.steps:
-            at_line = self._one_step()
-            loss = self._log() if at_line else 0.0
-            if self.step in self.sitting.keep_steps:
-                self._save()
-            if self.interrupted():
-                self._save()
-                return "stopped"
-            if not at_line:
-                continue
-            if self.trouble:
-                return "diverged"
-            now = time.perf_counter()
-            if now - shown > 0.5:
-                shown = now
-                self.sitting.on_progress(self._progress(loss))
-            if self.sitting.should_stop():
-                self._save()
-                return "stopped"
-            if now - saved > self.sitting.checkpoint_seconds:
-                saved = now
-                self._save()
+        ending = None
+        while ending is None:
+            ending = self.turn()
+        return ending
+
+    def turn(self) -> Ending | None:
+        """Take one step and do what follows it; how the sitting ended, None while it goes on."""
+        if self.step >= self.recipe.steps:
+            return self._come_to_the_end()
+        at_line = self._one_step()
+        loss = self._log() if at_line else 0.0
+        if self.step in self.sitting.keep_steps:
+            self._save()
+        if self.interrupted():
+            self._save()
+            return "stopped"
+        return self._look_around(loss) if at_line else None
+
+    def _look_around(self, loss: float) -> Ending | None:
+        """What is done at a line of the curve only."""
+        if self.trouble:
+            return "diverged"
+        now = time.perf_counter()
+        if now - self.shown > 0.5:
+            self.shown = now
+            self.sitting.on_progress(self._progress(loss))
+        if self.sitting.should_stop():
+            self._save()
+            return "stopped"
+        if now - self.saved > self.sitting.checkpoint_seconds:
+            self.saved = now
+            self._save()
+        return None
+
+    def _come_to_the_end(self) -> Ending:
         self._save()
         if self.pending:
             self._log()
         return "diverged" if self.trouble else "done"
 
-    def finish(self, status: Literal["done", "diverged", "stopped"]) -> Run:
+    def finish(self, status: Ending) -> Run:
         """Measure what came out."""
         values = self._facts()
         if status != "done":
