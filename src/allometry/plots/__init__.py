@@ -8,6 +8,7 @@ from allometry.plots.pictures import save_picture
 from allometry.plots.plans import loss_against_params, optimum_against_compute
 from allometry.plots.runs import learning_rate_checks, loss_against_compute, loss_against_tokens
 from allometry.plots.sensitivity import by_choice, forecast_by_floor, shift_by_run
+from allometry.plots.transfer import learning_rate_transfer
 
 __all__ = [
     "by_choice",
@@ -20,6 +21,7 @@ __all__ = [
     "iso_flop_profiles",
     "law_slices",
     "learning_rate_checks",
+    "learning_rate_transfer",
     "loss_against_compute",
     "loss_against_params",
     "loss_against_tokens",
