@@ -91,13 +91,14 @@ def test_the_convolution_is_that_of_torch_padded_on_the_left() -> None:
     torch.testing.assert_close(found, functional.silu(grouped).mT)
 
 
-def test_heads_start_with_memories_from_less_than_a_token_to_a_thousand() -> None:
-    module = Recurrence(replace(SHAPE, width=512))
+def test_heads_start_with_steps_and_rates_spread_over_the_ranges_of_the_paper() -> None:
+    module = Recurrence(SHAPE)
 
-    half_life = 1 / (functional.softplus(module.step_bias) * module.log_rate.exp())  # tokens to fall by e
+    steps, rates = functional.softplus(module.step_bias), module.log_rate.exp()
 
-    assert 0.5 < half_life.min() < 1
-    assert 500 < half_life.max() <= 1000
+    # The middles of four equal parts: of 0.001 to 0.1 in the logarithm, of 1 to 16.
+    torch.testing.assert_close(steps, torch.logspace(-3, -1, 9)[1::2], rtol=1e-4, atol=0)
+    torch.testing.assert_close(rates, torch.linspace(1, 16, 9)[1::2], rtol=1e-4, atol=0)
 
 
 # Parameters as transformers 5.23 makes Mamba2ForCausalLM from the public configurations; bytes in bf16.

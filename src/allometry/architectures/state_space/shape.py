@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 class StateSpace(Architecture):
     """Mamba-2 blocks: every head carries a matrix that decays by one number a token; no attention.
 
+    Decay rates and time steps start evenly spread over the heads, where the paper draws them; the gated norm
+    is over the whole inner width, however many groups there are.
+
     Attributes:
         vocab: Tokens in the vocabulary.
         context: Tokens per sequence in training; the recurrence itself has no longest one.
