@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from allometry.architectures import (
     ARCHITECTURES,
+    AnyArchitecture,
     Architecture,
     Latent,
     MixtureOfExperts,
@@ -149,6 +150,14 @@ def counted_flops(shape: Architecture) -> tuple[float, float]:
 
 def test_every_architecture_is_put_to_the_contract() -> None:
     assert set(SHAPES) == set(ARCHITECTURES)
+
+
+def test_a_recipe_tells_all_of_them_apart_by_their_kind() -> None:
+    union, _ = get_args(AnyArchitecture)
+
+    members = {tag.tag: shape for shape, tag in map(get_args, get_args(union))}
+    assert members == dict(ARCHITECTURES)
+    assert all(shapes[0].kind == name for name, shapes in SHAPES.items())  # type: ignore[attr-defined]
 
 
 def test_counted_parameters_equal_the_modules(shape: Architecture) -> None:
