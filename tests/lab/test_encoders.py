@@ -71,15 +71,6 @@ def test_sized_ids_are_the_ids_and_the_end(name: str, text: str) -> None:
     assert ids[-1] == encoder.end
 
 
-@pytest.mark.parametrize("name", ["bytes", "bpe"])
-@given(text=TEXTS)
-def test_where_a_token_always_stands_for_the_same_text_the_table_says_so(name: str, text: str) -> None:
-    encoder = ENCODERS[name]()
-    ids, sizes = encoder.encode_sized(text)
-
-    np.testing.assert_array_equal(encoder.token_bytes[ids], sizes)
-
-
 def test_bytes_are_the_bytes() -> None:
     assert ByteEncoder().encode("aé").tolist() == [97, 195, 169]
     assert open_encoder(Utf8Bytes(), []).vocab == 257

@@ -20,7 +20,7 @@ from allometry.lab.synthetic import block_tokens, draw_tokens, entropy_rate
 from allometry.lab.token_cache import load_array, load_text, store
 from allometry.recipe import SyntheticSource
 
-_ARRAYS = ("train", "held_out", "held_out_bytes", "token_bytes", "document_starts", "document_order")
+_ARRAYS = ("train", "held_out", "held_out_bytes", "document_starts", "document_order")
 
 
 class Span(NamedTuple):
@@ -43,7 +43,7 @@ class Encoded:
     """What the cache holds of a text.
 
     Attributes:
-        train, held_out, held_out_bytes, token_bytes: As in `TokenData`.
+        train, held_out, held_out_bytes: As in `TokenData`.
         document_starts: First token of every training document, and the end of the last.
         document_order: Training documents in the order in which a limit on unique tokens takes them.
         spans: The domains.
@@ -53,7 +53,6 @@ class Encoded:
     train: Ids
     held_out: Ids
     held_out_bytes: npt.NDArray[np.uint32]
-    token_bytes: npt.NDArray[np.int64]
     document_starts: npt.NDArray[np.int64]
     document_order: npt.NDArray[np.int64]
     spans: tuple[Span, ...]
@@ -112,7 +111,6 @@ def encode_symbols(source: SyntheticSource, held_out: float) -> Encoded:
         train=ids[:kept],
         held_out=ids[kept:],
         held_out_bytes=np.zeros(len(ids) - kept, dtype=np.uint32),
-        token_bytes=np.zeros(source.vocab, dtype=np.int64),
         document_starts=np.array([0, kept]),
         document_order=np.array([0]),
         spans=(Span(name="", train=(0, kept), held_out=(0, len(ids) - kept), documents=(0, 1)),),
@@ -136,7 +134,6 @@ def encode_text(corpus: Corpus, encoder: Encoder) -> Encoded:
         train=train,
         held_out=np.concatenate([ids for ids, _ in sized]),
         held_out_bytes=np.concatenate([sizes for _, sizes in sized]),
-        token_bytes=encoder.token_bytes,
         document_starts=starts,
         document_order=np.array(order),
         spans=tuple(_spans(corpus, starts, scored)),

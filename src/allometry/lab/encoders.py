@@ -38,8 +38,6 @@ class Encoder(Protocol):
     Attributes:
         vocab: Tokens.
         end: Id of the token that ends a document.
-        token_bytes: Bytes of text per token id, shape (vocab,): 0 for `end`, and for all tokens of a
-            vocabulary in which a token does not always stand for the same text.
         content: What tokenizer.json says, to be kept with the ids; empty if there is none.
     """
 
@@ -47,8 +45,6 @@ class Encoder(Protocol):
     def vocab(self) -> int: ...
     @property
     def end(self) -> int: ...
-    @property
-    def token_bytes(self) -> npt.NDArray[np.int64]: ...
     @property
     def content(self) -> str: ...
 
@@ -69,11 +65,6 @@ class ByteEncoder:
     end: int = 256
     content: str = ""
 
-    @property
-    def token_bytes(self) -> npt.NDArray[np.int64]:
-        """One, but for the end of the document."""
-        return np.array([1] * 256 + [0])
-
     def encode(self, text: str) -> Ids:
         """The bytes of the text in UTF-8."""
         return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.uint16)
@@ -92,9 +83,9 @@ class BpeEncoder:
         self.vocab = tokenizer.get_vocab_size()
         self.end: int = tokenizer.get_vocab()[END_OF_DOCUMENT]
         self.content = tokenizer.to_str()
-        self.token_bytes = np.zeros(self.vocab, dtype=np.int64)
+        self._token_bytes = np.zeros(self.vocab, dtype=np.int64)
         for name, index in tokenizer.get_vocab().items():
-            self.token_bytes[index] = 0 if name == END_OF_DOCUMENT else len(name)
+            self._token_bytes[index] = 0 if name == END_OF_DOCUMENT else len(name)
 
     def encode(self, text: str) -> Ids:
         """Ids of the text, cut into blocks of lines as it was in training."""
@@ -105,7 +96,7 @@ class BpeEncoder:
     def encode_sized(self, text: str) -> tuple[Ids, Sizes]:
         """The sizes follow from the ids."""
         ids = np.append(self.encode(text), np.uint16(self.end))
-        return ids, self.token_bytes[ids].astype(np.uint32)
+        return ids, self._token_bytes[ids].astype(np.uint32)
 
 
 class FileEncoder:
@@ -121,7 +112,6 @@ class FileEncoder:
         self.vocab = chosen.vocab
         self.end: int = tokenizer.get_vocab()[chosen.end_of_document]
         self.content = tokenizer.to_str()
-        self.token_bytes = np.zeros(chosen.vocab, dtype=np.int64)
 
     def encode(self, text: str) -> Ids:
         """Ids of the text as a whole: what stands before a word may be part of its token."""
@@ -134,9 +124,15 @@ class FileEncoder:
         """
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ends = [0, *(end for _, end in encoding.offsets), len(text)]
-        starts = np.cumsum([0, *(len(char.encode()) for char in text)])  # byte where each character starts
-        sizes = np.diff(starts[np.maximum.accumulate(ends)])
+        sizes = np.diff(_byte_starts(text)[np.maximum.accumulate(ends)])
         return np.array([*encoding.ids, self.end], dtype=self._type), sizes.astype(np.uint32)
+
+
+def _byte_starts(text: str) -> npt.NDArray[np.int64]:
+    """Byte at which each character starts in UTF-8, and the end of the text."""
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    lengths = 1 + (codes > 0x7F).astype(np.int64) + (codes > 0x7FF) + (codes > 0xFFFF)
+    return np.concatenate([[0], np.cumsum(lengths)])
 
 
 def open_encoder(chosen: Tokenizer, texts: Iterable[str]) -> Encoder:

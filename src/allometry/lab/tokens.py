@@ -31,8 +31,6 @@ class TokenData:
         train, held_out: Token ids, documents joined by the end-of-document token; memory-mapped, unless the
             training text was cut to fewer unique tokens.
         held_out_bytes: Bytes of text that each held-out token stands for, of the shape of held_out.
-        token_bytes: Bytes of text per token id, shape (vocab,); 0 for the end-of-document token, and where
-            a token does not always stand for the same text.
         train_parts, held_out_parts: The domains' places and shares, one each without a mixture.
         data_hash: Identity of text, split, tokenizer and cut together.
         record: What the text was, for the study.
@@ -41,7 +39,6 @@ class TokenData:
     train: Ids
     held_out: Ids
     held_out_bytes: npt.NDArray[np.uint32]
-    token_bytes: npt.NDArray[np.int64]
     train_parts: tuple[Part, ...]
     held_out_parts: tuple[Part, ...]
     data_hash: str
@@ -94,7 +91,6 @@ def prepare_tokens(data: Data) -> TokenData:
         train=cut.ids,
         held_out=encoded.held_out,
         held_out_bytes=encoded.held_out_bytes,
-        token_bytes=encoded.token_bytes,
         train_parts=tuple(replace(part, share=shares[part.name]) for part in cut.parts),
         held_out_parts=tuple(_scored_part(span, shares[span.name]) for span in encoded.spans),
         data_hash=_identity(identity, limited) if limited else identity,
