@@ -93,7 +93,8 @@ def attend_with_sinks(
         OpenAI 2025, section 2, arXiv:2508.10925.
     """
     length = q_BHTd.shape[-2]
-    scores_BHTT = q_BHTd @ k_BHTd.transpose(-1, -2) * (scale or q_BHTd.shape[-1] ** -0.5)
+    scale = q_BHTd.shape[-1] ** -0.5 if scale is None else scale
+    scores_BHTT = q_BHTd @ k_BHTd.transpose(-1, -2) * scale
     seen = mask if mask is not None else scores_BHTT.new_ones(length, length, dtype=torch.bool).tril()
     scores_BHTT = scores_BHTT.masked_fill(~seen, float("-inf"))
     sinks = sinks_H[:, None, None].expand(*scores_BHTT.shape[:-1], 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 from allometry.architectures.modules.roles import BIAS, EMBEDDING, HEAD, tagged
@@ -40,6 +41,18 @@ class LanguageModel(nn.Module, ABC):
         """What the head is applied to, of shape (B, T, D)."""
         features = self.features(tokens_BT)
         return features if self.logit_scale == 1.0 else features * self.logit_scale
+
+    def logit_factors(self, x_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Activations and a matrix whose product is the logits, for a loss that never holds all of them.
+
+        A bias of the head is a column of the matrix, for one more activation that is always 1.
+        """
+        bias_V: Tensor | None = getattr(self.head, "bias", None)
+        if bias_V is None:
+            return x_BTD, self.head.weight
+        ones = x_BTD.new_ones(*x_BTD.shape[:-1], 1)
+        biased = torch.cat((self.head.weight, bias_V.unsqueeze(-1)), dim=-1)
+        return torch.cat((x_BTD, ones), dim=-1), biased
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
         """Logits of shape (B, T, V)."""
