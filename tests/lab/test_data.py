@@ -85,3 +85,18 @@ def test_held_out_windows_are_spread_over_the_whole_text() -> None:
 def test_held_out_text_below_a_window_is_refused() -> None:
     with pytest.raises(InputError, match="has 8 tokens, less than one window of 9"):
         held_out_windows(np.arange(8, dtype=np.uint16), context=8, tokens=80)
+
+
+def test_the_order_of_windows_is_one_permutation_an_epoch_drawn_by_seed_and_epoch() -> None:
+    run = batches(200, context=8, sequences=4, seed=5)  # 24 windows: 6 steps an epoch
+
+    for step in range(18):
+        epoch, place = divmod(step, 6)
+        order = np.random.default_rng([5, epoch]).permutation(24)[4 * place : 4 * place + 4]
+        np.testing.assert_array_equal(run.windows(step), 8 * order)
+
+
+def test_windows_are_where_the_batch_comes_from() -> None:
+    run = batches()
+
+    np.testing.assert_array_equal(run.ids[run.windows(9)[:, None] + np.arange(9)], run.batch(9))
