@@ -11,7 +11,7 @@ import pytest
 
 from allometry.architectures import Recurrent
 from allometry.errors import RecipeError, Refusal
-from allometry.recipe import Cosine, Recipe, Wsd
+from allometry.recipe import AdamW, Cosine, Muon, MuP, Recipe, Wsd
 from allometry.runs.run import Run, Runs
 from allometry.sweeps.designs import Grid, Ladder, Planned, Size, Target, rate_trend
 
@@ -235,6 +235,60 @@ def test_a_size_has_heads_where_its_architecture_has(tiny: Recipe) -> None:
         Size(width=24, layers=2, heads=2).of(recurrent)
     with pytest.raises(RecipeError, match="width 24 lacks 'heads', which a transformer has"):
         Size(width=24, layers=2).of(tiny.architecture)
+
+
+def test_a_size_may_be_a_dial(ladder: Ladder) -> None:
+    base = ladder.base.architecture
+    dialled = replace(ladder, sizes=(Size(depth=1), Size(size="100k", layers=3)))
+
+    widths = {planned.recipe.architecture.width for planned in dialled.outline()}
+    assert widths == {Size(depth=1).of(base).width, Size(size="100k", layers=3).of(base).width}
+    assert Size(depth=1).of(base) == Size(width=32, layers=1, heads=2).of(base)
+    assert Size(size="100k", layers=3).of(base).layers == 3
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        ({}, "A size needs width and layers, or a dial in their place"),
+        ({"width": 16}, "A size needs width and layers, or a dial in their place"),
+        ({"depth": 2, "size": 1e5}, "State depth or size, one of both"),
+        ({"size": 3}, "the nearest has 3.12k"),
+    ],
+)
+def test_a_size_that_says_too_little_or_too_much_is_refused(
+    ladder: Ladder, size: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(RecipeError, match=says):
+        replace(ladder, sizes=(Size(**size),))
+
+
+def test_under_mup_every_width_has_the_rate_of_the_base(ladder: Ladder) -> None:
+    under_mup = replace(ladder, base=replace(ladder.base, parametrization=MuP(base_width=16)))
+
+    rates = [planned.recipe.optimizer.learning_rate for planned in under_mup.outline()]
+    assert rates == pytest.approx([rule(16, MIDDLE)] * len(rates), rel=RATE_DIGITS)
+
+
+def test_a_ladder_moves_both_rates_of_muon(ladder: Ladder) -> None:
+    muon = Muon(learning_rate=0.02, others=AdamW(learning_rate=0.01))
+    made = replace(ladder, base=replace(ladder.base, optimizer=muon)).outline()
+
+    for planned in made:
+        optimizer = planned.recipe.optimizer
+        assert isinstance(optimizer, Muon)
+        assert optimizer.others.learning_rate == pytest.approx(optimizer.learning_rate / 2)
+
+
+def test_branches_of_several_lengths_cannot_have_warmups_of_their_own(ladder: Ladder) -> None:
+    schedule = Wsd(warmup_fraction=0.1)
+    with pytest.raises(
+        RecipeError, match=r"Branches of one trunk share its warmup, and warmup_fraction = 0\.1"
+    ):
+        replace(ladder, base=replace(ladder.base, schedule=schedule))
+
+    one = replace(ladder, base=replace(ladder.base, schedule=schedule), horizons=(44 * 64,))
+    assert {planned.recipe.warmup_steps for planned in one.outline()} == {4}
 
 
 def test_a_ladder_needs_a_schedule_with_a_trunk(ladder: Ladder) -> None:

@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,6 +34,7 @@ _DIALS = ("depth", "size")
 _RULES = ("aspect", "width_per_head")
 
 Dimensions = dict[str, int]
+Shape = TypeVar("Shape", bound=Architecture)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,14 +100,14 @@ def shape(
 
 
 def resized(
-    base: Architecture,
+    base: Shape,
     *,
     depth: int | None = None,
     size: float | str | None = None,
     aspect: int = ASPECT,
     width_per_head: int = WIDTH_PER_HEAD,
     **given: int,
-) -> Architecture:
+) -> Shape:
     """The same architecture at another depth or size; what the dial does not derive stays.
 
     Args:
@@ -118,7 +119,11 @@ def resized(
     Transformer(vocab=256, context=64, width=64, layers=2, heads=4, mlp_ratio=3, ...)
     """
     rule = _rule(_names(type(base)), given, aspect=aspect, width_per_head=width_per_head)
-    return _turned(lambda dimensions: replace(base, **dimensions), rule, depth=depth, size=size)  # type: ignore[type-var]
+
+    def build(dimensions: Dimensions) -> Shape:
+        return replace(base, **dimensions)  # type: ignore[type-var]
+
+    return _turned(build, rule, depth=depth, size=size)
 
 
 def with_dimensions(described: Any) -> Any:
@@ -173,12 +178,12 @@ def _rule(names: set[str], given: Mapping[str, Any], *, aspect: int, width_per_h
 
 
 def _turned(
-    build: Callable[[Dimensions], Architecture],
+    build: Callable[[Dimensions], Shape],
     rule: _Rule,
     *,
     depth: int | None = None,
     size: float | str | None = None,
-) -> Architecture:
+) -> Shape:
     if (depth is None) == (size is None):
         raise InputError(f"State depth or size, one of both, not depth = {depth} and size = {size}.")
     if size is not None:
@@ -197,25 +202,26 @@ def _wanted(size: float | str) -> float:
     return wanted
 
 
-def _of_size(build: Callable[[Dimensions], Architecture], rule: _Rule, size: float) -> Architecture:
+def _of_size(build: Callable[[Dimensions], Shape], rule: _Rule, size: float) -> Shape:
     if {"width", "layers"} <= set(rule.given):
         raise InputError(
             f"width = {rule.given['width']} and layers = {rule.given['layers']} leave size nothing to "
             f"derive; leave out one of the three."
         )
 
-    def made(layers: int, width: int) -> Architecture:
+    def made(layers: int, width: int) -> Shape:
         return build(rule.dimensions(layers=layers, width=width))
 
     depth = _nearest(lambda depth: made(depth, rule.aspect * depth), size)
-    steps = (
-        _nearest(lambda steps: made(depth, steps * rule.width_per_head), size)
-        if "width" not in rule.given
-        else 1
-    )
-    found = made(depth, steps * rule.width_per_head)
+    fixed = "width" in rule.given
+    found = made(depth, 0) if fixed else _widened(lambda width: made(depth, width), rule, size)
     _require_near(found, size)
     return found
+
+
+def _widened(made: Callable[[int], Shape], rule: _Rule, size: float) -> Shape:
+    steps = _nearest(lambda steps: made(steps * rule.width_per_head), size)
+    return made(steps * rule.width_per_head)
 
 
 def _require_near(found: Architecture, size: float) -> None:

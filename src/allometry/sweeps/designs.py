@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from allometry.architectures import AnyArchitecture
+from allometry.architectures.dials import resized
 from allometry.errors import RecipeError, Refusal
-from allometry.recipe import Recipe, Wsd, choice, read_choice
+from allometry.recipe import MuP, Recipe, Wsd, at_rate, choice, read_choice
 from allometry.runs.run import Runs
 
 _HORIZON_EXPONENT = -0.5  # of the best learning rate in the tokens of the run
@@ -49,12 +50,20 @@ class Size:
     """One rung of a ladder: what differs from the base architecture.
 
     Attributes:
-        heads: Of attention; None for an architecture that has none.
+        width, layers: Both, unless a dial stands for them.
+        heads: Of attention; None for an architecture that has none, or for what a dial derives.
+        depth, size: A dial of `architectures.dials`; width, layers and heads beside it are not derived.
     """
 
-    width: int = Field(gt=0)
-    layers: int = Field(gt=0)
+    width: int | None = Field(default=None, gt=0)
+    layers: int | None = Field(default=None, gt=0)
     heads: int | None = Field(default=None, gt=0)
+    depth: int | None = Field(default=None, gt=0)
+    size: float | str | None = None
+
+    def __post_init__(self) -> None:
+        if not self._has_dial and (self.width is None or self.layers is None):
+            raise RecipeError("A size needs width and layers, or a dial in their place: depth or size.")
 
     def of(self, base: AnyArchitecture) -> AnyArchitecture:
         """An architecture at this size.
@@ -62,17 +71,27 @@ class Size:
         Raises:
             RecipeError: If heads are given to one that has none, or not to one that has.
         """
-        changes: dict[str, Any] = {"width": self.width, "layers": self.layers}
-        if any(field.name == "heads" for field in fields(base)):
-            if self.heads is None:
-                raise RecipeError(f"The size of width {self.width} lacks 'heads', which a {base.kind} has.")
-            changes["heads"] = self.heads
-        elif self.heads is not None:
+        has_heads = any(field.name == "heads" for field in fields(base))
+        if self.heads is not None and not has_heads:
             raise RecipeError(
-                f"The size of width {self.width} has heads = {self.heads} and a {base.kind} has no attention "
+                f"The size of {self._said} has heads = {self.heads} and a {base.kind} has no attention "
                 f"heads: leave them out."
             )
-        return replace(base, **changes)
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        if self._has_dial:
+            return resized(base, **given)
+        if has_heads and self.heads is None:
+            raise RecipeError(f"The size of {self._said} lacks 'heads', which a {base.kind} has.")
+        return replace(base, **given)
+
+    @property
+    def _has_dial(self) -> bool:
+        return self.depth is not None or self.size is not None
+
+    @property
+    def _said(self) -> str:
+        names = ("width", "depth", "size")
+        return next(f"{name} {getattr(self, name)}" for name in names if getattr(self, name) is not None)
 
 
 @choice
@@ -82,9 +101,10 @@ class Ladder:
     The learning rate of each size is checked first by short runs, at `check_factors` times the rule
     base rate * (base width / width) * (tokens / base tokens)^-1/2, and the trunks train at the rule times the
     factor that `rate_trend` finds best for their width. The rule's width part: Yang et al. 2022,
-    arXiv:2203.03466, table 3, matrices under Adam. Its horizon part, which also carries the best rate of a
-    short check to longer runs: Schaipp et al. 2025, arXiv:2501.18965; without it a check picks a rate several
-    times too high (docs/decisions/0006-learning-rates-carried-over-horizons.md).
+    arXiv:2203.03466, table 3, matrices under Adam; under muP, which scales the rates itself, it is left out.
+    Its horizon part, which also carries the best rate of a short check to longer runs: Schaipp et al. 2025,
+    arXiv:2501.18965; without it a check picks a rate several times too high
+    (docs/decisions/0006-learning-rates-carried-over-horizons.md).
 
     Attributes:
         base: What all runs share; its rate is the one for its own width and tokens.
@@ -104,6 +124,12 @@ class Ladder:
     def __post_init__(self) -> None:
         if not isinstance(self.base.schedule, Wsd):
             raise RecipeError("A ladder branches off trunks, so the base needs schedule kind = 'wsd'.")
+        if self.base.schedule.warmup_fraction and len(self.horizons) > 1:
+            raise RecipeError(
+                f"Branches of one trunk share its warmup, and warmup_fraction = "
+                f"{self.base.schedule.warmup_fraction:g} is another one at each of {len(self.horizons)} "
+                f"horizons; state warmup_tokens."
+            )
         if len(set(self.check_factors)) < len(self.check_factors):
             raise RecipeError(f"check_factors must differ from each other, not {self.check_factors}.")
         self.outline()  # every rung must be a legal recipe before the first is trained
@@ -123,7 +149,7 @@ class Ladder:
         Only tokens beyond the longest horizon lower it further.
         """
         horizon = self._middle_horizon * max(1.0, tokens / max(self.horizons))
-        rate = _rounded(self._rule(size, horizon) * trend.factor(size.width))
+        rate = _rounded(self._rule(size, horizon) * trend.factor(self._width(size)))
         return self.at(size, tokens=tokens, learning_rate=rate)
 
     def at(self, size: Size, *, tokens: int, learning_rate: float) -> Recipe:
@@ -131,7 +157,7 @@ class Ladder:
         return replace(
             self.base,
             architecture=size.of(self.base.architecture),
-            optimizer=replace(self.base.optimizer, learning_rate=learning_rate),
+            optimizer=at_rate(self.base.optimizer, learning_rate),
             tokens=tokens,
         )
 
@@ -140,8 +166,13 @@ class Ladder:
         return math.exp(sum(map(math.log, self.horizons)) / len(self.horizons))
 
     def _rule(self, size: Size, tokens: float) -> float:
-        wider, longer = size.width / self.base.architecture.width, tokens / self.base.tokens
+        wider, longer = self._width(size) / self.base.architecture.width, tokens / self.base.tokens
+        if isinstance(self.base.parametrization, MuP):
+            wider = 1.0  # the rate is that of the base width at every width
         return self.base.optimizer.learning_rate / wider * math.pow(longer, _HORIZON_EXPONENT)
+
+    def _width(self, size: Size) -> int:
+        return size.of(self.base.architecture).width
 
     def trend(self, runs: Runs) -> RateTrend | None:
         """What the checks say; None while one is still to be made."""
@@ -154,10 +185,11 @@ class Ladder:
                 return None
             if not np.isfinite(found).any():
                 raise Refusal(
-                    f"Every learning-rate check at width {size.width} diverged; lower the base learning_rate."
+                    f"Every learning-rate check at width {self._width(size)} diverged; "
+                    f"lower the base learning_rate."
                 )
             factors += self.check_factors
-            widths += [size.width] * len(found)
+            widths += [self._width(size)] * len(found)
             losses += found
         return rate_trend(factors, widths, losses)
 
@@ -166,7 +198,7 @@ class Ladder:
             planned
             for size in self.sizes
             for planned in self._rung(
-                size, _rounded(self._rule(size, self._middle_horizon) * trend.factor(size.width))
+                size, _rounded(self._rule(size, self._middle_horizon) * trend.factor(self._width(size)))
             )
         ]
 
