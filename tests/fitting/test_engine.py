@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from allometry.fitting.engine import Problem, Samples
+from allometry.fitting.engine import Problem, Samples, minimise
 from allometry.fitting.objectives import Objective, ObjectiveName
 from allometry.fitting.problems import working_point
 from allometry.fitting.scales import SCALES, transform
@@ -58,13 +58,50 @@ def test_gradient_and_hessian_equal_finite_differences(
     posed: Callable[[ObjectiveName, Scale], Posed], name: ObjectiveName, on: Scale
 ) -> None:
     problem, at, sample = posed(name, on)
-    gradient, hessian, _ = problem.derivatives(at, sample)
+    near = problem.derivatives(at, sample)
 
     for place in range(at.shape[1]):
         move = STEP * np.eye(at.shape[1])[place]
         slope = (problem.sums(at + move, sample) - problem.sums(at - move, sample))[0] / (2 * STEP)
-        up, down = (problem.derivatives(at + sign * move, sample)[0][0] for sign in (1, -1))
+        up, down = (problem.derivatives(at + sign * move, sample).gradient[0] for sign in (1, -1))
         bend = (up - down) / (2 * STEP)
-        assert gradient[0, place] == pytest.approx(slope, rel=DIFFERENCE_TOLERANCE)
+        assert near.gradient[0, place] == pytest.approx(slope, rel=DIFFERENCE_TOLERANCE)
         largest = np.abs(bend).max()
-        np.testing.assert_allclose(hessian[0, place], bend, atol=DIFFERENCE_TOLERANCE * largest, rtol=0)
+        np.testing.assert_allclose(near.hessian[0, place], bend, atol=DIFFERENCE_TOLERANCE * largest, rtol=0)
+
+
+def test_a_pass_in_blocks_of_runs_sums_to_the_pass_over_all(
+    posed: Callable[[ObjectiveName, Scale], Posed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, at, sample = posed("huber", "log")
+    whole = problem.derivatives(at, sample)
+
+    monkeypatch.setattr("allometry.fitting.definition._NUMBERS_AT_ONCE", 200)  # seven runs at a time
+
+    for part, expected in zip(problem.derivatives(at, sample), whole, strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())
+
+
+def test_searches_end_alike_to_the_last_digit_whatever_moves_beside_them(
+    posed: Callable[[ObjectiveName, Scale], Posed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, at, sample = posed("huber", "log")
+    starts = at + np.linspace(-0.1, 0.1, 9)[:, None]
+    together = minimise(problem, starts, sample.of_one(9))
+
+    monkeypatch.setattr(Problem, "places_at_once", 2)
+
+    in_turn = minimise(problem, starts, sample.of_one(9))
+    np.testing.assert_array_equal(in_turn.working, together.working)
+    assert together.converged.all()
+
+
+def test_a_search_from_its_own_minimum_stays_there(posed: Callable[[ObjectiveName, Scale], Posed]) -> None:
+    problem, at, sample = posed("huber", "log")
+    first = minimise(problem, at, sample)
+
+    again = minimise(problem, first.working, sample)
+
+    assert again.converged.all()
+    assert again.value[0] == pytest.approx(first.value[0], rel=1e-14)
+    np.testing.assert_allclose(again.working, first.working, rtol=1e-8)
