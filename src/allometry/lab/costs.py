@@ -20,21 +20,23 @@ class Costs:
         meter: Of the energy of this sitting.
         seconds: Of earlier sittings.
         energy: Of earlier sittings; None if there were none.
+        share: Of this sitting's time and energy, below 1 if other runs train in the same passes.
     """
 
     meter: EnergyMeter
     seconds: float = 0.0
     energy: Energy | None = None
+    share: float = 1.0
     _begun: float = field(default_factory=time.perf_counter)
     _aside: float = 0.0
 
     def sitting_seconds(self) -> float:
-        """Since this sitting began."""
-        return time.perf_counter() - self._begun
+        """Since this sitting began, the run's share."""
+        return self.share * (time.perf_counter() - self._begun)
 
     def training_seconds(self) -> float:
         """Of this sitting, less what was done beside training."""
-        return self.sitting_seconds() - self._aside
+        return self.sitting_seconds() - self.share * self._aside
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -70,5 +72,5 @@ class Costs:
         return self.seconds + self.sitting_seconds()
 
     def _energy(self) -> Energy:
-        now = self.meter.read()
+        now = self.meter.read().times(self.share)
         return now if self.energy is None else self.energy + now

@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +51,10 @@ class Energy:
             method=method,
             how="; ".join(ways),
         )
+
+    def times(self, share: float) -> Energy:
+        """A part of it."""
+        return replace(self, joules=self.joules * share, low=self.low * share, high=self.high * share)
 
 
 def unavailable(what: str) -> Energy:

@@ -38,7 +38,14 @@ from allometry.lab.evaluate import HeldOut, evaluate
 from allometry.lab.evaluations import is_evaluated
 from allometry.lab.feeding import Feed, open_feed
 from allometry.lab.interruption import heeding_signals
-from allometry.lab.lineage import FROM_SCRATCH, Inheritance, choose_objective, inherit, require_ancestors
+from allometry.lab.lineage import (
+    FROM_SCRATCH,
+    Inheritance,
+    choose_objective,
+    inherit,
+    require_ancestors,
+    teacher_facts,
+)
 from allometry.lab.measures import peak_memory, recipe_facts, throughput
 from allometry.lab.meters import Meter, Moment
 from allometry.lab.optimizers import build_optimizer
@@ -54,7 +61,7 @@ from allometry.runs.study import Study
 
 __all__ = ["Progress", "Sitting", "train"]
 
-_ENDED = ("done", "diverged")
+ENDED = ("done", "diverged")
 
 Ending = Literal["done", "diverged", "stopped"]
 
@@ -96,7 +103,7 @@ def train(
     chosen = sitting or Sitting()
     with held(study.run_folder(recipe.run_id), patience=chosen.patience):
         ended = study.run(recipe.run_id)
-        if ended is not None and ended.status in _ENDED:
+        if ended is not None and ended.status in ENDED:
             return ended
         require_ancestors(recipe, study)
         data = text or prepare_tokens(recipe.data)
@@ -107,14 +114,14 @@ def _train(recipe: Recipe, study: Study, device: torch.device, sitting: Sitting,
     accelerators = [device] if device.type == "cuda" else []
     with heeding_signals() as interrupted, torch.random.fork_rng(accelerators):
         torch.manual_seed(recipe.seed)
-        training = _Training.begin(recipe, study, device, sitting, data, interrupted)
+        training = Training.begin(recipe, study, device, sitting, data, interrupted)
         run = training.finish(training.advance())
         study.save_run(run)
     return run
 
 
 @dataclass
-class _Training:
+class Training:
     """One sitting in progress: the only mutable state of the lab."""
 
     recipe: Recipe
@@ -130,6 +137,7 @@ class _Training:
     watch: Watch
     costs: Costs
     interrupted: Callable[[], bool]
+    taught: Mapping[str, Any]  # columns that a teacher adds
     inheritance: Inheritance = FROM_SCRATCH
     step: int = 0
     begun_step: int = 0
@@ -150,7 +158,7 @@ class _Training:
         sitting: Sitting,
         data: TokenData,
         interrupted: Callable[[], bool],
-    ) -> _Training:
+    ) -> Training:
         folder = study.run_folder(recipe.run_id)
         write_atomically(folder / "recipe.toml", recipe.to_toml())
         context = recipe.architecture.context
@@ -169,6 +177,7 @@ class _Training:
             watch=Watch(recipe.architecture.vocab),
             costs=Costs(open_meter(str(device))),
             interrupted=interrupted,
+            taught=teacher_facts(recipe, study),
             started=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         training._take_up(study)
@@ -244,7 +253,7 @@ class _Training:
 
     def _one_step(self) -> bool:
         """Take a step; true if a line of the curve is due."""
-        batch = self.feed.batch(self.inheritance.first_step + self.step)
+        batch = self.next_batch()
         measured = self._ends_line(self.step + 1) and self.meters
         if measured:
             for meter in self.meters:
@@ -254,6 +263,10 @@ class _Training:
         if measured:
             self.measured = self._measure(batch)
         return self.step % LOG_STEPS == 0
+
+    def next_batch(self) -> Batch:
+        """The batch of the step that comes next."""
+        return self.feed.batch(self.inheritance.first_step + self.step)
 
     def _ends_line(self, step: int) -> bool:
         return step % LOG_STEPS == 0 or step == self.recipe.steps
@@ -375,6 +388,7 @@ class _Training:
     def _facts(self) -> dict[str, Any]:
         """What the run is, and where it was trained."""
         facts = {**recipe_facts(self.recipe, unique_tokens=self.unique_tokens), **self.inheritance.facts}
+        facts |= self.taught
         for meter in self.meters:
             facts |= meter.totals()
         return {

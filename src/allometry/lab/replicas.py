@@ -1,0 +1,238 @@
+"""`train_replicas`: runs of one shape (seeds, rates, schedules) trained together, each as if it were alone.
+
+A small model's step is mostly overhead: starting kernels on pieces of work that are too short. Replicas share
+one forward and backward pass; all else, from clipping to checkpoints, is each run's own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from allometry.lab.devices import open_device
+from allometry.lab.feeding import Feed
+from allometry.lab.interruption import heeding_signals
+from allometry.lab.lineage import require_ancestors
+from allometry.lab.loop import ENDED, Ending, Training, train
+from allometry.lab.precision import EXACT
+from allometry.lab.sitting import Sitting, held
+from allometry.lab.stacking import Gradients, Stack, can_stack
+from allometry.lab.steps import Batch, Stepper, next_token
+from allometry.lab.tokens import TokenData, prepare_tokens
+from allometry.recipe import Precision, Recipe
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+
+_TOKENS_AT_ONCE = 16_384  # in one pass on a CPU: with more, activations leave the cache and nothing is gained
+
+
+def train_replicas(
+    recipes: Sequence[Recipe],
+    *,
+    study: Study | None = None,
+    device: str = "cpu",
+    sitting: Sitting | None = None,
+    text: TokenData | None = None,
+) -> list[Run]:
+    """Train recipes that differ in seed, rates, schedule or length, with one pass for all where they can.
+
+    Each run equals the one that `train` makes to rounding, not to the last bit, and is saved, resumed and
+    stopped like it; one that diverges leaves the others as they are. Recipes of another shape, and
+    architectures that cannot be stacked, are trained one after another.
+
+    Args:
+        recipes: On one text.
+        study, device, sitting, text: As of `train`, for all of them.
+
+    Returns:
+        The runs, in the order of the recipes. The seconds and joules of a pass are shared out equally.
+
+    Raises:
+        As `train`.
+    """
+    if study is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return train_replicas(
+                recipes, study=Study.create(folder, ""), device=device, sitting=sitting, text=text
+            )
+    chosen = sitting or Sitting()
+    runs: dict[str, Run] = {}
+    for group in replica_groups(recipes, device=device):
+        if len(group) == 1:
+            runs[group[0].run_id] = train(group[0], study=study, device=device, sitting=chosen, text=text)
+        else:
+            runs |= _train_group(group, study, torch.device(device), chosen, text)
+    return [runs[recipe.run_id] for recipe in recipes]
+
+
+def replica_groups(recipes: Iterable[Recipe], *, device: str = "cpu") -> list[list[Recipe]]:
+    """Recipes that can be trained in one pass, in groups of a size that pays.
+
+    >>> from dataclasses import replace
+    >>> from allometry.architectures import Transformer
+    >>> from allometry.recipe import AdamW, Bpe, Data, StandardLibrary, Wsd
+    >>> recipe = Recipe(
+    ...     architecture=Transformer(vocab=512, context=64, width=16, layers=1, heads=1),
+    ...     optimizer=AdamW(learning_rate=0.01), schedule=Wsd(),
+    ...     data=Data(corpus=StandardLibrary(bytes=100_000), tokenizer=Bpe(vocab=512)),
+    ...     tokens=65_536, batch_tokens=4096)
+    >>> [len(group) for group in replica_groups(replace(recipe, seed=seed) for seed in range(6))]
+    [4, 2]
+    """
+    groups: dict[Any, list[Recipe]] = {}
+    for recipe in dict.fromkeys(recipes):
+        groups.setdefault(_shared_by_replicas(recipe), []).append(recipe)
+    return [part for group in groups.values() for part in _parts(group, device)]
+
+
+def _shared_by_replicas(recipe: Recipe) -> tuple[Any, ...]:
+    """What must be equal for one pass to serve two recipes."""
+    alone = recipe.run_id if not _fits_a_stack(recipe) else ""
+    return recipe.architecture, recipe.batch_tokens, recipe.parametrization, recipe.data, alone
+
+
+def _fits_a_stack(recipe: Recipe) -> bool:
+    return recipe.precision == Precision() and recipe.distill is None
+
+
+def _parts(group: Sequence[Recipe], device: str) -> list[list[Recipe]]:
+    size = max(1, _TOKENS_AT_ONCE // group[0].batch_tokens) if device == "cpu" else len(group)
+    return [list(group[start : start + size]) for start in range(0, len(group), size)]
+
+
+def _train_group(
+    recipes: Sequence[Recipe], study: Study, device: torch.device, sitting: Sitting, text: TokenData | None
+) -> dict[str, Run]:
+    """Hold all runs of a group, and train those that have not ended."""
+    with ExitStack() as stack:
+        for recipe in sorted(recipes, key=lambda one: one.run_id):  # in one order: no two wait for each other
+            stack.enter_context(held(study.run_folder(recipe.run_id), patience=sitting.patience))
+            require_ancestors(recipe, study)
+        known = {recipe.run_id: study.run(recipe.run_id) for recipe in recipes}
+        ended = {run_id: run for run_id, run in known.items() if run is not None and run.status in ENDED}
+        place = open_device(str(device))
+        data = text or prepare_tokens(recipes[0].data)
+        interrupted = stack.enter_context(heeding_signals())
+        stack.enter_context(torch.random.fork_rng([place] if place.type == "cuda" else []))
+        begun = [
+            _begin(recipe, study, place, sitting, data, interrupted)
+            for recipe in recipes
+            if recipe.run_id not in ended
+        ]
+        return ended | {run.run_id: run for run in _finished(begun, study)}
+
+
+def _begin(
+    recipe: Recipe,
+    study: Study,
+    device: torch.device,
+    sitting: Sitting,
+    data: TokenData,
+    interrupted: Callable[[], bool],
+) -> Training:
+    torch.manual_seed(recipe.seed)
+    return Training.begin(recipe, study, device, sitting, data, interrupted)
+
+
+def _finished(trainings: Sequence[Training], study: Study) -> list[Run]:
+    """Train all to their ends; each is saved as soon as it ended."""
+    runs = []
+    for training, ending in _advance(trainings):
+        run = training.finish(ending)
+        study.save_run(run)
+        runs.append(run)
+    return runs
+
+
+def _advance(trainings: Sequence[Training]) -> Iterable[tuple[Training, Ending]]:
+    """Turn about until all have ended; the stack is made anew when one leaves it."""
+    going = list(trainings)
+    for training in going:
+        training.costs.share = 1 / len(going)
+    together = all(_can_share(training) for training in going)
+    while going:
+        crew = _Crew.of(going) if together and len(going) > 1 else None
+        ended: list[tuple[Training, Ending]] = []
+        while not ended:
+            if crew is not None:
+                crew.make_gradients()
+            ended = [(one, ending) for one in going if (ending := one.turn()) is not None]
+        if crew is not None:
+            crew.part()
+        yield from ended
+        going = [one for one in going if one not in [left for left, _ in ended]]
+
+
+def _can_share(training: Training) -> bool:
+    taken = training.stepper
+    return taken.objective is next_token and taken.arithmetic == EXACT and can_stack(taken.model)
+
+
+@dataclass
+class _Crew:
+    """Trainings whose next gradients come from one pass."""
+
+    trainings: list[Training]
+    feeds: list[_KeptFeed]
+    steppers: list[_HandedStepper]
+    alone: list[tuple[Feed, Stepper]]
+    stack: Stack
+
+    @classmethod
+    def of(cls, trainings: Sequence[Training]) -> _Crew:
+        """Take over feed and stepper of each."""
+        alone = [(one.feed, one.stepper) for one in trainings]
+        feeds = [_KeptFeed(feed) for feed, _ in alone]
+        steppers = [_HandedStepper.instead_of(stepper) for _, stepper in alone]
+        for training, feed, stepper in zip(trainings, feeds, steppers, strict=True):
+            training.feed, training.stepper = feed, stepper
+        return cls(list(trainings), feeds, steppers, alone, Stack.of([one.model for one in steppers]))
+
+    def make_gradients(self) -> None:
+        """For the next turn of each; one that has no step left ignores its own."""
+        batches = [one.next_batch() for one in self.trainings]
+        for stepper, handed in zip(self.steppers, self.stack.gradients(batches), strict=True):
+            stepper.handed = handed
+
+    def part(self) -> None:
+        """Give feeds and steppers back."""
+        for training, (feed, stepper) in zip(self.trainings, self.alone, strict=True):
+            training.feed, training.stepper = feed, stepper
+
+
+@dataclass
+class _KeptFeed:
+    """Keeps the last batch, which both the shared pass and the run's own turn ask for."""
+
+    feed: Feed
+    kept: tuple[int, Batch] | None = None
+
+    def batch(self, step: int) -> Batch:
+        if self.kept is None or self.kept[0] != step:
+            self.kept = step, self.feed.batch(step)
+        return self.kept[1]
+
+
+@dataclass
+class _HandedStepper(Stepper):
+    """Steps with gradients that were made elsewhere."""
+
+    handed: tuple[Tensor, Gradients] | None = field(default=None, init=False)
+
+    @classmethod
+    def instead_of(cls, stepper: Stepper) -> _HandedStepper:
+        return cls(**{one.name: getattr(stepper, one.name) for one in fields(Stepper) if one.init})
+
+    def _fitting_gradients(self, batch: Batch) -> Tensor:
+        assert self.handed is not None
+        loss, gradients = self.handed
+        for weight, gradient in gradients:
+            weight.grad = gradient
+        self.handed = None
+        return loss
