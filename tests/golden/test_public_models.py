@@ -73,7 +73,7 @@ class Published:
     numbers: dict[str, int]
 
     def __getitem__(self, column: str) -> int:
-        return self.numbers[column]
+        return self.numbers.get(column, 0)
 
 
 def read_table() -> list[Published]:
@@ -112,7 +112,7 @@ def dimensions(model: Published) -> dict[str, Any]:
 def attention(model: Published) -> MultiHead | Latent:
     if not model["kv_lora_rank"]:
         chosen = ATTENTION.get(model.family, {})
-        return MultiHead(kv_heads=model["n_kv_heads"], head_width=model["head_dim"], **chosen)
+        return MultiHead(kv_heads=model["n_kv_heads"] or None, head_width=model["head_dim"] or None, **chosen)
     return Latent(
         kv_rank=model["kv_lora_rank"],
         query_rank=model["q_lora_rank"] or None,
@@ -183,6 +183,49 @@ def test_what_is_only_looked_up_is_told_apart(model: Published) -> None:
     looked_up += groups["positions"].total if "positions" in groups else 0
 
     assert shape_of(model).params("active") - looked_up == model["active_excl_input_lookup"]
+
+
+# Four families without the table: model, family, dimensions, and the total that its checkpoint has.
+CHECKPOINTS: list[tuple[str, str, dict[str, int], int]] = [
+    (
+        "gpt-j-6b",
+        "gptj",
+        {"vocab_size": 50_400, "d_model": 4096, "n_layers": 28, "n_heads": 16, "d_ff": 16_384},
+        6_050_882_784,
+    ),
+    (
+        "gemma-2-2b",
+        "gemma2",
+        {"vocab_size": 256_000, "d_model": 2304, "n_layers": 26, "n_heads": 8, "n_kv_heads": 4}
+        | {"head_dim": 256, "d_ff": 9216, "tie_embeddings": 1},
+        2_614_341_888,
+    ),
+    (
+        "Qwen3-0.6B",
+        "qwen3",
+        {"vocab_size": 151_936, "d_model": 1024, "n_layers": 28, "n_heads": 16, "n_kv_heads": 8}
+        | {"head_dim": 128, "d_ff": 3072, "tie_embeddings": 1},
+        596_049_920,
+    ),
+    (
+        "DeepSeek-V3",
+        "deepseek_v3",
+        {"vocab_size": 129_280, "d_model": 7168, "n_layers": 61, "n_heads": 128, "d_ff": 18_432}
+        | {"n_experts": 256, "top_k": 8, "moe_d_ff": 2048, "n_shared_experts": 1, "first_k_dense": 3}
+        | {"q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64}
+        | {"v_head_dim": 128},
+        671_026_404_352,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "numbers", "total"), CHECKPOINTS, ids=[name for name, *_ in CHECKPOINTS]
+)
+def test_four_families_are_counted_without_the_table(
+    name: str, family: str, numbers: dict[str, int], total: int
+) -> None:
+    assert shape_of(Published(name, family, numbers)).params("total") == total
 
 
 def small(**changes: Any) -> Transformer:
