@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from scipy.stats import t
 from torch import Tensor, nn
 
 from allometry.errors import InputError
+from allometry.lab.evaluations import is_evaluated
+from allometry.lab.meters import Meter, Moment
 
 Gram = npt.NDArray[np.float64]
 
@@ -74,14 +77,15 @@ def noise_scale(
         )
     each = len(sequences) // parts
     weights = [weight for weight in model.parameters() if weight.requires_grad]
-    gradients = torch.stack(
-        [
-            _flat(torch.autograd.grad(loss(model, part), weights, allow_unused=True))
-            for part in sequences[: parts * each].split(each)  # type: ignore[no-untyped-call]
-        ]
-    )
+    losses = (loss(model, part) for part in sequences[: parts * each].split(each))  # type: ignore[no-untyped-call]
+    gradients = torch.stack([_flat(torch.autograd.grad(one, weights, allow_unused=True)) for one in losses])
     tokens = each * (sequences.shape[1] - 1)
-    return from_products((gradients @ gradients.T).double().cpu().numpy(), part_tokens=tokens, level=level)
+    return from_products(_products(gradients), part_tokens=tokens, level=level)
+
+
+def _products(gradients: Tensor) -> Gram:
+    found: Gram = (gradients @ gradients.T).double().cpu().numpy()
+    return found
 
 
 def _flat(gradients: Sequence[Tensor | None]) -> Tensor:
@@ -135,3 +139,58 @@ def _interval(scale: float, left_out: npt.NDArray[np.float64], level: float) -> 
     error = math.sqrt((parts - 1) / parts * float(((logs - logs.mean()) ** 2).sum()))
     reach = float(t.ppf((1 + level) / 2, parts - 1)) * error
     return scale * math.exp(-reach), scale * math.exp(reach)
+
+
+class NoiseScaleMeter(Meter):
+    """Measures the noise scale at log-spaced steps, from the batch of the step cut into parts.
+
+    Columns of the line: `critical_batch_tokens`, and its ends at 90% with `_low` and `_high` behind; infinite
+    ones are left out. The last that was found is a column of the run.
+
+    Args:
+        per_doubling: Measurements while the steps double.
+        parts: Of the batch, at most; each costs a backward pass. A batch of less than three sequences is
+            not measured.
+    """
+
+    def __init__(self, per_doubling: int = 1, parts: int = 16) -> None:
+        self._per_doubling, self._parts = per_doubling, parts
+        self._last: dict[str, float] = {}
+        self._line: dict[str, float] = {}
+
+    def before(self, moment: Moment) -> None:
+        """Measure, if this line of the curve is one of those."""
+        self._line = {}
+        parts = min(self._parts, len(moment.batch.inputs_BT))
+        if parts >= 3 and is_evaluated(moment.step + 1, self._per_doubling):
+            self._line = _columns(_of_batch(moment, parts))
+            self._last = self._line or self._last
+
+    def after(self, moment: Moment) -> Mapping[str, float | Tensor]:
+        """The values of the line."""
+        return self._line
+
+    def totals(self) -> Mapping[str, Any]:
+        """The last that was found."""
+        return self._last
+
+    def notes(self) -> Mapping[str, Any]:
+        """The last that was found."""
+        return self._last
+
+    def take_up(self, notes: Mapping[str, Any]) -> None:
+        """Go on from what an earlier sitting found."""
+        self._last = dict(notes)
+
+
+def _of_batch(moment: Moment, parts: int) -> NoiseScale:
+    batch = moment.batch
+    weights = [weight for weight in moment.model.parameters() if weight.requires_grad]
+    losses = (moment.objective(moment.model, part).minimised for part in batch.split(parts))
+    gradients = torch.stack([_flat(torch.autograd.grad(one, weights, allow_unused=True)) for one in losses])
+    return from_products(_products(gradients), part_tokens=batch.targets_BT.numel() // len(gradients))
+
+
+def _columns(found: NoiseScale) -> dict[str, float]:
+    ends = {"": found.critical_batch_tokens, "_low": found.low, "_high": found.high}
+    return {f"critical_batch_tokens{end}": value for end, value in ends.items() if math.isfinite(value)}
