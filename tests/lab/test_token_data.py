@@ -52,11 +52,17 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def mixed(folder: Path, by: str, shares: tuple[float, float], limit: int | None = None) -> Data:
+@pytest.fixture(autouse=True)
+def in_the_folder(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that names of documents, and with them the split, are the same wherever the tests run."""
+    monkeypatch.chdir(both)
+
+
+def mixed(by: str, shares: tuple[float, float], limit: int | None = None) -> Data:
     domains = tuple(
         Domain(
             name=name,
-            corpus=TextFiles(paths=(f"{folder}/{name}.jsonl",)),
+            corpus=TextFiles(paths=(f"{name}.jsonl",)),
             share=share,
             unique_tokens=limit if name == "a" else None,
         )
@@ -113,29 +119,29 @@ def test_a_limit_beyond_the_text_is_a_sentence(text: Path) -> None:
         prepare_tokens(of_bytes(text, available))
 
 
-def test_weights_are_shares_whatever_the_text(both: Path) -> None:
-    assert share_of_a(prepare_tokens(mixed(both, "weight", (3, 1)))) == pytest.approx(0.75, abs=0.01)
-    assert share_of_a(prepare_tokens(mixed(both, "tokens", (3e6, 1e6)))) == pytest.approx(0.75, abs=0.01)
+def test_weights_are_shares_whatever_the_text() -> None:
+    assert share_of_a(prepare_tokens(mixed("weight", (3, 1)))) == pytest.approx(0.75, abs=0.01)
+    assert share_of_a(prepare_tokens(mixed("tokens", (3e6, 1e6)))) == pytest.approx(0.75, abs=0.01)
 
 
-def test_repeats_count_passes_over_each_domains_text(both: Path) -> None:
-    data = prepare_tokens(mixed(both, "repeat", (1, 4)))
+def test_repeats_count_passes_over_each_domains_text() -> None:
+    data = prepare_tokens(mixed("repeat", (1, 4)))
     lengths = {part.name: part.stop - part.start for part in data.train_parts}
 
     expected = lengths["a"] / (lengths["a"] + 4 * lengths["b"])
     assert share_of_a(data) == pytest.approx(expected, abs=0.02)
 
 
-def test_a_domain_can_be_cut_alone_and_repeats_count_what_is_left(both: Path) -> None:
-    data = prepare_tokens(mixed(both, "repeat", (1, 1), limit=800))
+def test_a_domain_can_be_cut_alone_and_repeats_count_what_is_left() -> None:
+    data = prepare_tokens(mixed("repeat", (1, 1), limit=800))
     lengths = {part.name: part.stop - part.start for part in data.train_parts}
 
     assert lengths["a"] == 801
     assert data.train_parts[0].share == pytest.approx(801 / (801 + lengths["b"]))
 
 
-def test_domains_are_scored_by_their_own_text_in_the_shares_of_training(both: Path) -> None:
-    scored = prepare_tokens(mixed(both, "weight", (3, 1))).scored(context=16, tokens=640)
+def test_domains_are_scored_by_their_own_text_in_the_shares_of_training() -> None:
+    scored = prepare_tokens(mixed("weight", (3, 1))).scored(context=16, tokens=640)
 
     assert [one.domain for one in scored] == ["a", "b"]
     assert [one.share for one in scored] == [0.75, 0.25]
@@ -146,26 +152,29 @@ def test_domains_are_scored_by_their_own_text_in_the_shares_of_training(both: Pa
         assert one.text_bytes == (one.windows[:, 1:] != END).sum()
 
 
-def test_weights_change_no_text_and_are_encoded_once(both: Path) -> None:
-    first, second = (prepare_tokens(mixed(both, "weight", shares)) for shares in ((1, 1), (1, 5)))
+def test_weights_change_no_text_and_are_encoded_once() -> None:
+    first, second = (prepare_tokens(mixed("weight", shares)) for shares in ((1, 1), (1, 5)))
 
     assert first.data_hash == second.data_hash
     np.testing.assert_array_equal(first.train, second.train)
 
 
-def test_a_domain_with_too_little_held_out_text_is_named(both: Path) -> None:
-    data = prepare_tokens(mixed(both, "weight", (1, 1)))
+def test_a_domain_with_too_little_held_out_text_is_named() -> None:
+    data = prepare_tokens(mixed("weight", (1, 1)))
 
     with pytest.raises(InputError, match=r"held-out text of domain 'b' has \d+ tokens, less than one window"):
         data.scored(context=2500, tokens=10_000)
 
 
-def test_a_domain_that_cannot_be_split_is_named(tmp_path: Path, both: Path) -> None:
+def test_a_domain_that_cannot_be_split_is_named(
+    tmp_path: Path, both: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "b.jsonl").write_text('{"text": "alone"}')
     (tmp_path / "a.jsonl").write_text((both / "a.jsonl").read_text())
 
     with pytest.raises(InputError, match="1 documents of domain 'b' cannot be split"):
-        prepare_tokens(mixed(tmp_path, "weight", (1, 1)))
+        prepare_tokens(mixed("weight", (1, 1)))
 
 
 def test_steps_are_part_of_the_identity_of_the_text_and_of_its_record(text: Path) -> None:
@@ -177,6 +186,13 @@ def test_steps_are_part_of_the_identity_of_the_text_and_of_its_record(text: Path
     assert plain.data_hash != noised.data_hash
     np.testing.assert_array_equal(plain.held_out, noised.held_out)
     assert [step["kind"] for step in noised.record["steps"]] == ["exact_dedup", "character_noise"]
+
+
+def test_steps_that_change_nothing_are_recorded_though_the_text_is_encoded_once(text: Path) -> None:
+    plain, checked = (prepare_tokens(replace(of_bytes(text), steps=steps)) for steps in ((), (ExactDedup(),)))
+
+    assert plain.data_hash == checked.data_hash
+    assert [len(data.record["steps"]) for data in (plain, checked)] == [0, 1]
 
 
 def test_symbols_are_the_source_itself_and_its_end_is_held_out() -> None:

@@ -124,7 +124,7 @@ class FileEncoder:
         """
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ends = [0, *(end for _, end in encoding.offsets), len(text)]
-        sizes = np.diff(_byte_starts(text)[np.maximum.accumulate(ends)])
+        sizes = np.diff(_byte_starts(text)[ends])
         return np.array([*encoding.ids, self.end], dtype=self._type), sizes.astype(np.uint32)
 
 

@@ -81,7 +81,7 @@ def prepare_tokens(data: Data) -> TokenData:
         CorruptFile: If the cache was damaged.
         MissingExtra: If a source or step needs a library that is not installed.
     """
-    identity = _encode_symbols(data) if isinstance(data.corpus, _SYNTHETIC) else _encode_text(data)
+    identity, record = _encode_symbols(data) if isinstance(data.corpus, _SYNTHETIC) else _encode_text(data)
     encoded = load_encoded(token_folder(identity))
     limits = _limits(data)
     cut = _cut(encoded, limits)
@@ -94,26 +94,31 @@ def prepare_tokens(data: Data) -> TokenData:
         train_parts=tuple(replace(part, share=shares[part.name]) for part in cut.parts),
         held_out_parts=tuple(_scored_part(span, shares[span.name]) for span in encoded.spans),
         data_hash=_identity(identity, limited) if limited else identity,
-        record=encoded.record | ({"unique_tokens": limited} if limited else {}),
+        record=encoded.record | record | ({"unique_tokens": limited} if limited else {}),
     )
 
 
-def _encode_symbols(data: Data) -> str:
+def _encode_symbols(data: Data) -> tuple[str, dict[str, Any]]:
+    """Identity of the symbols, encoded if they were not; nothing to add to their record."""
     assert isinstance(data.corpus, _SYNTHETIC)
     identity = _identity("symbols", spelled_out(data.corpus), data.held_out)
     if not is_stored(token_folder(identity)):
         store_encoded(token_folder(identity), encode_symbols(data.corpus, data.held_out))
-    return identity
+    return identity, {}
 
 
-def _encode_text(data: Data) -> str:
+def _encode_text(data: Data) -> tuple[str, dict[str, Any]]:
+    """Identity of the text, encoded if it was not, and its record.
+
+    Other steps may lead to the same text, which is then encoded once; the record is of these.
+    """
     corpus = read_corpus(data)
     chosen = spelled_out(data.tokenizer, defaults=False)
     identity = _identity(corpus.sha256, chosen, tokenizer_hash(data.tokenizer))
     if not is_stored(token_folder(identity)):
         encoder = open_encoder(data.tokenizer, (document.text for document in corpus.train))
         store_encoded(token_folder(identity), encode_text(corpus, encoder), encoder.content)
-    return identity
+    return identity, corpus.record()
 
 
 def _identity(*parts: Any) -> str:
