@@ -62,20 +62,23 @@ class MultiHeadAttention(nn.Module):
         return [part.transpose(1, 2) for part in normed]
 
     def _mix(self, q_BHTd: Tensor, k_BKTd: Tensor, v_BKTd: Tensor) -> Tensor:
+        if self.mask is None and self.sinks is None:
+            grouped = self.heads != self.kv_heads
+            return functional.scaled_dot_product_attention(
+                q_BHTd, k_BKTd, v_BKTd, is_causal=True, scale=self.scale, enable_gqa=grouped
+            )
+        # No fused kernel of CUDA takes a mask and grouped heads at once.
+        k_BHTd, v_BHTd = self._for_each_head(k_BKTd), self._for_each_head(v_BKTd)
         mask = None if self.mask is None else self.mask(q_BHTd.shape[-2])
         if self.sinks is not None:
-            groups = self.heads // self.kv_heads
-            k_BHTd, v_BHTd = (x.repeat_interleave(groups, dim=1) for x in (k_BKTd, v_BKTd))
             return attend_with_sinks(q_BHTd, k_BHTd, v_BHTd, self.sinks, mask=mask, scale=self.scale)
         return functional.scaled_dot_product_attention(
-            q_BHTd,
-            k_BKTd,
-            v_BKTd,
-            attn_mask=mask,
-            is_causal=mask is None,
-            scale=self.scale,
-            enable_gqa=self.heads != self.kv_heads,
+            q_BHTd, k_BHTd, v_BHTd, attn_mask=mask, scale=self.scale
         )
+
+    def _for_each_head(self, x_BKTd: Tensor) -> Tensor:
+        groups = self.heads // self.kv_heads
+        return x_BKTd if groups == 1 else x_BKTd.repeat_interleave(groups, dim=1)
 
 
 def attend_with_sinks(
