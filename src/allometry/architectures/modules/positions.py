@@ -6,6 +6,7 @@ Shapes in names: B sequences, T tokens, H heads, d width per head.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,14 +35,46 @@ class Rotary(nn.Module):
 
     def forward(self, x_BHTd: Tensor) -> Tensor:
         """Turn queries or keys by their positions; the first and second half of what turns are the pairs."""
-        length = x_BHTd.shape[-2]
-        cos, sin = self.get_buffer("cos")[:length], self.get_buffer("sin")[:length]
-        first, second, *still = torch.split(x_BHTd, self._parts(x_BHTd.shape[-1]), dim=-1)
-        return torch.cat((first * cos - second * sin, first * sin + second * cos, *still), dim=-1)
+        heads, length, head_width = x_BHTd.shape[1:]
+        own, after, before = (
+            table.repeat(1, heads) for table in self._tables(length, head_width - self.width)
+        )
+        turned: Tensor = _Turn.apply(x_BHTd.transpose(1, 2), own, after, before, self.width // 2)  # type: ignore[no-untyped-call]
+        return turned.transpose(1, 2)
 
-    def _parts(self, head_width: int) -> list[int]:
-        half, still = self.width // 2, head_width - self.width
-        return [half, half, still] if still else [half, half]
+    def _tables(self, length: int, still: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What a head's elements are multiplied by: themselves, the one half a turn after, the one before."""
+        cos, sin = self.get_buffer("cos")[:length], self.get_buffer("sin")[:length]
+        nothing = torch.zeros_like(sin)
+        own = torch.cat((cos, cos, cos.new_ones(length, still)), dim=-1)
+        tail = cos.new_zeros(length, still)
+        return own, torch.cat((-sin, nothing, tail), dim=-1), torch.cat((nothing, sin, tail), dim=-1)
+
+
+class _Turn(torch.autograd.Function):
+    """Rotation of all heads in long rows: a head alone is too short for vector units.
+
+    An element's partner stands half a turning width further on or back in the row, whatever the head.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x_BTHd: Tensor, own: Tensor, after: Tensor, before: Tensor, half: int) -> Tensor:
+        ctx.save_for_backward(own, after, before)
+        ctx.half = half
+        return _turn(x_BTHd, own, after, before, half)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None, None]:
+        own, after, before = ctx.saved_tensors
+        return _turn(outer[0], own, -after, -before, ctx.half), None, None, None, None
+
+
+def _turn(x_BTHd: Tensor, own: Tensor, after: Tensor, before: Tensor, half: int) -> Tensor:
+    row = x_BTHd.flatten(2)
+    turned = row * own
+    turned[..., :-half] += row[..., half:] * after[:, :-half]
+    turned[..., half:] += row[..., :-half] * before[:, half:]
+    return turned.view_as(x_BTHd)
 
 
 class Mask(nn.Module):
