@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from allometry.architectures import Transformer
 from allometry.lab.schedules import rate_at
-from allometry.recipe import AdamW, Bpe, Constant, Cosine, Data, Recipe, StandardLibrary, Wsd
+from allometry.recipe import AdamW, Bpe, Constant, Cosine, Data, Linear, Recipe, StandardLibrary, Wsd
 
 RECIPE = Recipe(
     architecture=Transformer(vocab=300, context=16, width=16, layers=1, heads=1),
@@ -22,11 +22,14 @@ RECIPE = Recipe(
     tokens=100 * 64,
     batch_tokens=64,
 )
-SCHEDULES = [Wsd(warmup_tokens=640), Constant(warmup_tokens=640), Cosine(warmup_tokens=640)]
+SCHEDULES = [
+    *(kind(warmup_tokens=640) for kind in (Wsd, Constant, Cosine, Linear)),
+    *(kind(warmup_fraction=0.1) for kind in (Wsd, Constant, Cosine, Linear)),
+]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_warmup_is_linear_and_ends_at_the_peak(schedule: Wsd | Constant | Cosine) -> None:
+def test_warmup_is_linear_and_ends_at_the_peak(schedule: Wsd | Constant | Cosine | Linear) -> None:
     recipe = replace(RECIPE, schedule=schedule)
 
     assert [rate_at(recipe, step) for step in range(10)] == pytest.approx([k / 10 for k in range(1, 11)])
@@ -77,3 +80,21 @@ def test_a_cosine_falls_from_the_peak_to_its_final_share(final: float) -> None:
     assert rate_at(recipe, 55) == pytest.approx((1 + final) / 2)  # half way between the ends
     assert rate_at(recipe, recipe.steps) == final
     assert rate_at(recipe, recipe.steps - 1) == pytest.approx(final, abs=1e-3)
+
+
+@pytest.mark.parametrize("final", [0.0, 0.1, 1.0])
+def test_a_line_falls_from_the_peak_to_its_final_share(final: float) -> None:
+    recipe = replace(RECIPE, schedule=Linear(warmup_tokens=640, final_fraction=final))
+
+    assert rate_at(recipe, 10) == 1.0
+    falls = [rate_at(recipe, step) - rate_at(recipe, step + 1) for step in range(10, 100)]
+    assert falls == pytest.approx([(1 - final) / 90] * 90)  # Defazio et al. 2023, section 1: 1 - t / T
+    assert rate_at(recipe, recipe.steps) == pytest.approx(final)
+
+
+def test_a_warmup_stated_in_tokens_and_as_a_share_is_the_same() -> None:
+    in_tokens, as_share = (replace(RECIPE, schedule=one) for one in (SCHEDULES[3], SCHEDULES[7]))
+
+    assert [rate_at(in_tokens, step) for step in range(100)] == [
+        rate_at(as_share, step) for step in range(100)
+    ]
