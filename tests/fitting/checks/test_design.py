@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from allometry.fitting import Finding, Fit, bootstrap, fit
+from allometry.fitting.checks import CHECKS
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
 
@@ -121,3 +122,27 @@ def test_branches_of_one_trunk_drawn_one_by_one_are_noted_until_drawn_together(
 
 def test_settings_trained_once_are_noted(ladder: Ladder, finding: Find) -> None:
     assert finding("single_seed", fit("chinchilla", ladder(0.002))).evidence == {"settings": 20}
+
+
+def test_one_run_far_beyond_the_others_has_leverage(
+    ladder: Ladder, sound: Fit, finding: Find, truth: dict[str, float]
+) -> None:
+    far = {"params": 1e11, "tokens": 1e13}
+    row = {**far, "loss": float(chinchilla.evaluate(far, truth))}  # on the law: without it nothing changes
+    table = pd.concat([ladder(noise=0.003).table, pd.DataFrame([row])], ignore_index=True)
+
+    found = finding("leverage", fit("chinchilla", Runs(table), starts=4))
+
+    assert "'row 21'" in found.sentence
+    assert found.evidence["row 21"] > 0.9
+    assert CHECKS["leverage"].find(sound) is None
+
+
+def test_leverage_is_the_diagonal_of_the_hat_matrix_of_a_straight_line(finding: Find) -> None:
+    x = np.append(np.geomspace(1.0, 10.0, 9), 1e4)
+    found = fit("power_law", Runs(pd.DataFrame({"x": x, "loss": 3 * x**-0.2})))
+
+    centred = np.log(x) - np.log(x).mean()
+    assert finding("leverage", found).evidence["row 10"] == pytest.approx(
+        0.1 + centred[-1] ** 2 / (centred @ centred)
+    )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from allometry.fitting.checks.definition import Check, note, warning
 from allometry.fitting.dependence import dependence
+from allometry.fitting.likelihood import leverage
 from allometry.fitting.result import Finding, Fit
 from allometry.units import show_count
 
@@ -19,6 +20,8 @@ COLLINEAR = 0.95  # correlation of log params and log tokens
 FEW_DECADES = 1.0  # of compute, or of the one input
 FEW_LEVELS = 3  # different values of an input: two say nothing about a bend
 SAME_BUDGET = 0.05  # relative difference of compute within one IsoFLOP budget
+LEVERAGE = 0.5  # from which a run moves its own fitted value more than all others together do,
+LEVERAGE_SHARE = 3.0  # and so many times the mean leverage: in a small design all runs have much
 BUDGET_SIZES = 4  # sizes from which the least loss of a budget can be bracketed
 
 
@@ -154,6 +157,23 @@ def _duplicated_runs(fit: Fit) -> Finding | None:
     )
 
 
+def _leverage(fit: Fit) -> Finding | None:
+    if not fit.open:
+        return None
+    followed = leverage(fit)
+    run = int(np.argmax(followed))
+    if followed[run] <= max(LEVERAGE, LEVERAGE_SHARE * len(fit.open) / len(fit.data)):
+        return None
+    who = fit.data.run_ids[run]
+    return note(
+        "leverage",
+        f"Where the law passes '{who}' is decided to {followed[run]:.0%} by that run alone (its leverage): "
+        "hardly any other run could contradict it.",
+        "Repeat it with another seed, or add runs between it and the others.",
+        {who: float(followed[run])},
+    )
+
+
 def _edge_minimum(fit: Fit) -> Finding | None:
     columns = {fit.inputs[name]: values for name, values in fit.data.inputs.items()}
     if not {"params", "tokens"} <= columns.keys():
@@ -233,6 +253,12 @@ CHECKS = (
         source="own simulations",
         find=_dependent_input,
         quick=True,
+    ),
+    Check(
+        code="leverage",
+        looks_for=f"A run whose leverage is above {LEVERAGE:g} and above {LEVERAGE_SHARE:g} times the mean.",
+        source="Huber 1981, Robust Statistics, section 7.2; Hoaglin and Welsch 1978, Am. Stat. 32(1)",
+        find=_leverage,
     ),
     Check(
         code="edge_minimum",
