@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,9 +14,26 @@ from allometry.architectures.modules.linear import linear
 from allometry.architectures.modules.roles import RESIDUAL, Role
 
 
+class _SquaredRelu(torch.autograd.Function):
+    """With a derivative of two passes: what is cut off is zero in the saved part already."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        above = x.relu()
+        ctx.save_for_backward(above)
+        return above.square()
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> Tensor:
+        (above,) = ctx.saved_tensors
+        slope: Tensor = outer[0] * above
+        return slope.mul_(2)
+
+
 def squared_relu(x: Tensor) -> Tensor:
     """The square of what is above zero (So et al. 2021, arXiv:2109.08668)."""
-    return x.relu().square()
+    squared: Tensor = _SquaredRelu.apply(x)  # type: ignore[no-untyped-call]
+    return squared
 
 
 _CURVES: dict[Activation, Callable[[Tensor], Tensor]] = {
