@@ -172,7 +172,7 @@ def _require_same_shape(model: LanguageModel, parent: Ancestor) -> None:
 
 
 def _differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
-    names = [name for name in {**there, **here} if here.get(name) != there.get(name)]
+    names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
     shown = [f"{name} ({here.get(name, 'none')}, not {there.get(name, 'none')})" for name in names[:3]]
     return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
@@ -211,6 +211,15 @@ def choose_objective(recipe: Recipe, study: Study, device: torch.device) -> Obje
         temperature=recipe.distill.temperature,
         share=recipe.distill.share,
     )
+
+
+def teacher_facts(recipe: Recipe, study: Study) -> dict[str, Any]:
+    """Columns of a run that has a teacher, whose forward passes stand apart from the run's `flops`."""
+    if recipe.distill is None:
+        return {}
+    teacher = study.run_folder(recipe.distill.teacher) / "recipe.toml"
+    forward = Recipe.from_toml(teacher.read_text()).architecture.flops_per_token("matmul") / 3
+    return {"teacher": recipe.distill.teacher, "teacher_flops": forward * recipe.tokens}
 
 
 def load_model(ancestor: Ancestor) -> LanguageModel:

@@ -106,21 +106,24 @@ def next_token(model: LanguageModel, batch: Batch) -> Loss:
 
 def next_token_of(model: LanguageModel, x_BTD: Tensor, batch: Batch) -> Loss:
     """The same from the activations that the model's last pass left for the head."""
-    loss = cross_entropy(x_BTD, model.head.weight, batch)
+    loss = cross_entropy(*model.logit_factors(x_BTD), batch)
     extra = model.auxiliary_loss()
     return Loss(loss if extra is None else loss + extra, loss.detach())
 
 
 def cross_entropy(x_BTD: Tensor, head_VD: Tensor, batch: Batch) -> Tensor:
-    """Mean cross-entropy over the scored positions, in nats per token; in fp32, whatever the model is in."""
+    """Mean cross-entropy over the scored positions, in nats per token.
+
+    Under autocast the head's products are taken in its precision, though the last norm may be in fp32.
+    """
     targets_BT = batch.targets_BT
     if batch.scored_N is not None:  # as one long sequence
         x_BTD = x_BTD.flatten(0, 1).index_select(0, batch.scored_N).unsqueeze(0)
         targets_BT = targets_BT.flatten().index_select(0, batch.scored_N).unsqueeze(0)
-    if x_BTD.dtype == torch.float32:
-        return head_loss(x_BTD, head_VD, targets_BT)
-    with torch.autocast(x_BTD.device.type, enabled=False):
-        return head_loss(x_BTD.float(), head_VD, targets_BT)
+    device = x_BTD.device.type
+    if torch.is_autocast_enabled(device):
+        x_BTD = x_BTD.to(torch.get_autocast_dtype(device))
+    return head_loss(x_BTD, head_VD, targets_BT)
 
 
 def gradients(
