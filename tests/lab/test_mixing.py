@@ -43,7 +43,7 @@ def test_apportioned_counts_add_up_and_are_less_than_one_off(count: int, shares:
     assert np.abs(counts - count * np.array(shares)).max() < 1
 
 
-@given(shares=SHARES, batch=st.integers(1, 40), steps=st.integers(1, 30))
+@given(shares=SHARES, batch=st.integers(1, 20), steps=st.integers(1, 6))
 def test_domains_number_their_windows_without_gap_or_repeat(
     shares: list[float], batch: int, steps: int
 ) -> None:
