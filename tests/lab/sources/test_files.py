@@ -77,6 +77,10 @@ def test_half_a_surrogate_pair_becomes_text_that_can_be_encoded(tmp_path: Path) 
     assert texts_of(write(tmp_path, "a.jsonl", rb'{"text": "odd \ud83d end"}')) == ["odd ? end"]
 
 
+def test_every_kind_of_line_end_is_read_as_one(tmp_path: Path) -> None:
+    assert texts_of(write(tmp_path, "a.txt", b"a\r\nb\rc\n")) == ["a\nb\nc\n"]
+
+
 def test_empty_documents_are_left_out(tmp_path: Path) -> None:
     assert texts_of(write(tmp_path, "a.jsonl", b'{"text": ""}\n{"text": "b"}\n')) == ["b"]
 
