@@ -16,6 +16,7 @@ from allometry.architectures.modules.language import LanguageModel
 from allometry.architectures.modules.roles import roles_of
 from allometry.lab.checkpoints import restore_tensors, state_tensors
 from allometry.lab.parametrization import initialize
+from allometry.lab.steps import Batch, next_token
 
 SHAPE = Transformer(vocab=64, context=8, width=16, layers=1, heads=2)
 X = torch.randn(1, 8, 16, generator=torch.Generator().manual_seed(0))
@@ -116,6 +117,20 @@ def test_the_factors_of_the_logits_multiply_to_them(biases: tuple[str, ...], tie
     x_BTD, head_VD = model.logit_factors(model.hidden(ids))
 
     torch.testing.assert_close(functional.linear(x_BTD, head_VD), model(ids))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_loss_of_a_run_is_that_of_the_logits_with_their_bias(tied: bool) -> None:
+    model = randomised(replace(SHAPE, biases=("head",), tied=tied))
+    ids = torch.arange(9).unsqueeze(0) % 7
+
+    next_token(model, Batch(ids[:, :-1], ids[:, 1:])).minimised.backward()  # type: ignore[no-untyped-call]
+
+    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}  # type: ignore[union-attr]
+    model.zero_grad()
+    functional.cross_entropy(model(ids[:, :-1])[0], ids[0, 1:]).backward()  # type: ignore[no-untyped-call]
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(found[name], weight.grad, rtol=1e-4, atol=1e-6)  # two orders of summing
 
 
 def test_an_embedding_norm_stands_before_the_first_block() -> None:
