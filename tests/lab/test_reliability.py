@@ -187,8 +187,9 @@ def test_a_run_that_ran_out_of_memory_on_its_way_ends_as_it_would_have(
     assert run.values["loss"] == pytest.approx(expected.values["loss"], abs=1e-3)
 
 
+@pytest.mark.parametrize("stops", [[], [4]], ids=["straight", "resumed in the spike"])
 def test_a_spike_that_stays_ends_the_run_as_diverged(
-    tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch
+    tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch, stops: list[int]
 ) -> None:
     taken = count()
 
@@ -197,7 +198,11 @@ def test_a_spike_that_stays_ends_the_run_as_diverged(
 
     monkeypatch.setattr(steps, "head_loss", spiking)
 
-    run = train(replace(tiny, tokens=81 * 64), study=study)
+    recipe = replace(tiny, tokens=81 * 64)
+    for line in stops:
+        train(recipe, study=study, sitting=stopping_at_line(line))
+
+    run = train(recipe, study=study)
 
     assert (run.status, run.values["last_good_step"]) == ("diverged", 16)
     assert "stayed more than 1 nat above its best for 4 lines" in run.reason
