@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -158,7 +158,8 @@ class Training:
         sitting: Sitting,
         data: TokenData,
         interrupted: Callable[[], bool],
-    ) -> Training:
+    ) -> Self:
+        """Set up a run as its recipe or its newest checkpoint says."""
         folder = study.run_folder(recipe.run_id)
         write_atomically(folder / "recipe.toml", recipe.to_toml())
         context = recipe.architecture.context
@@ -209,17 +210,26 @@ class Training:
         """What is done at a line of the curve only."""
         if self.trouble:
             return "diverged"
-        now = time.perf_counter()
-        if now - self.shown > 0.5:
-            self.shown = now
-            self.sitting.on_progress(self._progress(loss))
+        self.show(loss)
         if self.sitting.should_stop():
             self._save()
             return "stopped"
-        if now - self.saved > self.sitting.checkpoint_seconds:
-            self.saved = now
+        if self.save_is_due():
             self._save()
         return None
+
+    def show(self, loss: float) -> None:
+        """Say how far the run is, about twice a second."""
+        if time.perf_counter() - self.shown > 0.5:
+            self.shown = time.perf_counter()
+            self.sitting.on_progress(self._progress(loss))
+
+    def save_is_due(self) -> bool:
+        """Whether it is time for a checkpoint; asked once, as the next one is then later."""
+        due = time.perf_counter() - self.saved > self.sitting.checkpoint_seconds
+        if due:
+            self.saved = time.perf_counter()
+        return due
 
     def _come_to_the_end(self) -> Ending:
         self._save()
@@ -236,7 +246,7 @@ class Training:
         if not math.isfinite(held_out.loss):
             self.trouble = "the last update ruined the weights"
             return self._unfinished("diverged", values)
-        prune_checkpoints(self.folder / "checkpoints", keep=self.sitting.keep_steps, last=1)
+        self._prune(last=1)
         values |= {**held_out.losses(), "held_out_tokens": held_out.tokens, **self._costs()}
         return Run(run_id=self.recipe.run_id, status="done", values=values)
 
@@ -321,7 +331,10 @@ class Training:
             state = state_tensors(self.stepper.model, self.stepper.optimizer)
             tensors = state | generator_tensors(self.device)
             save_checkpoint(folder, Checkpoint(step=self.step, tensors=tensors, notes=self._notes()))
-            prune_checkpoints(folder, keep=self.sitting.keep_steps, last=2)
+            self._prune(last=2)
+
+    def _prune(self, *, last: int) -> None:
+        prune_checkpoints(self.folder / "checkpoints", keep=self.sitting.keep_steps, last=last)
 
     def _notes(self) -> dict[str, Any]:
         return {
@@ -395,6 +408,7 @@ class Training:
             **facts,
             **self.stepper.arithmetic.facts(),
             "design": self.sitting.design,
+            "compiled": self.sitting.compiled,
             "started": self.started,
             "data_hash": self.data.data_hash,
             "device": str(self.device),

@@ -1,0 +1,336 @@
+"""One run over several processes: each takes its share of every batch's sequences.
+
+    torchrun --nproc-per-node 2 -m allometry.lab.distributed recipe.toml --study FOLDER --sharding fsdp
+
+With "ddp" every process holds the whole model and optimizer (DistributedDataParallel), with "fsdp" a share of
+them (fully_shard). Process 0 writes curve, checkpoints and result, in the same form as a run of one process:
+a run may be taken up with another number of processes, or with one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from allometry.architectures.modules.language import LanguageModel
+from allometry.errors import AllometryError, RecipeError
+from allometry.lab.checkpoints import (
+    Checkpoint,
+    generator_tensors,
+    save_checkpoint,
+    state_tensors,
+)
+from allometry.lab.curve import Curve
+from allometry.lab.devices import open_device
+from allometry.lab.evaluate import HeldOut
+from allometry.lab.feeding import Feed
+from allometry.lab.interruption import heeding_signals
+from allometry.lab.lineage import require_ancestors
+from allometry.lab.loop import ENDED, Ending, Training
+from allometry.lab.optimizers import build_optimizer
+from allometry.lab.parametrization import rate_multipliers
+from allometry.lab.sitting import Sitting, held
+from allometry.lab.steps import Batch, Loss, Objective, Stepper
+from allometry.lab.tokens import TokenData, prepare_tokens
+from allometry.recipe import Recipe
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+
+Sharding = Literal["ddp", "fsdp"]
+_GO, _SAVE, _STOP = 0, 1, 2  # what process 0 decides for all at a line of the curve
+
+
+def train_distributed(
+    recipe: Recipe,
+    *,
+    study: Study,
+    sharding: Sharding = "ddp",
+    device: str = "cpu",
+    sitting: Sitting | None = None,
+) -> Run:
+    """Train a recipe together with the other processes that torchrun started; all call it alike.
+
+    The run equals that of one process to rounding: gradients are averaged over equal shares of the batch. The
+    balance of a mixture of experts is then that of each process's share, averaged.
+
+    Args:
+        study: On storage that all processes see.
+        sharding: Whether each process holds all of the model, or a share.
+        device: "cpu", or "cuda" for one device a process.
+        sitting: Its callbacks are those of process 0.
+
+    Raises:
+        RecipeError: If a batch's sequences cannot be split evenly.
+        As `train`.
+    """
+    place = open_device(_own_device(device))
+    with _process_group(place), ExitStack() as stack:
+        _require_even_shares(recipe, dist.get_world_size())
+        if _is_first():
+            stack.enter_context(held(study.run_folder(recipe.run_id), patience=0.0))
+        ended = study.run(recipe.run_id)
+        dist.barrier()  # all have looked before one writes
+        if ended is not None and ended.status in ENDED:
+            return ended
+        require_ancestors(recipe, study)
+        interrupted = stack.enter_context(heeding_signals())
+        torch.manual_seed(recipe.seed)
+        chosen = _agreed(sitting or Sitting(), interrupted)
+        training = SharedTraining.begin(recipe, study, place, chosen, _text(recipe), lambda: False)
+        training.join(sharding)
+        run = training.finish(training.advance())
+        if _is_first():
+            study.save_run(run)
+        return run
+
+
+def _own_device(device: str) -> str:
+    return device if device == "cpu" else f"cuda:{os.environ['LOCAL_RANK']}"
+
+
+@contextmanager
+def _process_group(device: torch.device) -> Iterator[None]:
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def _is_first() -> bool:
+    return dist.get_rank() == 0
+
+
+def _text(recipe: Recipe) -> TokenData:
+    """Encoded by process 0 and then read by all from its cache."""
+    if not _is_first():
+        dist.barrier()
+        return prepare_tokens(recipe.data)
+    data = prepare_tokens(recipe.data)
+    dist.barrier()
+    return data
+
+
+def _require_even_shares(recipe: Recipe, processes: int) -> None:
+    sequences = recipe.batch_tokens // recipe.architecture.context
+    if sequences % processes:
+        raise RecipeError(
+            f"A batch of {sequences} sequences cannot be shared out evenly to {processes} processes; take "
+            f"another number of processes, or a batch_tokens that is a multiple of "
+            f"{processes * recipe.architecture.context}."
+        )
+
+
+def _agreed(sitting: Sitting, interrupted: Callable[[], bool]) -> Sitting:
+    """A signal stops the run at a line of the curve, where all processes stop together."""
+    return replace(sitting, should_stop=lambda: interrupted() or sitting.should_stop())
+
+
+class SharedTraining(Training):
+    """A training of which this process does its share."""
+
+    def join(self, sharding: Sharding) -> None:
+        """From here on gradients are those of all processes."""
+        if sharding == "fsdp":
+            _shard(self.stepper)
+        self.feed = ShareFeed(self.feed, rank=dist.get_rank(), processes=dist.get_world_size())
+        self.stepper = SharedStepper.instead_of(self.stepper)
+
+    def _look_around(self, loss: float) -> Ending | None:
+        """As alone, but process 0 decides for all, or they would wait for each other forever."""
+        decided = torch.tensor(_GO, device=self.device)
+        if _is_first():
+            decided.fill_(self._decision(loss))
+        dist.broadcast(decided, src=0)
+        if self.trouble:
+            return "diverged"
+        if decided.item() in (_SAVE, _STOP):
+            self._save()
+        return "stopped" if decided.item() == _STOP else None
+
+    def _decision(self, loss: float) -> int:
+        self.show(loss)
+        if self.sitting.should_stop():
+            return _STOP
+        return _SAVE if self.save_is_due() else _GO
+
+    def _evaluate(self) -> HeldOut:
+        held_out = super()._evaluate()
+        _reshard(self.stepper.model)
+        return held_out
+
+    def _save(self) -> None:
+        with self.costs.aside():
+            tensors = whole_state(self.stepper.model, self.stepper.optimizer)
+            if _is_first():
+                self._write(tensors)
+            dist.barrier()
+
+    def _write(self, tensors: dict[str, Tensor]) -> None:
+        folder = self.folder / "checkpoints"
+        self._curve.flush()
+        state = tensors | generator_tensors(self.device)
+        save_checkpoint(folder, Checkpoint(step=self.step, tensors=state, notes=self._notes()))
+        self._prune(last=2)
+
+    def _prune(self, *, last: int) -> None:
+        if _is_first():
+            super()._prune(last=last)
+
+    @property
+    def _curve(self) -> Curve:
+        return super()._curve if _is_first() else Curve(_scratch() / "history.jsonl")
+
+    def _costs(self) -> dict[str, Any]:
+        costs, processes = super()._costs(), dist.get_world_size()
+        if "peak_share" in costs:
+            costs["peak_flops_per_second"] *= processes
+            costs["peak_share"] /= processes
+        return costs | {"processes": processes}
+
+
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _scratch() -> Path:
+    """Where processes other than the first put the curve that nobody reads."""
+    if not _FOLDERS:
+        _FOLDERS.append(tempfile.TemporaryDirectory())
+    return Path(_FOLDERS[0].name)
+
+
+@dataclass(frozen=True)
+class ShareFeed:
+    """This process's sequences of every batch."""
+
+    feed: Feed
+    rank: int
+    processes: int
+
+    def batch(self, step: int) -> Batch:
+        """Of the whole batch, the rank-th of equal parts."""
+        whole = self.feed.batch(step)
+        return list(whole.split(self.processes))[self.rank]
+
+
+class Pass(nn.Module):
+    """One pass through the objective as a module: DistributedDataParallel averages what is behind one."""
+
+    def __init__(self, model: LanguageModel, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """What is minimised, and the cross-entropy."""
+        loss = self.objective(self.model, Batch(inputs_BT, targets_BT))
+        return loss.minimised, loss.cross_entropy
+
+
+@dataclass
+class SharedStepper(Stepper):
+    """Steps with gradients averaged over all processes.
+
+    Attributes:
+        joined: `Pass` over the model, wrapped or sharded.
+    """
+
+    joined: nn.Module = field(default_factory=nn.Identity)
+
+    @classmethod
+    def instead_of(cls, stepper: Stepper) -> SharedStepper:
+        """Take over from a stepper, with its state."""
+        joined: nn.Module = Pass(stepper.model, stepper.objective)
+        if not isinstance(stepper.model, FSDPModule):
+            joined = DistributedDataParallel(joined)
+        settings = {one.name: getattr(stepper, one.name) for one in fields(Stepper) if one.init}
+        return cls(**settings, joined=joined)
+
+    def _fitting_gradients(self, batch: Batch) -> Tensor:
+        with self.arithmetic.weights(self.model):
+            with self.arithmetic.products():
+                loss = Loss(*self.joined(batch.inputs_BT, batch.targets_BT))
+            scale = self.loss_scale.scale if self.loss_scale else 1.0
+            (loss.minimised * scale).backward()  # type: ignore[no-untyped-call]
+        mean = loss.cross_entropy.clone()
+        dist.all_reduce(mean)
+        return mean / dist.get_world_size()
+
+
+def _shard(stepper: Stepper) -> None:
+    """Give this process its share of weights and optimizer state, with what they hold by now."""
+    model = stepper.model
+    state = {name: dict(stepper.optimizer.state[weight]) for name, weight in model.named_parameters()}
+    for block in getattr(model, "blocks", ()):
+        fully_shard(block)
+    fully_shard(model, reshard_after_forward=False)  # the head is read behind the forward pass
+    register_fsdp_forward_method(model, "hidden")
+    recipe = stepper.recipe
+    stepper.optimizer = build_optimizer(model, recipe.optimizer, rate_multipliers(recipe))
+    for name, weight in model.named_parameters():
+        assert isinstance(weight, DTensor)
+        own = {kind: _share_of(value, weight) for kind, value in state[name].items()}
+        if own:
+            stepper.optimizer.state[weight] = own
+
+
+def _share_of(value: Tensor, weight: DTensor) -> Tensor:
+    if value.shape != weight.shape:
+        return value  # a count of steps
+    return distribute_tensor(value, weight.device_mesh, weight.placements)
+
+
+def whole_state(model: LanguageModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """As `state_tensors`, put together from all processes' shares; all must ask for it."""
+    _reshard(model)
+    return {
+        name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        for name, tensor in state_tensors(model, optimizer).items()
+    }
+
+
+def _reshard(model: nn.Module) -> None:
+    """A pass without backward leaves the root's weights gathered; the optimizer steps shares."""
+    if isinstance(model, FSDPModule):
+        model.reshard()
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Train the recipe of a file; the exit status is 2 for a mistake of the user."""
+    parser = argparse.ArgumentParser(
+        prog="allometry.lab.distributed", description="Train one run over processes."
+    )
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--study", type=Path, required=True, help="folder, made if it is not there")
+    parser.add_argument("--sharding", choices=("ddp", "fsdp"), default="ddp")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    chosen = parser.parse_args(words)
+    try:
+        recipe = Recipe.from_toml(chosen.recipe.read_text(), str(chosen.recipe))
+        study = Study.create(chosen.study, "")
+        run = train_distributed(recipe, study=study, sharding=chosen.sharding, device=chosen.device)
+    except AllometryError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if os.environ.get("RANK", "0") == "0":
+        sys.stdout.write(f"{run.run_id} {run.status} {run.values.get('loss', run.reason)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

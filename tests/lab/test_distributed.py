@@ -1,0 +1,150 @@
+"""A run over two processes is the run of one, to rounding; so is what it leaves on disk."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from allometry.errors import RecipeError
+from allometry.lab.checkpoints import load_checkpoint
+from allometry.lab.distributed import Sharding, ShareFeed, train_distributed
+from allometry.lab.loop import Sitting, train
+from allometry.lab.steps import Batch
+from allometry.recipe import Recipe
+from allometry.runs.study import Study
+
+ROUNDING = 2e-4  # of weights, float32, after 44 steps of AdamW, which amplifies small gradients' rounding
+SHARDINGS: tuple[Sharding, ...] = ("ddp", "fsdp")
+
+
+@pytest.fixture(scope="module")
+def alone(tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The run of one process."""
+    study = Study.create(tmp_path_factory.mktemp("alone"), "")
+    train(tiny, study=study)
+    return study
+
+
+def in_two_processes(work: Callable[[], object]) -> list[int | None]:
+    """Exit codes; the processes find each other as under torchrun, and need not load PyTorch again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=_as_rank, args=(rank, port, work)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        process.kill()
+    return [process.exitcode for process in processes]
+
+
+def _as_rank(rank: int, port: int, work: Callable[[], object]) -> None:
+    torch.set_num_threads(1)
+    settings = {
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": 2,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
+    os.environ |= {name: str(value) for name, value in settings.items()}
+    work()
+
+
+def curve(study: Study, recipe: Recipe) -> list[float]:
+    lines = (study.run_folder(recipe.run_id) / "history.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+def assert_same_run(found: Study, expected: Study, recipe: Recipe) -> None:
+    assert curve(found, recipe) == pytest.approx(curve(expected, recipe), rel=1e-5)
+    states = [
+        load_checkpoint(study.run_folder(recipe.run_id) / "checkpoints", recipe.steps).tensors
+        for study in (found, expected)
+    ]
+    assert states[0].keys() == states[1].keys()
+    for name in (name for name in states[1] if name.startswith("model.")):
+        torch.testing.assert_close(states[0][name], states[1][name], rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("sharding", SHARDINGS)
+def test_two_processes_make_the_run_of_one(
+    sharding: Sharding, tiny: Recipe, alone: Study, tmp_path: Path
+) -> None:
+    study = Study.create(tmp_path, "")
+
+    codes = in_two_processes(lambda: train_distributed(tiny, study=study, sharding=sharding))
+
+    assert codes == [0, 0]
+    assert_same_run(study, alone, tiny)
+    run, expected = study.run(tiny.run_id), alone.run(tiny.run_id)
+    assert run is not None
+    assert expected is not None
+    assert run.values["loss"] == pytest.approx(expected.values["loss"], rel=1e-5)
+    assert run.values["processes"] == 2
+
+
+@pytest.mark.parametrize("sharding", SHARDINGS)
+def test_a_run_goes_from_two_processes_to_one_and_back(
+    sharding: Sharding, tiny: Recipe, alone: Study, tmp_path: Path
+) -> None:
+    study = Study.create(tmp_path, "")
+    stopping = Sitting(should_stop=lambda: True)
+
+    in_two_processes(lambda: train_distributed(tiny, study=study, sharding=sharding, sitting=stopping))
+    train(tiny, study=study, sitting=stopping)
+    codes = in_two_processes(lambda: train_distributed(tiny, study=study, sharding=sharding))
+
+    assert codes == [0, 0]
+    assert_same_run(study, alone, tiny)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(tiny: Recipe, tmp_path: Path) -> None:
+    odd = replace(tiny, batch_tokens=48, tokens=480)
+
+    def refused() -> None:
+        with pytest.raises(RecipeError, match="3 sequences cannot be shared out evenly to 2 processes"):
+            train_distributed(odd, study=Study.create(tmp_path, ""))
+
+    assert in_two_processes(refused) == [0, 0]
+
+
+def test_the_shares_of_a_batch_are_the_batch() -> None:
+    class Numbers:
+        def batch(self, step: int) -> Batch:
+            return Batch.of_windows(torch.arange(step, step + 24).view(6, 4))
+
+    shares = [ShareFeed(Numbers(), rank=rank, processes=3).batch(5) for rank in range(3)]
+
+    whole = Numbers().batch(5)
+    torch.testing.assert_close(torch.cat([share.inputs_BT for share in shares]), whole.inputs_BT)
+    torch.testing.assert_close(torch.cat([share.targets_BT for share in shares]), whole.targets_BT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", SHARDINGS)
+def test_torchrun_trains_a_recipe_file(
+    sharding: Sharding, tiny: Recipe, alone: Study, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.toml").write_text(tiny.to_toml())
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    work = ["-m", "allometry.lab.distributed", str(tmp_path / "recipe.toml")]
+    chosen = ["--study", str(tmp_path / "study"), "--sharding", sharding]
+
+    subprocess.run(
+        [*launcher, *work, *chosen], check=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+
+    assert_same_run(Study.open(tmp_path / "study"), alone, tiny)
