@@ -1,6 +1,7 @@
 """The engine's objective is the stated sum, and its derivatives are exact."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_searches_end_alike_to_the_last_digit_whatever_moves_beside_them(
     starts = at + np.linspace(-0.1, 0.1, 9)[:, None]
     together = minimise(problem, starts, sample.of_one(9))
 
-    monkeypatch.setattr(Problem, "places_at_once", 2)
+    monkeypatch.setattr(Problem, "runs_at_once", 2 * sample.target.shape[1])  # two searches together
 
     in_turn = minimise(problem, starts, sample.of_one(9))
     np.testing.assert_array_equal(in_turn.working, together.working)
@@ -105,3 +106,26 @@ def test_a_search_from_its_own_minimum_stays_there(posed: Callable[[ObjectiveNam
     assert again.converged.all()
     assert again.value[0] == pytest.approx(first.value[0], rel=1e-14)
     np.testing.assert_allclose(again.working, first.working, rtol=1e-8)
+
+
+def test_runs_of_no_weight_are_as_good_as_absent(posed: Callable[[ObjectiveName, Scale], Posed]) -> None:
+    problem, at, sample = posed("huber", "log")
+    left_out = np.arange(sample.target.shape[1]) % 3 == 0
+    some = Samples(weights=np.where(left_out, 0.0, sample.weights), target=sample.target)
+    fewer = replace(problem, inputs=tuple(x[~left_out] for x in problem.inputs))
+
+    condensed = minimise(problem, at, some)
+
+    alone = minimise(fewer, at, Samples(weights=some.weights[:, ~left_out], target=some.target[:, ~left_out]))
+    np.testing.assert_allclose(condensed.working, alone.working, rtol=1e-8)
+
+
+def test_condensed_samples_hold_each_run_at_its_own_weight_and_value() -> None:
+    weights = np.array([[0.0, 2.0, 0.0, 1.0, 0.0], [3.0, 0.0, 0.0, 0.0, 0.0]])
+    target = np.arange(10.0).reshape(2, 5)
+
+    condensed = Samples(weights=weights, target=target).condensed()
+
+    np.testing.assert_array_equal(condensed.weights, [[2.0, 1.0], [3.0, 0.0]])
+    np.testing.assert_array_equal(condensed.target, [[1.0, 3.0], [5.0, 5.0]])
+    np.testing.assert_array_equal(condensed.runs, [[1, 3], [0, 0]])

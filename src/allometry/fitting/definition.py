@@ -5,10 +5,10 @@ Legend of shapes: b places, n runs, p coefficients.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Flags = NDArray[np.bool_]
 # Numbers that one expansion holds. The work then stays in cache, and what it frees is too little for the
 # allocator to hand back: getting pages again from the system takes as long as all the arithmetic.
 _NUMBERS_AT_ONCE = 600_000
+_WORTH_CONDENSING = 0.8  # share of runs that is left: choosing them anew for each pass has its price
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,27 +34,47 @@ class Samples:
     Attributes:
         weights: Inverse variances, or how often a resample holds each run; of shape (b, n).
         target: Measured or simulated values on the scale of comparison, of shape (b, n).
+        runs: Which runs these are, of shape (b, n); without it all, in the problem's order.
     """
 
     weights: Array
     target: Array
+    runs: Index | None = None
 
     def take(self, rows: Index | Flags | slice) -> Samples:
         """Some of the problems."""
-        return Samples(weights=self.weights[rows], target=self.target[rows])
+        return self._each(lambda values: values[rows])
 
     def of_one(self, count: int) -> Samples:
         """The first problem, for `count` starts."""
-        shape = (count, self.target.shape[1])
-        return Samples(
-            weights=np.broadcast_to(self.weights[0], shape), target=np.broadcast_to(self.target[0], shape)
-        )
+        return self._each(lambda values: np.broadcast_to(values[0], (count, values.shape[1])))
 
     def repeated(self, times: int) -> Samples:
         """Each problem `times` times, one after the other."""
-        return Samples(
-            weights=np.repeat(self.weights, times, axis=0), target=np.repeat(self.target, times, axis=0)
-        )
+        return self._each(lambda values: np.repeat(values, times, axis=0))
+
+    def condensed(self) -> Samples:
+        """The same without runs of no weight, if all problems can do without many.
+
+        A resample leaves out a third of the runs. Problems that hold fewer than others repeat their first
+        run, at no weight.
+        """
+        held = self.weights != 0
+        count = held.sum(axis=1)
+        most = int(count.max(initial=1))
+        if self.runs is not None or most > _WORTH_CONDENSING * held.shape[1]:
+            return self
+        problem, run = np.nonzero(held)
+        place = np.arange(len(run)) - np.repeat(np.cumsum(count) - count, count)
+        runs = np.repeat(held.argmax(axis=1)[:, None], most, axis=1)
+        runs[problem, place] = run
+        weights = np.zeros(runs.shape)
+        weights[problem, place] = self.weights[problem, run]
+        return Samples(weights=weights, target=np.take_along_axis(self.target, runs, axis=1), runs=runs)
+
+    def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Samples:
+        runs = None if self.runs is None else change(self.runs)
+        return Samples(weights=change(self.weights), target=change(self.target), runs=runs)
 
 
 class Expansion(NamedTuple):
@@ -133,9 +154,11 @@ class Problem:
         return transform(self.objective.on, self.predicted(working_bp)) - target
 
     @cached_property
-    def places_at_once(self) -> int:
-        """At how many places one expansion is made best."""
-        return max(1, self._runs_at_once // len(self.inputs[0]))
+    def runs_at_once(self) -> int:
+        """Runs, counted at each place anew, that one pass should hold."""
+        # Arrays of (b, n): the law's p + pairs parts, the Jacobian plain and weighted, residuals, weights.
+        kinds = 3 * len(self.law.names) + len(self.law.derivation.pairs) + 8
+        return _NUMBERS_AT_ONCE // kinds
 
     def sums(self, working_bp: Array, samples: Samples) -> Array:
         """The objective, of shape (b,); infinite where the law is undefined."""
@@ -144,24 +167,19 @@ class Problem:
 
     def derivatives(self, working_bp: Array, samples: Samples) -> Expansion:
         """The objective and its derivatives at each place, from one pass over the runs."""
-        runs = len(self.inputs[0])
-        blocks = [slice(at, at + self._runs_at_once) for at in range(0, runs, self._runs_at_once)]
+        size = self.runs_at_once
+        blocks = [slice(at, at + size) for at in range(0, samples.weights.shape[1], size)]
         parts = [self._natural(working_bp, samples, block) for block in blocks]
         sums = Expansion(*(np.sum(kind, axis=0) for kind in zip(*parts, strict=True)))
         return self._chained(working_bp, sums)
 
-    @property
-    def _runs_at_once(self) -> int:
-        # Arrays of (b, n): the law's p + pairs parts, the Jacobian plain and weighted, residuals, weights.
-        kinds = 3 * len(self.law.names) + len(self.law.derivation.pairs) + 8
-        return _NUMBERS_AT_ONCE // kinds
-
-    def _natural(self, working_bp: Array, samples: Samples, runs: slice) -> Expansion:
+    def _natural(self, working_bp: Array, samples: Samples, block: slice) -> Expansion:
         """The expansion over some of the runs, in the coefficients as a user knows them."""
-        inputs, weights_bn = tuple(x[runs] for x in self.inputs), samples.weights[:, runs]
+        runs = block if samples.runs is None else samples.runs[:, block]
+        inputs, weights_bn = tuple(x[runs] for x in self.inputs), samples.weights[:, block]
         value, first, second = self.law.derivation.second_order(inputs, self._columns(working_bp))
         f = np.broadcast_to(value, weights_bn.shape)
-        r = transform(self.objective.on, f) - samples.target[:, runs]
+        r = transform(self.objective.on, f) - samples.target[:, block]
         rate, bent = derivatives(self.objective.on, f)
         pull = weights_bn * self.objective.slope(r)
         jacobian = _stacked(first, rate)

@@ -78,11 +78,11 @@ class Descent:
 
     def run(self) -> Minima:
         """Move as many searches as stay in cache; where one ends, the next takes its place."""
+        width = max(1, self.problem.runs_at_once // self.samples.weights.shape[1])
         waiting: Index = np.arange(len(self.at))
         active, samples = waiting[:0], self.samples.take(waiting[:0])
         while waiting.size or active.size:
-            room = self.problem.places_at_once - active.size
-            joining, waiting = waiting[:room], waiting[room:]
+            joining, waiting = np.split(waiting, [width - active.size])
             if joining.size or active.size < len(samples.target):
                 active = np.concatenate([active, joining])
                 samples = self.samples.take(active)

@@ -37,6 +37,7 @@ def minimise(problem: Problem, starts_bp: Array, samples: Samples, *, rivals: in
         rivals: So many consecutive starts share a sample, and only the lowest end counts: one that is lost is
             given up where another came to rest no higher.
     """
+    samples = samples.condensed()
     stages, smoothed = problem.objective.stages(), problem.objective.smoothed()
     end = _minimise_in_stages(problem, starts_bp, samples, stages, _TACTICS[0])
     # One that got stuck between kinks goes on over smoother objectives; one that is lost begins again by
