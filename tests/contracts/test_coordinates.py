@@ -32,7 +32,7 @@ def check(tiny: Recipe, kind: str, optimizer: str, parametrization: Parametrizat
         batch_tokens=128,
         tokens=128 * 8,
     )
-    return coordinate_check(recipe, WIDTHS, text=prepare_tokens(tiny.data))
+    return coordinate_check(recipe, WIDTHS, steps=3, text=prepare_tokens(tiny.data))
 
 
 CASES = [
