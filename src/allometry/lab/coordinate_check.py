@@ -69,6 +69,31 @@ class CoordinateCheck:
         slopes = self.slopes()
         return list(slopes.loc[~slopes["slope"].between(-shrinkage, growth), "module"])
 
+    def describe(self) -> str:
+        """A line a module in the order of the forward pass: change at each width, slope, whether it drifts.
+
+        >>> rows = [("head", 16, 1, 0.5, 0.25), ("head", 64, 1, 2.0, 1.0)]
+        >>> columns = ["module", "width", "step", "size", "change"]
+        >>> print(CoordinateCheck(table=pd.DataFrame(rows, columns=columns)).describe())
+        change of activations after 1 steps
+        module         16        64  slope
+        head         0.25         1  +1.00  drifts
+        """
+        last = self.table["step"].max()
+        changes = self.table[self.table["step"] == last].pivot(
+            index="module", columns="width", values="change"
+        )
+        slopes, drifting = self.slopes().set_index("module")["slope"], set(self.drifting())
+        longest = max(map(len, changes.index))
+        head = "".join(f"{width:>10}" for width in changes.columns)
+        lines = [f"change of activations after {last} steps", f"{'module':<{longest}}{head}  slope"]
+        for module in self.table["module"].unique():
+            if module in slopes:
+                sizes = "".join(f"{change:>10.3g}" for change in changes.loc[module])
+                drifts = "  drifts" if module in drifting else ""
+                lines.append(f"{module:<{longest}}{sizes}  {slopes[module]:+.2f}{drifts}")
+        return "\n".join(lines)
+
 
 def coordinate_check(
     recipe: Recipe,
