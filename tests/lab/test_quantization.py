@@ -93,6 +93,17 @@ def test_training_through_the_rounding_beats_rounding_at_the_end(
     assert parent.values["loss"] < through.values["loss"] < after.values["loss"]
 
 
+def test_a_run_trained_in_few_bits_is_scored_in_them(tiny: Recipe, tmp_path: Path) -> None:
+    study = Study.create(tmp_path, "")
+    run = train(replace(tiny, precision=Precision(weight_bits=2)), study=study)
+
+    (again,) = quantize(study, run.run_id, bits=[2])
+    (finer,) = quantize(study, run.run_id, bits=[8])
+
+    assert again.values["loss"] == pytest.approx(run.values["loss"], abs=1e-6)
+    assert finer.values["loss"] == pytest.approx(run.values["loss"], abs=1e-3)  # there is nothing finer left
+
+
 @pytest.mark.parametrize("bits", [1, 9, 16])
 def test_a_number_of_bits_out_of_range_is_refused(study: Study, parent: Run, bits: int) -> None:
     with pytest.raises(InputError, match=f"rounded to 2 to 8 bits, not {bits}"):
