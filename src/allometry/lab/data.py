@@ -160,12 +160,20 @@ class ScoredWindows:
         share: Of the domain in training; they add up to 1.
         windows: Token ids, shape (windows, context + 1): inputs, and one target more.
         text_bytes: Bytes of text that the targets stand for; 0 where tokens stand for no text.
+        places: Which targets of a window are scored, shape (context,); None for all.
     """
 
     domain: str
     share: float
     windows: npt.NDArray[np.int64]
     text_bytes: int
+    places: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def targets(self) -> int:
+        """How many tokens are scored."""
+        scored = self.windows.shape[1] - 1 if self.places is None else int(self.places.sum())
+        return len(self.windows) * scored
 
 
 def scored_windows(

@@ -17,8 +17,10 @@ from allometry.lab.corpus import Corpus
 from allometry.lab.documents import Document, position
 from allometry.lab.encoders import Encoder, Ids, encode_documents
 from allometry.lab.synthetic import block_tokens, draw_tokens, entropy_rate
+from allometry.lab.tasks.problems import encode_problems
 from allometry.lab.token_cache import load_array, load_text, store
-from allometry.recipe import SyntheticSource
+from allometry.recipe import SymbolSource, SyntheticSource
+from allometry.recipe.tasks import TaskProblems
 
 _ARRAYS = ("train", "held_out", "held_out_bytes", "document_starts", "document_order")
 
@@ -91,12 +93,36 @@ def store_encoded(folder: Path, encoded: Encoded, tokenizer: str = "") -> None:
     store(folder, {name: getattr(encoded, name) for name in _ARRAYS}, texts)
 
 
-def encode_symbols(source: SyntheticSource, held_out: float) -> Encoded:
-    """Draw the symbols of a source; its end, in whole blocks, is held out.
+def encode_symbols(source: SymbolSource, held_out: float) -> Encoded:
+    """Draw the symbols of a source. Its end is held out; of tasks, the problems of that side of the split.
 
     Raises:
         InputError: If there are too few for both sides.
     """
+    if isinstance(source, TaskProblems):
+        train, scored = encode_problems(source, held_out)
+        known = {}  # an answer follows from its prompt: its entropy is 0
+    else:
+        train, scored = _split(source, held_out)
+        known = {"entropy_rate": entropy_rate(source)}
+    return Encoded(
+        train=train,
+        held_out=scored,
+        held_out_bytes=np.zeros(len(scored), dtype=np.uint32),
+        document_starts=np.array([0, len(train)]),
+        document_order=np.array([0]),
+        spans=(Span(name="", train=(0, len(train)), held_out=(0, len(scored)), documents=(0, 1)),),
+        record={
+            "origin": f"symbols drawn by {source.kind} with seed {source.seed}",
+            "sha256": hashlib.sha256(train.tobytes() + scored.tobytes()).hexdigest(),
+            "tokens": {"train": len(train), "held_out": len(scored)},
+            **known,
+        },
+    )
+
+
+def _split(source: SyntheticSource, held_out: float) -> tuple[Ids, Ids]:
+    """A sequence, and its end in whole blocks."""
     ids = draw_tokens(source)
     block = block_tokens(source)
     blocks = len(ids) // block
@@ -106,21 +132,7 @@ def encode_symbols(source: SyntheticSource, held_out: float) -> Encoded:
             f"{source.tokens} tokens of {source.kind} cannot be split with held_out = {held_out}: one side "
             f"is empty. Ask for more tokens."
         )
-    sides = {"train": kept, "held_out": len(ids) - kept}
-    return Encoded(
-        train=ids[:kept],
-        held_out=ids[kept:],
-        held_out_bytes=np.zeros(len(ids) - kept, dtype=np.uint32),
-        document_starts=np.array([0, kept]),
-        document_order=np.array([0]),
-        spans=(Span(name="", train=(0, kept), held_out=(0, len(ids) - kept), documents=(0, 1)),),
-        record={
-            "origin": f"symbols drawn by {source.kind} with seed {source.seed}",
-            "sha256": hashlib.sha256(ids.tobytes()).hexdigest(),
-            "entropy_rate": entropy_rate(source),
-            "tokens": sides,
-        },
-    )
+    return ids[:kept], ids[kept:]
 
 
 def encode_text(corpus: Corpus, encoder: Encoder) -> Encoded:

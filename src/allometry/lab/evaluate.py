@@ -66,8 +66,8 @@ def evaluate(
         InputError: If not even one window fits the memory.
     """
     with arithmetic.weights(model):
-        nats = [_fitting_sum(model, torch.from_numpy(one.windows), device, arithmetic) for one in scored]
-    targets = [one.windows[:, 1:].size for one in scored]
+        nats = [_fitting_sum(model, one, device, arithmetic) for one in scored]
+    targets = [one.targets for one in scored]
     tokens = sum(targets)
     # Weights under which every domain counts by its share, and a single one exactly once.
     weights = [one.share * tokens / count for one, count in zip(scored, targets, strict=True)]
@@ -86,14 +86,16 @@ def evaluate(
 
 
 def _fitting_sum(
-    model: nn.Module, windows: torch.Tensor, device: torch.device, arithmetic: Arithmetic
+    model: nn.Module, scored: ScoredWindows, device: torch.device, arithmetic: Arithmetic
 ) -> float:
     """Nats over all windows, in passes as large as the memory allows."""
+    windows = torch.from_numpy(scored.windows)
+    places = None if scored.places is None else torch.from_numpy(scored.places).to(device)
     sequences = _SEQUENCES
     while sequences:
         try:
             parts = windows.split(sequences)  # type: ignore[no-untyped-call]
-            return sum(_nats(model, part.to(device), arithmetic) for part in parts)
+            return sum(_nats(model, part.to(device), places, arithmetic) for part in parts)
         except torch.OutOfMemoryError:
             sequences //= 2
     raise InputError(
@@ -102,7 +104,10 @@ def _fitting_sum(
     )
 
 
-def _nats(model: nn.Module, ids: torch.Tensor, arithmetic: Arithmetic) -> float:
+def _nats(model: nn.Module, ids: torch.Tensor, places: torch.Tensor | None, arithmetic: Arithmetic) -> float:
     with arithmetic.products():
-        logits = model(ids[:, :-1]).flatten(0, 1)
-    return functional.cross_entropy(logits.float(), ids[:, 1:].flatten(), reduction="sum").item()
+        logits = model(ids[:, :-1])
+    targets = ids[:, 1:]
+    if places is not None:
+        logits, targets = logits[:, places], targets[:, places]
+    return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum").item()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from allometry.lab.data import Batches
-from allometry.lab.steps import Batch
+from allometry.lab.steps import NOT_SCORED, Batch
 
 _RESIDENT_SHARE = 0.25  # of the device's free memory that the text may take
 
@@ -63,11 +65,54 @@ class ResidentFeed:
         return Batch.of_windows(self.ids[windows].long())
 
 
-def open_feed(batches: Batches, *, context: int, device: torch.device) -> Feed:
-    """From the device itself if it is not the CPU and has room for the text."""
+def open_feed(
+    batches: Batches,
+    *,
+    context: int,
+    device: torch.device,
+    places: npt.NDArray[np.bool_] | None = None,
+) -> Feed:
+    """From the device itself if it is not the CPU and has room for the text.
+
+    Args:
+        places: Which targets of a window are learned, shape (context,); None for all.
+    """
+    feed = _open_whole(batches, context=context, device=device)
+    return feed if places is None else AnswerFeed(feed, torch.from_numpy(places).to(device))
+
+
+def _open_whole(batches: Batches, *, context: int, device: torch.device) -> Feed:
     if device.type != "cuda":
         return HostFeed(batches, device)
     free, _ = torch.cuda.mem_get_info(device)
     if 4 * len(batches.ids) > _RESIDENT_SHARE * free:
         return HostFeed(batches, device)
     return ResidentFeed.load(batches, context=context, device=device)
+
+
+@dataclass(frozen=True)
+class AnswerFeed:
+    """Batches of which only some places are learned: the answers of problems.
+
+    Attributes:
+        feed: Of whole windows.
+        places: Which targets of a window are learned, shape (context,), on the device.
+    """
+
+    feed: Feed
+    places: Tensor
+
+    def batch(self, step: int) -> Batch:
+        """The windows, with the flat places of their answers."""
+        whole = self.feed.batch(step)
+        sequences, context = whole.targets_BT.shape
+        firsts = torch.arange(sequences, device=self.places.device).unsqueeze(1) * context
+        return Batch(
+            whole.inputs_BT,
+            whole.targets_BT.masked_fill(~self.places, NOT_SCORED),
+            (firsts + self._chosen).flatten(),
+        )
+
+    @cached_property
+    def _chosen(self) -> Tensor:
+        return self.places.nonzero().flatten()  # waits for the device, once

@@ -54,8 +54,9 @@ from allometry.lab.precision import choose_arithmetic, loss_scale_for
 from allometry.lab.schedules import rate_at
 from allometry.lab.sitting import Progress, Sitting, held
 from allometry.lab.steps import Batch, Stepper
+from allometry.lab.tasks.scoring import task_facts
 from allometry.lab.tokens import TokenData, prepare_tokens
-from allometry.recipe import Recipe
+from allometry.recipe import Recipe, TaskProblems
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -172,7 +173,7 @@ class Training:
             data=data,
             scored=data.scored(context=context, tokens=recipe.data.held_out_tokens),
             unique_tokens=batches.unique_tokens,
-            feed=open_feed(batches, context=context, device=device),
+            feed=open_feed(batches, context=context, device=device, places=data.scored_places(context)),
             stepper=_stepper(recipe, study, device),
             meters=[make() for make in sitting.meters],
             watch=Watch(recipe.architecture.vocab),
@@ -248,6 +249,8 @@ class Training:
             return self._unfinished("diverged", values)
         self._prune(last=1)
         values |= {**held_out.losses(), "held_out_tokens": held_out.tokens, **self._costs()}
+        if isinstance(self.recipe.data.corpus, TaskProblems):
+            values |= task_facts(self.stepper.model, self.recipe.data, self.device)
         return Run(run_id=self.recipe.run_id, status="done", values=values)
 
     def _unfinished(self, status: Literal["diverged", "stopped"], values: dict[str, Any]) -> Run:

@@ -144,8 +144,8 @@ def _interval(scale: float, left_out: npt.NDArray[np.float64], level: float) -> 
 class NoiseScaleMeter(Meter):
     """Measures the noise scale at log-spaced steps, from the batch of the step cut into parts.
 
-    Columns of the line: `critical_batch_tokens`, and its ends at 90% with `_low` and `_high` behind; infinite
-    ones are left out. The last that was found is a column of the run.
+    Columns of the line: `critical_batch_tokens`, and its ends at 90% with `_low` and `_high` behind; left out
+    where the gradient cannot be told from noise. The last that was found is a column of the run.
 
     Args:
         per_doubling: Measurements while the steps double.
@@ -192,5 +192,7 @@ def _of_batch(moment: Moment, parts: int) -> NoiseScale:
 
 
 def _columns(found: NoiseScale) -> dict[str, float]:
+    if not math.isfinite(found.critical_batch_tokens):
+        return {}
     ends = {"": found.critical_batch_tokens, "_low": found.low, "_high": found.high}
     return {f"critical_batch_tokens{end}": value for end, value in ends.items() if math.isfinite(value)}

@@ -17,10 +17,10 @@ from allometry.lab.data import Batches, Part, ScoredWindows, scored_windows
 from allometry.lab.encoded import Encoded, Span, encode_symbols, encode_text, load_encoded, store_encoded
 from allometry.lab.encoders import Ids, open_encoder, tokenizer_hash
 from allometry.lab.token_cache import is_stored, token_folder
-from allometry.recipe import Data, Mixture, RandomHierarchy, SparseParity, ZipfBigram, spelled_out
+from allometry.recipe import Data, Mixture, SymbolSource, spelled_out
+from allometry.recipe.tasks import TaskProblems, layout_of
 
 _FORMAT = 3  # part of the cache key: raise it when what is stored, or how symbols are drawn, changes
-_SYNTHETIC = ZipfBigram | SparseParity | RandomHierarchy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class TokenData:
         train_parts, held_out_parts: The domains' places and shares, one each without a mixture.
         data_hash: Identity of text, split, tokenizer and cut together.
         record: What the text was, for the study.
+        answers: Of problems of a task: whether each token of a problem belongs to the answer, which alone is
+            learned and scored, shape (problem tokens,). None where every token is.
     """
 
     train: Ids
@@ -43,6 +45,7 @@ class TokenData:
     held_out_parts: tuple[Part, ...]
     data_hash: str
     record: dict[str, Any]
+    answers: npt.NDArray[np.bool_] | None = None
 
     def batches(self, *, context: int, batch_tokens: int, seed: int) -> Batches:
         """Training batches.
@@ -63,10 +66,20 @@ class TokenData:
         Raises:
             InputError: If the held-out text of a domain is shorter than one window.
         """
-        return tuple(
+        found = (
             scored_windows(self.held_out, self.held_out_bytes, part, context=context, tokens=tokens)
             for part in self.held_out_parts
         )
+        return tuple(replace(one, places=self.scored_places(context)) for one in found)
+
+    def scored_places(self, context: int) -> npt.NDArray[np.bool_] | None:
+        """Which targets of a window are learned and scored, shape (context,); None for all.
+
+        A window holds whole problems, and its targets are its tokens from the second on.
+        """
+        if self.answers is None:
+            return None
+        return np.roll(np.resize(self.answers, context), -1)
 
 
 def prepare_tokens(data: Data) -> TokenData:
@@ -81,7 +94,7 @@ def prepare_tokens(data: Data) -> TokenData:
         CorruptFile: If the cache was damaged.
         MissingExtra: If a source or step needs a library that is not installed.
     """
-    identity, record = _encode_symbols(data) if isinstance(data.corpus, _SYNTHETIC) else _encode_text(data)
+    identity, record = _encode_symbols(data) if isinstance(data.corpus, SymbolSource) else _encode_text(data)
     encoded = load_encoded(token_folder(identity))
     limits = _limits(data)
     cut = _cut(encoded, limits)
@@ -95,12 +108,18 @@ def prepare_tokens(data: Data) -> TokenData:
         held_out_parts=tuple(_scored_part(span, shares[span.name]) for span in encoded.spans),
         data_hash=_identity(identity, limited) if limited else identity,
         record=encoded.record | record | ({"unique_tokens": limited} if limited else {}),
+        answers=_answers(data.corpus) if isinstance(data.corpus, TaskProblems) else None,
     )
+
+
+def _answers(source: TaskProblems) -> npt.NDArray[np.bool_]:
+    layout = layout_of(source.task)
+    return np.arange(layout.problem_tokens) >= layout.prompt_tokens
 
 
 def _encode_symbols(data: Data) -> tuple[str, dict[str, Any]]:
     """Identity of the symbols, encoded if they were not; nothing to add to their record."""
-    assert isinstance(data.corpus, _SYNTHETIC)
+    assert isinstance(data.corpus, SymbolSource)
     identity = _identity("symbols", spelled_out(data.corpus), data.held_out)
     if not is_stored(token_folder(identity)):
         store_encoded(token_folder(identity), encode_symbols(data.corpus, data.held_out))

@@ -14,6 +14,7 @@ from allometry.recipe.sources import (
     Mixture,
     Source,
     StandardLibrary,
+    SymbolSource,
     SyntheticSource,
     TextFiles,
     TextSource,
@@ -28,6 +29,7 @@ from allometry.recipe.steps import (
     WordShuffle,
 )
 from allometry.recipe.synthetic import RandomHierarchy, SparseParity, ZipfBigram
+from allometry.recipe.tasks import TaskProblems
 from allometry.recipe.tokenizers import Bpe, Symbols, Tokenizer, TokenizerFile, Utf8Bytes
 
 __all__ = [
@@ -63,8 +65,10 @@ __all__ = [
     "StandardLibrary",
     "Start",
     "Step",
+    "SymbolSource",
     "Symbols",
     "SyntheticSource",
+    "TaskProblems",
     "TextFiles",
     "TextSource",
     "Tokenizer",

@@ -6,9 +6,8 @@ from pydantic import Field
 
 from allometry.errors import RecipeError, did_you_mean
 from allometry.recipe.choices import choice
-from allometry.recipe.sources import Mixture, Source
+from allometry.recipe.sources import Mixture, Source, SymbolSource
 from allometry.recipe.steps import Dedup, Noise, Step
-from allometry.recipe.synthetic import RandomHierarchy, SparseParity, ZipfBigram
 from allometry.recipe.tokenizers import Symbols, Tokenizer
 
 
@@ -33,7 +32,7 @@ class Data:
     unique_tokens: int | None = Field(default=None, gt=0)
 
     def __post_init__(self) -> None:
-        if isinstance(self.corpus, ZipfBigram | SparseParity | RandomHierarchy):
+        if isinstance(self.corpus, SymbolSource):
             _require_symbols(self.corpus, self.tokenizer, self.steps)
         elif isinstance(self.tokenizer, Symbols):
             raise RecipeError(
@@ -48,9 +47,7 @@ class Data:
             )
 
 
-def _require_symbols(
-    source: ZipfBigram | SparseParity | RandomHierarchy, tokenizer: Tokenizer, steps: tuple[Step, ...]
-) -> None:
+def _require_symbols(source: SymbolSource, tokenizer: Tokenizer, steps: tuple[Step, ...]) -> None:
     if not isinstance(tokenizer, Symbols):
         raise RecipeError(
             f"The source {source.kind} draws symbols, not text, and needs the tokenizer 'symbols', "

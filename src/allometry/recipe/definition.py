@@ -21,6 +21,8 @@ from allometry.recipe.optimizers import Optimizer
 from allometry.recipe.parametrization import Parametrization, Standard, require_heads
 from allometry.recipe.precision import Precision, SpelledPrecision
 from allometry.recipe.schedules import Constant, Schedule, Wsd
+from allometry.recipe.sources import Source
+from allometry.recipe.tasks import TaskProblems
 
 _FORMAT = 1  # part of the identity: raise it when the meaning of a default changes
 
@@ -84,6 +86,7 @@ class Recipe:
             raise RecipeError(
                 f"Only a wsd schedule branches off a trunk: leave out parent = '{self.parent}'."
             )
+        _require_whole_problems(self.data.corpus, self.architecture.context)
         require_heads(self.parametrization, self.architecture.dimensions())
         if self.warmup_steps > self.trunk_steps:
             raise RecipeError(
@@ -163,6 +166,15 @@ class Recipe:
             return read_choice(cls, tomllib.loads(text), name)
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{name} is not valid TOML: {error}.") from error
+
+
+def _require_whole_problems(source: Source, context: int) -> None:
+    if isinstance(source, TaskProblems) and context % source.block:
+        nearest = max(1, round(context / source.block)) * source.block
+        raise RecipeError(
+            f"A problem of the task '{source.task.kind}' has {source.block} tokens, and a context of "
+            f"{context} cuts some in two; the nearest context that does not is {nearest}."
+        )
 
 
 def _require_multiple(name: str, value: int, of: str, unit: int) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 from allometry.errors import RecipeError
 from allometry.recipe.choices import choice
 from allometry.recipe.synthetic import RandomHierarchy, SparseParity, ZipfBigram
+from allometry.recipe.tasks import TaskProblems
 
 
 @choice
@@ -118,8 +119,9 @@ class Mixture:
             )
 
 
-SyntheticSource = Annotated[ZipfBigram | SparseParity | RandomHierarchy, Field(discriminator="kind")]
+SyntheticSource = ZipfBigram | SparseParity | RandomHierarchy
+SymbolSource = SyntheticSource | TaskProblems  # draw tokens, not text
 Source = Annotated[
-    StandardLibrary | TextFiles | HuggingFace | Mixture | ZipfBigram | SparseParity | RandomHierarchy,
+    StandardLibrary | TextFiles | HuggingFace | Mixture | SymbolSource,
     Field(discriminator="kind"),
 ]

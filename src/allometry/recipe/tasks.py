@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
 from allometry.recipe.choices import choice
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """How the problems of a task look as tokens.
+
+    Attributes:
+        symbols: Token ids below this stand for the task's symbols; signs follow.
+        signs: What the further token ids are written as: "=" ends every prompt.
+        prompt_tokens, answer_tokens: Lengths, the same for all problems of the task.
+        answer_symbols: The first of the ids that may stand in an answer, and the one after the last.
+    """
+
+    symbols: int
+    signs: str
+    prompt_tokens: int
+    answer_tokens: int
+    answer_symbols: tuple[int, int]
+
+    @property
+    def vocab(self) -> int:
+        """Token ids there are."""
+        return self.symbols + len(self.signs)
+
+    @property
+    def problem_tokens(self) -> int:
+        """Tokens of a problem with its answer."""
+        return self.prompt_tokens + self.answer_tokens
 
 
 @choice
@@ -105,3 +134,60 @@ class AssociativeRecall:
 Task = Annotated[
     Copy | Reverse | Sort | ModularAddition | Addition | AssociativeRecall, Field(discriminator="kind")
 ]
+
+
+def layout_of(task: Task) -> Layout:
+    """How the problems of a task look as tokens.
+
+    >>> layout_of(Addition(digits=2)).problem_tokens  # 12+34=046
+    9
+    """
+    match task:
+        case Copy() | Reverse() | Sort():
+            return _layout(task.symbols, "=", task.length + 1, task.length, (0, task.symbols))
+        case ModularAddition(modulus=modulus):
+            return _layout(modulus, "=", 3, 1, (0, modulus))
+        case Addition(digits=digits):
+            return _layout(10, "=+", 2 * digits + 2, digits + 1, (0, 10))
+        case AssociativeRecall(pairs=pairs, symbols=symbols):
+            return _layout(2 * symbols, "=", 2 * pairs + 2, 1, (symbols, 2 * symbols))
+        case _:
+            assert_never(task)
+
+
+def _layout(symbols: int, signs: str, prompt: int, answer: int, answer_symbols: tuple[int, int]) -> Layout:
+    return Layout(
+        symbols=symbols,
+        signs=signs,
+        prompt_tokens=prompt,
+        answer_tokens=answer,
+        answer_symbols=answer_symbols,
+    )
+
+
+@choice
+class TaskProblems:
+    """Problems of a task with their answers, one behind the other: only the answers are learned and scored.
+
+    A hash of its prompt puts a problem into the training or the held-out text for good. The context must
+    hold whole problems.
+
+    Attributes:
+        tokens: Of training and held-out text together; whole problems are taken.
+        seed: Of the draw.
+    """
+
+    task: Task
+    tokens: int = Field(gt=0)
+    seed: int = Field(default=0, ge=0)
+    kind: Literal["task_problems"] = "task_problems"
+
+    @property
+    def vocab(self) -> int:
+        """Symbols and signs of the task."""
+        return layout_of(self.task).vocab
+
+    @property
+    def block(self) -> int:
+        """Tokens of a problem with its answer."""
+        return layout_of(self.task).problem_tokens

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from allometry.errors import InputError, RecipeError
-from allometry.lab.tasks.problems import Problems, form_of, make_problems, show
-from allometry.recipe.tasks import Addition, AssociativeRecall, Copy, ModularAddition, Reverse, Sort, Task
+from allometry.lab.tasks.problems import Problems, make_problems, show
+from allometry.recipe.tasks import (
+    Addition,
+    AssociativeRecall,
+    Copy,
+    ModularAddition,
+    Reverse,
+    Sort,
+    Task,
+    layout_of,
+)
 
 TASKS: list[Task] = [
     Copy(length=5, symbols=7),
@@ -56,7 +65,7 @@ def test_every_answer_is_right(task: Task) -> None:
 
 
 def test_every_prompt_ends_in_the_sign_of_the_question_and_fits_the_vocabulary(task: Task) -> None:
-    form, problems = form_of(task), make_problems(task, 60)
+    form, problems = layout_of(task), make_problems(task, 60)
 
     assert (problems.prompts[:, -1] == form.symbols).all()
     assert form.signs[0] == "="

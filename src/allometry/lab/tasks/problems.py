@@ -13,43 +13,25 @@ import numpy as np
 import numpy.typing as npt
 
 from allometry.errors import InputError
-from allometry.recipe.tasks import Addition, AssociativeRecall, Copy, ModularAddition, Reverse, Sort, Task
+from allometry.recipe.tasks import (
+    Addition,
+    AssociativeRecall,
+    Copy,
+    ModularAddition,
+    Reverse,
+    Sort,
+    Task,
+    TaskProblems,
+    layout_of,
+)
 from allometry.registry import Catalog
 
 Ids = npt.NDArray[np.int64]
 Side = Literal["train", "held_out"]
+# So many problems of a task: prompts of shape (n, P) and answers of shape (n, A).
+Draw = Callable[[Any, np.random.Generator, int], tuple[Ids, Ids]]
 _LARGEST_DRAW = 1 << 20  # problems drawn at once
 _MOST_EMPTY_DRAWS = 50  # in a row that add nothing to a side: it has no problems
-
-
-@dataclass(frozen=True, kw_only=True)
-class Form:
-    """How the problems of one task look.
-
-    Attributes:
-        symbols: Token ids below this stand for the task's symbols; signs follow.
-        signs: What the further token ids are written as: "=" ends every prompt.
-        prompt_tokens, answer_tokens: Lengths, the same for all problems of the task.
-        answer_symbols: The first of the ids that may stand in an answer, and the one after the last.
-        draw: Makes so many problems: prompts of shape (n, P) and answers of shape (n, A).
-    """
-
-    symbols: int
-    signs: str
-    prompt_tokens: int
-    answer_tokens: int
-    answer_symbols: tuple[int, int]
-    draw: Callable[[np.random.Generator, int], tuple[Ids, Ids]]
-
-    @property
-    def vocab(self) -> int:
-        """Token ids there are."""
-        return self.symbols + len(self.signs)
-
-    @property
-    def problem_tokens(self) -> int:
-        """Tokens of a problem with its answer."""
-        return self.prompt_tokens + self.answer_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +74,12 @@ def make_problems(
     >>> show(Addition(digits=2), problems.tokens[0])
     '85+57=142'
     """
-    form = form_of(task)
+    draw = _DRAWS[task.kind]
     rng = np.random.default_rng([seed, side == "held_out"])
     found: list[tuple[Ids, Ids]] = []
     have = empty = 0
     while have < count:
-        prompts, answers = form.draw(rng, min(_LARGEST_DRAW, 64 + 2 * count))
+        prompts, answers = draw(task, rng, min(_LARGEST_DRAW, 64 + 2 * count))
         here = (_position(prompts) < held_out) == (side == "held_out")
         found.append((prompts[here], answers[here]))
         have += int(here.sum())
@@ -111,16 +93,11 @@ def make_problems(
     return Problems(prompts=prompts, answers=answers)
 
 
-def form_of(task: Task) -> Form:
-    """How the problems of a task look."""
-    return _FORMS[task.kind](task)
-
-
 def show(task: Task, ids: npt.ArrayLike) -> str:
     """Token ids as text: digits where ten symbols do, else numbers between blanks."""
-    form = form_of(task)
-    written = [str(one) if one < form.symbols else form.signs[one - form.symbols] for one in np.asarray(ids)]
-    return ("" if form.symbols <= 10 else " ").join(written)
+    symbols, signs = layout_of(task).symbols, layout_of(task).signs
+    written = [str(one) if one < symbols else signs[one - symbols] for one in np.asarray(ids)]
+    return ("" if symbols <= 10 else " ").join(written)
 
 
 def _position(prompts: Ids) -> npt.NDArray[np.float64]:
@@ -143,84 +120,44 @@ def _with_sign(content: Ids, sign: int) -> Ids:
     return np.concatenate((content, np.full((len(content), 1), sign)), axis=1)
 
 
-def _sequences(answer: Callable[[Ids], Ids]) -> Callable[[Copy | Reverse | Sort], Form]:
-    """Tasks that turn one random sequence into another of its length."""
+def _sequences(answer: Callable[[Ids], Ids]) -> Draw:
+    """Of a task that turns one random sequence into another of its length."""
 
-    def form(task: Copy | Reverse | Sort) -> Form:
-        def draw(rng: np.random.Generator, n: int) -> tuple[Ids, Ids]:
-            content = rng.integers(task.symbols, size=(n, task.length))
-            return _with_sign(content, task.symbols), answer(content)
+    def draw(task: Copy | Reverse | Sort, rng: np.random.Generator, n: int) -> tuple[Ids, Ids]:
+        content = rng.integers(task.symbols, size=(n, task.length))
+        return _with_sign(content, task.symbols), answer(content)
 
-        return Form(
-            symbols=task.symbols,
-            signs="=",
-            prompt_tokens=task.length + 1,
-            answer_tokens=task.length,
-            answer_symbols=(0, task.symbols),
-            draw=draw,
-        )
-
-    return form
+    return draw
 
 
-def _modular_addition(task: ModularAddition) -> Form:
-    def draw(rng: np.random.Generator, n: int) -> tuple[Ids, Ids]:
-        numbers = rng.integers(task.modulus, size=(n, 2))
-        return _with_sign(numbers, task.modulus), numbers.sum(axis=1, keepdims=True) % task.modulus
-
-    return Form(
-        symbols=task.modulus,
-        signs="=",
-        prompt_tokens=3,
-        answer_tokens=1,
-        answer_symbols=(0, task.modulus),
-        draw=draw,
-    )
+def _modular_addition(task: ModularAddition, rng: np.random.Generator, n: int) -> tuple[Ids, Ids]:
+    numbers = rng.integers(task.modulus, size=(n, 2))
+    return _with_sign(numbers, task.modulus), numbers.sum(axis=1, keepdims=True) % task.modulus
 
 
-def _addition(task: Addition) -> Form:
+def _addition(task: Addition, rng: np.random.Generator, n: int) -> tuple[Ids, Ids]:
     equals, plus = 10, 11
-    step = -1 if task.order == "reversed" else 1
-
-    def digits(numbers: Ids, count: int) -> Ids:
-        places = 10 ** np.arange(count - 1, -1, -1)
-        return (numbers[:, None] // places % 10)[:, ::step]
-
-    def draw(rng: np.random.Generator, n: int) -> tuple[Ids, Ids]:
-        a, b = rng.integers(10**task.digits, size=(2, n))
-        prompts = np.concatenate((_with_sign(digits(a, task.digits), plus), digits(b, task.digits)), axis=1)
-        return _with_sign(prompts, equals), digits(a + b, task.digits + 1)
-
-    return Form(
-        symbols=10,
-        signs="=+",
-        prompt_tokens=2 * task.digits + 2,
-        answer_tokens=task.digits + 1,
-        answer_symbols=(0, 10),
-        draw=draw,
-    )
+    a, b = rng.integers(10**task.digits, size=(2, n))
+    summands = [_digits(number, task.digits, task.order) for number in (a, b)]
+    prompts = np.concatenate((_with_sign(summands[0], plus), summands[1]), axis=1)
+    return _with_sign(prompts, equals), _digits(a + b, task.digits + 1, task.order)
 
 
-def _associative_recall(task: AssociativeRecall) -> Form:
-    def draw(rng: np.random.Generator, n: int) -> tuple[Ids, Ids]:
-        keys = rng.permuted(np.tile(np.arange(task.symbols), (n, 1)), axis=1)[:, : task.pairs]
-        values = task.symbols + rng.integers(task.symbols, size=keys.shape)
-        asked = rng.integers(task.pairs, size=(n, 1))
-        pairs = np.stack((keys, values), axis=2).reshape(n, 2 * task.pairs)
-        prompts = np.concatenate((pairs, np.take_along_axis(keys, asked, axis=1)), axis=1)
-        return _with_sign(prompts, 2 * task.symbols), np.take_along_axis(values, asked, axis=1)
-
-    return Form(
-        symbols=2 * task.symbols,
-        signs="=",
-        prompt_tokens=2 * task.pairs + 2,
-        answer_tokens=1,
-        answer_symbols=(task.symbols, 2 * task.symbols),
-        draw=draw,
-    )
+def _digits(numbers: Ids, count: int, order: str) -> Ids:
+    digits = numbers[:, None] // 10 ** np.arange(count - 1, -1, -1) % 10
+    return digits[:, ::-1] if order == "reversed" else digits
 
 
-_FORMS: Catalog[Callable[[Any], Form]] = Catalog(
+def _associative_recall(task: AssociativeRecall, rng: np.random.Generator, n: int) -> tuple[Ids, Ids]:
+    keys = rng.permuted(np.tile(np.arange(task.symbols), (n, 1)), axis=1)[:, : task.pairs]
+    values = task.symbols + rng.integers(task.symbols, size=keys.shape)
+    asked = rng.integers(task.pairs, size=(n, 1))
+    pairs = np.stack((keys, values), axis=2).reshape(n, 2 * task.pairs)
+    prompts = np.concatenate((pairs, np.take_along_axis(keys, asked, axis=1)), axis=1)
+    return _with_sign(prompts, 2 * task.symbols), np.take_along_axis(values, asked, axis=1)
+
+
+_DRAWS: Catalog[Draw] = Catalog(
     "task",
     {
         "copy": _sequences(lambda content: content),
@@ -231,3 +168,25 @@ _FORMS: Catalog[Callable[[Any], Form]] = Catalog(
         "associative_recall": _associative_recall,
     },
 )
+
+
+def encode_problems(
+    source: TaskProblems, held_out: float
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+    """The problems of a source as one sequence of tokens for training, and one held out.
+
+    Raises:
+        InputError: If there are too few tokens for a problem on each side.
+    """
+    problems = source.tokens // source.block
+    kept = max(1, round(held_out * problems))
+    if problems < 2:
+        raise InputError(
+            f"{source.tokens} tokens hold {problems} problems of {source.block}; ask for more tokens."
+        )
+    counts: tuple[tuple[Side, int], ...] = (("train", problems - kept), ("held_out", kept))
+    train, scored = (
+        make_problems(source.task, count, seed=source.seed, side=side, held_out=held_out)
+        for side, count in counts
+    )
+    return train.tokens.astype(np.uint16).ravel(), scored.tokens.astype(np.uint16).ravel()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
 
 from allometry.lab.tasks.answers import answer_log_probs, draw_answers
-from allometry.lab.tasks.problems import Problems, form_of
+from allometry.lab.tasks.problems import Problems, make_problems
 from allometry.lab.tasks.scores import (
     Values,
     answer_probability,
@@ -18,9 +20,11 @@ from allometry.lab.tasks.scores import (
     token_probability,
     wrong_answers,
 )
-from allometry.recipe.tasks import Task
+from allometry.recipe import Data
+from allometry.recipe.tasks import Task, TaskProblems, layout_of
 
 CHOICES = 4  # the right answer and three near misses
+PROBLEMS = 512  # held-out problems that a finished run is scored on
 
 
 def score_task(
@@ -60,7 +64,22 @@ def _choices(
 ) -> Values:
     """Log probability of each choice, the right one first, shape (n, CHOICES)."""
     rng = np.random.default_rng(seed)
-    wrong = wrong_answers(problems.answers, form_of(task).answer_symbols, CHOICES - 1, rng)
+    wrong = wrong_answers(problems.answers, layout_of(task).answer_symbols, CHOICES - 1, rng)
     offered = [Problems(prompts=problems.prompts, answers=wrong[:, k]) for k in range(CHOICES - 1)]
     others = [_of(answer_log_probs(model, one, device), one).sum(axis=1) for one in offered]
     return np.stack([right.sum(axis=1), *others], axis=1)
+
+
+def task_facts(model: nn.Module, data: Data, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Columns of a run that was trained on a task, from its held-out problems.
+
+    `score` is the share solved by the greedy answer and `error` the rest; every other metric has its own
+    name, and a mean over `documents` problems.
+    """
+    source = data.corpus
+    assert isinstance(source, TaskProblems)
+    problems = make_problems(source.task, PROBLEMS, seed=source.seed, side="held_out", held_out=data.held_out)
+    found = score_task(model, source.task, problems, device=device)
+    scores = {name: float(values.mean()) for name, values in found.items()}
+    solved = scores.pop("exact_match")
+    return {"task": source.task.kind, "score": solved, "error": 1 - solved, "documents": PROBLEMS, **scores}
