@@ -184,6 +184,28 @@ def test_with_many_runs_power_is_the_normal_textbook_formula() -> None:
     assert runs_to_detect(known, np.log(1.02), LEVEL, 0.8) == pytest.approx(textbook, rel=0.01)
 
 
+def test_fewer_runs_cost_what_thinning_the_design_does() -> None:
+    shared = recipe_law(chinchilla, ("params", "tokens"), ("new",))
+    at = {**chinchilla.typical, **dict.fromkeys(shared.efficiencies.values(), 0.1)}
+    factor = np.array([name in shared.efficiencies.values() for name in shared.law.names], dtype=float)
+    params, ratio = (x.ravel() for x in np.meshgrid(np.geomspace(2e6, 1e8, 5), np.geomspace(5, 80, 4)))
+
+    def error(rows: np.ndarray) -> float:
+        inputs = {"params": params[rows], "tokens": (params * ratio)[rows], "recipe_1": 1.0 * (rows % 2)}
+        logs = shared.law.gradient(inputs, at) / shared.law.evaluate(inputs, at)[:, None]
+        size = np.linalg.norm(logs, axis=0)
+        return float(np.linalg.norm(np.linalg.pinv((logs / size).T) @ (factor / size)))
+
+    rng = np.random.default_rng(0)
+    rows = np.arange(20)  # ten of each recipe, in turns
+    thinned = [
+        np.concatenate([2 * rng.permutation(10)[:5], 2 * rng.permutation(10)[:5] + 1]) for _ in range(200)
+    ]
+    known = Precision(error=error(rows), runs=(10, 10), freedom=13, coefficients=7)
+
+    assert known.error_with(5) == pytest.approx(np.median([error(kept) for kept in thinned]), rel=0.15)
+
+
 def test_as_many_runs_as_are_needed_detect_the_effect_and_one_fewer_does_not() -> None:
     made = multiplier(chain(), by="recipe", law="power_law_with_floor", draws=SHORT, hold=KNOWN)
     runs = made.runs_needed(1.1)

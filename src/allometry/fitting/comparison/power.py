@@ -34,10 +34,19 @@ class Precision:
     def error_with(self, runs: int) -> float:
         """Standard error with as many runs of each recipe, spread over compute as these are.
 
-        The error of a difference falls as sqrt(1 / n + 1 / m).
+        The error of a difference falls as sqrt(1 / n + 1 / m). Fewer runs than these leave gaps, so that the
+        other coefficients take a larger part of what they say: then it rises as the runs left over by the
+        coefficients become fewer, as the mean variance of random designs does.
+
+        >>> known = Precision(error=0.1, runs=(10, 10), freedom=13, coefficients=7)
+        >>> round(known.error_with(40), 3), round(known.error_with(5), 3)  # 20 - 7 = 13 left over; 10 - 7 = 3
+        (0.05, 0.208)
         """
         one, other = self.runs
-        return float(self.error * np.sqrt((2 / runs) / (1 / one + 1 / other)))
+        total = self.freedom + self.coefficients
+        asked = total * 2 * runs / (one + other)
+        gaps = (self.freedom / total) / (max(asked - self.coefficients, 1.0) / asked)
+        return float(self.error * np.sqrt((2 / runs) / (1 / one + 1 / other) * max(gaps, 1.0)))
 
 
 def precision(draws: Array, runs: tuple[int, int], freedom: int, coefficients: int) -> Precision:
