@@ -203,7 +203,8 @@ def test_fewer_runs_cost_what_thinning_the_design_does() -> None:
     ]
     known = Precision(error=error(rows), runs=(10, 10), freedom=13, coefficients=7)
 
-    assert known.error_with(5) == pytest.approx(np.median([error(kept) for kept in thinned]), rel=0.15)
+    overstated = known.error_with(5) / np.median([error(kept) for kept in thinned])
+    assert 1.0 <= overstated <= 1.25  # the root of the runs alone would say a fifth too little
 
 
 def test_as_many_runs_as_are_needed_detect_the_effect_and_one_fewer_does_not() -> None:
