@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from allometry.lab.loop import train
-from allometry.recipe import Recipe, TextFiles
+from allometry.recipe import Recipe, SymbolSource, TaskProblems, TextFiles
 from allometry.runs.study import Study
 
 FOLDER = Path(__file__).parents[1] / "examples" / "recipes"
@@ -63,10 +63,12 @@ def shrunk(recipe: Recipe, text: Path) -> Recipe:
     vocab = recipe.architecture.vocab
     if data.tokenizer.kind == "bpe":
         vocab = 300
-        data = replace(data, tokenizer=replace(data.tokenizer, vocab=vocab), corpus=little(data.corpus, text))
+        data = replace(data, tokenizer=replace(data.tokenizer, vocab=vocab))
+    if not isinstance(data.corpus, SymbolSource):
+        data = replace(data, corpus=little(data.corpus, text))
     if data.unique_tokens is not None:
         data = replace(data, unique_tokens=data.unique_tokens // 64)
-    context = min(recipe.architecture.context, 64)
+    context = 60 if isinstance(data.corpus, TaskProblems) else min(recipe.architecture.context, 64)
     shape = replace(recipe.architecture, vocab=vocab, context=context)
     return replace(
         recipe, architecture=shape, data=data, batch_tokens=4 * context, tokens=STEPS * 4 * context

@@ -11,6 +11,7 @@ import pytest
 
 from allometry.errors import InputError
 from allometry.lab.corpus import Corpus, read_corpus
+from allometry.lab.sources.standard_library import read_library
 from allometry.recipe import Bpe, Data, Recipe, StandardLibrary, TextFiles
 
 LIBRARY = Path(sysconfig.get_paths()["stdlib"])
@@ -111,3 +112,18 @@ def test_documents_that_cannot_be_split_are_a_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"1 documents cannot be split .* Give more documents"):
         read_corpus(files(tmp_path))
+
+
+def test_docstrings_are_english_about_the_code_without_the_code() -> None:
+    documents = read_library(100_000, docstrings=True)
+
+    text = "\n".join(document.text for document in documents)
+    assert len(text) >= 100_000
+    assert text.count(" the ") / len(text.split()) > 0.03  # as in English
+    assert text.count("\n    def ") / len(text.split()) < 0.001
+
+
+def test_a_file_and_its_docstrings_fall_on_the_same_side() -> None:
+    names = {document.name for document in read_library(100_000, docstrings=True)}
+
+    assert all(name.endswith(".py") for name in names)  # the split goes by names

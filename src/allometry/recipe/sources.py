@@ -19,9 +19,11 @@ class StandardLibrary:
 
     Attributes:
         bytes: Size of the sample; whole files are taken until it is reached.
+        part: "files" as they are, or the "docstrings" in them: English about the code, two megabytes in all.
     """
 
     bytes: int = Field(gt=0)
+    part: Literal["files", "docstrings"] = "files"
     kind: Literal["standard_library"] = "standard_library"
 
 

@@ -20,7 +20,7 @@ def read_documents(source: TextSource) -> Sequence[Document]:
     """
     match source:
         case StandardLibrary():
-            return read_library(source.bytes)
+            return read_library(source.bytes, docstrings=source.part == "docstrings")
         case TextFiles():
             return read_files(source)
         case HuggingFace():
