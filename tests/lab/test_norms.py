@@ -5,49 +5,40 @@ from dataclasses import replace
 
 import pytest
 
-from allometry.lab.loop import Sitting, train
-from allometry.lab.noise_scale import NoiseScaleMeter
-from allometry.lab.norms import NormMeter
+from allometry.lab.loop import train
 from allometry.recipe import Recipe
+from allometry.runs.run import Run
 from allometry.runs.study import Study
 
 
-def curve(study: Study, run_id: str) -> list[dict[str, float]]:
-    return [
-        json.loads(line) for line in (study.run_folder(run_id) / "history.jsonl").read_text().splitlines()
-    ]
-
-
 @pytest.fixture(scope="module")
-def measured(
-    tiny: Recipe, tmp_path_factory: pytest.TempPathFactory, one_thread: None
-) -> tuple[Study, Study, str]:
-    """The same run in two studies, the second one with meters."""
-    recipe = replace(
-        tiny, batch_tokens=4 * tiny.architecture.context, tokens=24 * 4 * tiny.architecture.context
-    )
-    plain, metered = (Study.create(tmp_path_factory.mktemp("study") / "s", "") for _ in range(2))
-    train(recipe, study=plain)
-    train(recipe, study=metered, sitting=Sitting(meters=(NormMeter, NoiseScaleMeter)))
-    return plain, metered, recipe.run_id
+def runs(tiny: Recipe, tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> tuple[Run, Run, Study]:
+    """The same run without and with measures, and the study of both."""
+    study = Study.create(tmp_path_factory.mktemp("study") / "s", "")
+    batch = 4 * tiny.architecture.context
+    plain = replace(tiny, batch_tokens=batch, tokens=24 * batch)
+    measured = replace(plain, measures=("norms", "noise_scale"))
+    return train(plain, study=study), train(measured, study=study), study
 
 
-def test_meters_change_no_bit_of_the_run(measured: tuple[Study, Study, str]) -> None:
-    plain, metered, run_id = measured
-
-    assert [line["loss"] for line in curve(plain, run_id)] == [
-        line["loss"] for line in curve(metered, run_id)
-    ]
-    first, second = (study.run(run_id) for study in (plain, metered))
-    assert first is not None
-    assert second is not None
-    assert first.values["loss"] == second.values["loss"]
+def curve(study: Study, run: Run) -> list[dict[str, float]]:
+    path = study.run_folder(run.run_id) / "history.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_every_line_has_the_norms_of_its_step(measured: tuple[Study, Study, str]) -> None:
-    _, metered, run_id = measured
+def test_measures_change_no_bit_of_the_run(runs: tuple[Run, Run, Study]) -> None:
+    plain, measured, study = runs
 
-    for line in curve(metered, run_id):
+    assert plain.run_id != measured.run_id  # the curve follows from the recipe
+    first, second = ([line["loss"] for line in curve(study, run)] for run in (plain, measured))
+    assert first == second
+    assert plain.values["loss"] == measured.values["loss"]
+
+
+def test_every_line_has_the_norms_of_its_step(runs: tuple[Run, Run, Study]) -> None:
+    _, measured, study = runs
+
+    for line in curve(study, measured):
         assert line["gradient_norm"] > 0
         assert line["update_ratio"] == pytest.approx(line["update_norm"] / line["weight_norm"])
         assert 1e-4 < line["update_ratio"] < 0.5
@@ -57,14 +48,12 @@ def test_every_line_has_the_norms_of_its_step(measured: tuple[Study, Study, str]
 
 
 def test_the_noise_scale_is_measured_at_log_spaced_steps_and_the_last_is_kept(
-    measured: tuple[Study, Study, str],
+    runs: tuple[Run, Run, Study],
 ) -> None:
-    _, metered, run_id = measured
+    _, measured, study = runs
 
-    found = {line["step"]: line.get("critical_batch_tokens") for line in curve(metered, run_id)}
-    run = metered.run(run_id)
+    found = {line["step"]: line.get("critical_batch_tokens") for line in curve(study, measured)}
 
     assert found[24] is None
-    assert run is not None
     last = found[16] if found[16] is not None else found[8]
-    assert run.values.get("critical_batch_tokens") == last
+    assert measured.values.get("critical_batch_tokens") == last

@@ -48,6 +48,8 @@ from allometry.lab.lineage import (
 )
 from allometry.lab.measures import peak_memory, recipe_facts, throughput
 from allometry.lab.meters import Meter, Moment
+from allometry.lab.noise_scale import NoiseScaleMeter
+from allometry.lab.norms import NormMeter
 from allometry.lab.optimizers import build_optimizer
 from allometry.lab.parametrization import build_model, rate_multipliers
 from allometry.lab.precision import choose_arithmetic, loss_scale_for
@@ -56,7 +58,7 @@ from allometry.lab.sitting import Progress, Sitting, held
 from allometry.lab.steps import Batch, Stepper
 from allometry.lab.tasks.scoring import task_facts
 from allometry.lab.tokens import TokenData, prepare_tokens
-from allometry.recipe import Recipe, TaskProblems
+from allometry.recipe import Measure, Recipe, TaskProblems
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -65,6 +67,7 @@ __all__ = ["Progress", "Sitting", "train"]
 ENDED = ("done", "diverged")
 
 Ending = Literal["done", "diverged", "stopped"]
+METERS: Mapping[Measure, Callable[[], Meter]] = {"norms": NormMeter, "noise_scale": NoiseScaleMeter}
 
 
 def train(
@@ -175,7 +178,7 @@ class Training:
             unique_tokens=batches.unique_tokens,
             feed=open_feed(batches, context=context, device=device, places=data.scored_places(context)),
             stepper=_stepper(recipe, study, device),
-            meters=[make() for make in sitting.meters],
+            meters=[*(METERS[name]() for name in recipe.measures), *(make() for make in sitting.meters)],
             watch=Watch(recipe.architecture.vocab),
             costs=Costs(open_meter(str(device))),
             interrupted=interrupted,

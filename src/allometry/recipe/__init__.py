@@ -2,7 +2,7 @@
 
 from allometry.recipe.choices import choice, read_choice, spelled_out
 from allometry.recipe.data import Data
-from allometry.recipe.definition import Recipe
+from allometry.recipe.definition import Measure, Recipe
 from allometry.recipe.lineage import Continue, Distill, FineTune, Start
 from allometry.recipe.optimizers import AdamW, Muon, Optimizer, Sgd, at_rate
 from allometry.recipe.parametrization import MuP, Parametrization, Standard
@@ -46,6 +46,7 @@ __all__ = [
     "FineTune",
     "HuggingFace",
     "Linear",
+    "Measure",
     "Mixture",
     "MuP",
     "Muon",

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tomli_w
 from pydantic import BeforeValidator, Field
@@ -24,6 +24,7 @@ from allometry.recipe.schedules import Constant, Schedule, Wsd
 from allometry.recipe.sources import Source
 from allometry.recipe.tasks import TaskProblems
 
+Measure = Literal["norms", "noise_scale"]
 _FORMAT = 1  # part of the identity: raise it when the meaning of a default changes
 
 
@@ -46,6 +47,9 @@ class Recipe:
         evaluations: Held-out losses a doubling of the steps, along the curve; 0 for one at the end only. They
             change no bit of the training, and are a choice of the recipe because a run's curve, which fits
             may read, must follow from its recipe alone.
+        measures: What else is in the curve, for the same reason a choice of the recipe. "norms": of gradient,
+            weights and update, and the sizes of activations. "noise_scale": the gradient noise scale, where
+            a larger batch stops paying, at log-spaced steps.
 
     >>> from allometry.architectures import Transformer
     >>> from allometry.recipe import AdamW, Bpe, Data, StandardLibrary
@@ -73,6 +77,7 @@ class Recipe:
     start: Start | None = None
     distill: Distill | None = None
     evaluations: int = Field(default=0, ge=0, le=64)
+    measures: tuple[Measure, ...] = ()
 
     def __post_init__(self) -> None:
         _require_multiple("tokens", self.tokens, "batch_tokens", self.batch_tokens)
