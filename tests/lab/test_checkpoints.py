@@ -162,3 +162,12 @@ def test_a_step_is_saved_once(folder: Path) -> None:
     save_checkpoint(folder, checkpoint(16))
 
     assert (folder / "step-00000016" / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_checkpoint_of_another_version_is_refused_with_the_way_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_FORMAT", 999)
+
+    with pytest.raises(StudyError, match=r"written by another version .* Delete .* to train the run anew"):
+        load_checkpoint(folder, 16)

@@ -19,8 +19,10 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from allometry.errors import CorruptFile
+from allometry.errors import CorruptFile, StudyError
 from allometry.files import explained, sync_folder, write_atomically
+
+_FORMAT = 2  # raise it when what a checkpoint holds, or the names of weights, change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
                 {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
             )
             write_atomically(aside / "state.safetensors", state)
-            manifest = {"step": checkpoint.step, "notes": dict(checkpoint.notes)}
+            manifest = {"format": _FORMAT, "step": checkpoint.step, "notes": dict(checkpoint.notes)}
             manifest["sha256"] = _digest(state, manifest)
             write_atomically(aside / "manifest.json", json.dumps(manifest))
             aside.rename(place)
@@ -70,6 +72,7 @@ def load_checkpoint(folder: Path, step: int) -> Checkpoint:
 
     Raises:
         CorruptFile: If a byte differs from what was written, or a file is missing.
+        StudyError: If another version wrote it.
     """
     place = _path(folder, step)
     try:
@@ -80,6 +83,11 @@ def load_checkpoint(folder: Path, step: int) -> Checkpoint:
         raise CorruptFile(f"{place} cannot be read ({error}). {_WAY_OUT}") from error
     if not intact:
         raise CorruptFile(f"{place} does not match its checksum. {_WAY_OUT}")
+    if manifest.get("format") != _FORMAT:
+        raise StudyError(
+            f"{place} was written by another version of allometry, and a run resumed from it would not be the "
+            f"same run. Delete {folder.parent} to train the run anew."
+        )
     return Checkpoint(step=step, tensors=load(state), notes=manifest["notes"])
 
 

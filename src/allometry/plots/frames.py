@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 
 MOST_SERIES = 7  # more colours than this cannot be told apart
 _CURVE_POINTS = 48
-UNFINISHED = ("learning_rate_check", "trunk")  # designs whose losses are not those of a finished run
+# Designs whose losses are not those of a run that finished as it was trained.
+UNFINISHED = ("learning_rate_check", "trunk", "quantization")
 
 
 def final_runs(runs: Runs, output: str = "loss", fit: Fit | None = None) -> pd.DataFrame:
