@@ -85,8 +85,8 @@ def load_checkpoint(folder: Path, step: int) -> Checkpoint:
         raise CorruptFile(f"{place} does not match its checksum. {_WAY_OUT}")
     if manifest.get("format") != _FORMAT:
         raise StudyError(
-            f"{place} was written by another version of allometry, and a run resumed from it would not be the "
-            f"same run. Delete {folder.parent} to train the run anew."
+            f"{place} was written by another version of allometry, and a run resumed from it would not be "
+            f"the same run. Delete {folder.parent} to train the run anew."
         )
     return Checkpoint(step=step, tensors=load(state), notes=manifest["notes"])
 
