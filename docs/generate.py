@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a script too
+
+from docs.parts.architectures import architectures_page
+from docs.parts.recipes import recipes_page
+
 from allometry import laws
-from allometry.architectures import ARCHITECTURES
 from allometry.cli import app
 from allometry.fitting.checks import CHECKS
 from allometry.laws import Law
@@ -98,14 +102,6 @@ def columns_page() -> str:
     )
 
 
-def architectures_page() -> str:
-    """All architectures."""
-    sections = [
-        f"## {name}\n\n```text\n{(kind.__doc__ or '').strip()}\n```" for name, kind in ARCHITECTURES.items()
-    ]
-    return "# Architectures\n\n" + "\n\n".join(sections) + "\n"
-
-
 def commands_page() -> str:
     """All commands."""
     return app.generate_docs(output_format="markdown").rstrip() + "\n"
@@ -116,6 +112,7 @@ PAGES = {
     "checks.md": checks_page,
     "importers.md": importers_page,
     "columns.md": columns_page,
+    "recipes.md": recipes_page,
     "architectures.md": architectures_page,
     "commands.md": commands_page,
 }
