@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,35 @@ def rate_drift(best: pd.DataFrame) -> float:
     if len(best) < 2:
         raise FitError(f"How the best rate moves with the width needs two widths or more, not {len(best)}.")
     return float(np.polyfit(np.log(best["width"]), np.log(best["learning_rate"]), 1)[0])
+
+
+def describe_rates(best: pd.DataFrame) -> str:
+    """A line a width, and how the best rate moves from one to the next.
+
+    Args:
+        best: From `best_rates`.
+
+    >>> found = {"learning_rate": [0.04, 0.01], "low": [0.02, math.nan], "high": [0.08, 0.02]}
+    >>> best = pd.DataFrame({"width": [16, 64], **found, "loss": [3.2, 3.0], "edge": [False, True]})
+    >>> print(describe_rates(best))
+    width 16: lowest loss 3.2000 nat/token, best rate 0.04 (0.02 to 0.08)
+    width 64: lowest loss 3.0000 nat/token, best rate 0.01, an end of those tried: try lower ones
+    The best rate goes as width^-1.00.
+    """
+    lines = [
+        f"width {row['width']}: lowest loss {row['loss']:.4f} nat/token, "
+        f"best rate {row['learning_rate']:.3g}{_reach(row)}"
+        for row in best.to_dict("records")
+    ]
+    moves = [f"The best rate goes as width^{rate_drift(best):.2f}."] if len(best) > 1 else []
+    return "\n".join(lines + moves)
+
+
+def _reach(row: dict[Hashable, Any]) -> str:
+    if not row["edge"]:
+        return f" ({row['low']:.3g} to {row['high']:.3g})"
+    ways = [way for way, end in (("lower", row["low"]), ("higher", row["high"])) if math.isnan(end)]
+    return f", an end of those tried: try {' and '.join(ways)} ones"
 
 
 def mean_losses(runs: Runs) -> pd.DataFrame:

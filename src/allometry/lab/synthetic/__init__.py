@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from allometry.errors import InputError
 from allometry.lab.synthetic import bigram, hierarchy, parity
-from allometry.recipe import RandomHierarchy, SparseParity, SyntheticSource, ZipfBigram
+from allometry.recipe import RandomHierarchy, Recipe, SparseParity, SyntheticSource, ZipfBigram
 
 
 def draw_tokens(source: SyntheticSource) -> npt.NDArray[np.uint16]:
@@ -79,3 +79,18 @@ def loss_floor(source: SyntheticSource, *, context: int) -> float:
             f"floor of the loss is not known then; make the context a multiple of {block}."
         )
     return entropy_rate(source)
+
+
+def recipe_floor(recipe: Recipe) -> float:
+    """The least held-out loss that any model can expect of a recipe's source, in nat/token.
+
+    Raises:
+        InputError: If nobody knows it: the source is text, or windows cut its blocks in two.
+    """
+    source = recipe.data.corpus
+    if not isinstance(source, ZipfBigram | SparseParity | RandomHierarchy):
+        raise InputError(
+            f"The entropy of {source.kind} is not known, and so neither is the floor of its loss; it is of "
+            f"zipf_bigram, sparse_parity and random_hierarchy."
+        )
+    return loss_floor(source, context=recipe.architecture.context)

@@ -15,6 +15,7 @@ from allometry.errors import InputError
 from allometry.lab.tasks.answers import draw_answers
 from allometry.lab.tasks.problems import Problems
 from allometry.lab.tasks.scores import exact_match
+from allometry.units import show_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,43 @@ class Attempts:
         """One row a problem: problem, attempts, successes."""
         problems = np.arange(len(self.successes))
         return pd.DataFrame({"problem": problems, "attempts": self.attempts, "successes": self.successes})
+
+    def pass_at(self, k: int) -> float:
+        """pass@k: the chance that one of k attempts at a problem is right, averaged over the problems.
+
+        Unbiased: of all ways to choose k of a problem's attempts, the share that holds a right one.
+
+        Args:
+            k: From 1 to as many as were made.
+
+        Raises:
+            InputError: If k is not.
+
+        Source:
+            Chen et al. 2021, eq. 1, arXiv:2107.03374.
+
+        >>> found = Attempts(successes=np.array([0, 1, 4]), attempts=4, temperature=1.0, tokens=12, flops=1e6)
+        >>> found.pass_at(1), found.pass_at(2)  # (0 + 1/4 + 1) / 3, (0 + 1/2 + 1) / 3
+        (0.41666666666666663, 0.5)
+        """
+        if not 1 <= k <= self.attempts:
+            raise InputError(f"pass@k is known for k from 1 to the {self.attempts} attempts made, not {k}.")
+        one_after_the_other = np.arange(k)
+        wrong = self.attempts - self.successes[:, None] - one_after_the_other
+        all_wrong = (np.maximum(wrong, 0) / (self.attempts - one_after_the_other)).prod(axis=1)
+        return float(1 - all_wrong.mean())
+
+    def pass_table(self) -> pd.DataFrame:
+        """pass@k at 1, 2, 5, 10 … and all attempts: columns k, pass_at_k."""
+        ks = _ladder(self.attempts)
+        return pd.DataFrame({"k": ks, "pass_at_k": [self.pass_at(k) for k in ks]})
+
+    def describe(self) -> str:
+        """pass@k and what the sampling cost, in lines."""
+        lines = [f"pass@{k:<6} {self.pass_at(k):.4f}" for k in _ladder(self.attempts)]
+        cost = f"{show_count(self.tokens)} tokens sampled, {show_count(self.flops)} FLOP"
+        sampled = f"{self.attempts} attempts at temperature {self.temperature:g}"
+        return "\n".join([*lines, f"{sampled} at each of {len(self.successes)} problems: {cost}"])
 
 
 def attempt(
@@ -84,3 +122,13 @@ def attempt(
         tokens=sampled,
         flops=shape.flops_per_token("with_attention") / 3 * (problems.prompts.size + sampled),
     )
+
+
+def _ladder(last: int) -> list[int]:
+    """1, 2, 5, 10, 20, 50 … up to a last number, which is in it.
+
+    >>> _ladder(30)
+    [1, 2, 5, 10, 20, 30]
+    """
+    rungs = (first * 10**power for power in range(len(str(last))) for first in (1, 2, 5))
+    return sorted({rung for rung in rungs if rung < last} | {last})
