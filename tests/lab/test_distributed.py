@@ -23,7 +23,7 @@ from allometry.lab.steps import Batch
 from allometry.recipe import Recipe
 from allometry.runs.study import Study
 
-ROUNDING = 2e-4  # of weights, float32, after 44 steps of AdamW, which amplifies small gradients' rounding
+ROUNDING = 1e-3  # of a tensor's norm: AdamW divides by the gradient's size, so a small one's rounding counts
 SHARDINGS: tuple[Sharding, ...] = ("ddp", "fsdp")
 
 
@@ -76,7 +76,7 @@ def assert_same_run(found: Study, expected: Study, recipe: Recipe) -> None:
     ]
     assert states[0].keys() == states[1].keys()
     for name in (name for name in states[1] if name.startswith("model.")):
-        torch.testing.assert_close(states[0][name], states[1][name], rtol=0, atol=ROUNDING)
+        assert (states[0][name] - states[1][name]).norm() < ROUNDING * states[1][name].norm()
 
 
 @pytest.mark.parametrize("sharding", SHARDINGS)

@@ -20,16 +20,17 @@ from allometry.lab.feeding import Feed
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
 from allometry.lab.loop import ENDED, Ending, Training, train
-from allometry.lab.precision import EXACT
 from allometry.lab.sitting import Sitting, held
 from allometry.lab.stacking import Gradients, Stack, can_stack
 from allometry.lab.steps import Batch, Stepper, next_token
 from allometry.lab.tokens import TokenData, prepare_tokens
-from allometry.recipe import Precision, Recipe
+from allometry.recipe import Recipe
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
-_TOKENS_AT_ONCE = 16_384  # in one pass on a CPU: with more, activations leave the cache and nothing is gained
+# Of one pass on a CPU: with more, activations leave the cache, and larger models waste nothing on their own.
+_MOST_TOKENS = 8_192
+_MOST_PARAMS = 400_000
 
 
 def train_replicas(
@@ -83,7 +84,7 @@ def replica_groups(recipes: Iterable[Recipe], *, device: str = "cpu") -> list[li
     ...     data=Data(corpus=StandardLibrary(bytes=100_000), tokenizer=Bpe(vocab=512)),
     ...     tokens=65_536, batch_tokens=4096)
     >>> [len(group) for group in replica_groups(replace(recipe, seed=seed) for seed in range(6))]
-    [4, 2]
+    [2, 2, 2]
     """
     groups: dict[Any, list[Recipe]] = {}
     for recipe in dict.fromkeys(recipes):
@@ -94,16 +95,31 @@ def replica_groups(recipes: Iterable[Recipe], *, device: str = "cpu") -> list[li
 def _shared_by_replicas(recipe: Recipe) -> tuple[Any, ...]:
     """What must be equal for one pass to serve two recipes."""
     alone = recipe.run_id if not _fits_a_stack(recipe) else ""
-    return recipe.architecture, recipe.batch_tokens, recipe.parametrization, recipe.data, alone
+    return (
+        recipe.architecture,
+        recipe.batch_tokens,
+        recipe.parametrization,
+        recipe.data,
+        recipe.precision,
+        alone,
+    )
 
 
 def _fits_a_stack(recipe: Recipe) -> bool:
-    return recipe.precision == Precision() and recipe.distill is None
+    """Rounded weights, a loss scale and a teacher are each run's own, inside the pass."""
+    precision = recipe.precision
+    return precision.weight_bits is None and precision.compute != "fp16" and recipe.distill is None
 
 
 def _parts(group: Sequence[Recipe], device: str) -> list[list[Recipe]]:
-    size = max(1, _TOKENS_AT_ONCE // group[0].batch_tokens) if device == "cpu" else len(group)
+    size = len(group) if device != "cpu" else _most_on_a_cpu(group[0])
     return [list(group[start : start + size]) for start in range(0, len(group), size)]
+
+
+def _most_on_a_cpu(recipe: Recipe) -> int:
+    if recipe.architecture.params("non_embedding") > _MOST_PARAMS:
+        return 1
+    return max(1, _MOST_TOKENS // recipe.batch_tokens)
 
 
 def _train_group(
@@ -171,7 +187,7 @@ def _advance(trainings: Sequence[Training]) -> Iterable[tuple[Training, Ending]]
 
 def _can_share(training: Training) -> bool:
     taken = training.stepper
-    return taken.objective is next_token and taken.arithmetic == EXACT and can_stack(taken.model)
+    return taken.objective is next_token and can_stack(taken.model)
 
 
 @dataclass
@@ -197,7 +213,8 @@ class _Crew:
     def make_gradients(self) -> None:
         """For the next turn of each; one that has no step left ignores its own."""
         batches = [one.next_batch() for one in self.trainings]
-        for stepper, handed in zip(self.steppers, self.stack.gradients(batches), strict=True):
+        made = self.stack.gradients(batches, self.steppers[0].arithmetic)
+        for stepper, handed in zip(self.steppers, made, strict=True):
             stepper.handed = handed
 
     def part(self) -> None:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from allometry.architectures.modules.language import LanguageModel
-from allometry.lab.losses import head_loss
-from allometry.lab.steps import Batch
+from allometry.lab.precision import EXACT, Arithmetic
+from allometry.lab.steps import Batch, cross_entropy
 
 Gradients = list[tuple[nn.Parameter, Tensor]]
 
@@ -141,14 +141,17 @@ class Stack:
         assert head_RVD is not None
         return cls(body, head_RVD, leaves)
 
-    def gradients(self, batches: Sequence[Batch]) -> list[tuple[Tensor, Gradients]]:
+    def gradients(
+        self, batches: Sequence[Batch], arithmetic: Arithmetic = EXACT
+    ) -> list[tuple[Tensor, Gradients]]:
         """Of each replica on its own batch: the cross-entropy in nats per token, and the gradients."""
         for parameter in self.body.parameters():
             parameter.grad = None
-        x_BTD = self.body.hidden(torch.cat([batch.inputs_BT for batch in batches]))
-        x_RBTD = x_BTD.unflatten(0, (len(batches), -1)).unbind(0)  # type: ignore[no-untyped-call]
-        pairs = zip(x_RBTD, self.head_RVD.unbind(0), batches, strict=True)
-        losses = torch.stack([head_loss(x, head, batch.targets_BT) for x, head, batch in pairs])
+        with arithmetic.products():
+            x_BTD = self.body.hidden(torch.cat([batch.inputs_BT for batch in batches]))
+            x_RBTD = x_BTD.unflatten(0, (len(batches), -1)).unbind(0)  # type: ignore[no-untyped-call]
+            each = zip(x_RBTD, self.head_RVD.unbind(0), batches, strict=True)
+            losses = torch.stack([cross_entropy(x, head, batch) for x, head, batch in each])
         losses.sum().backward()  # type: ignore[no-untyped-call]
         return [(losses[r].detach(), list(self._gradients_of(r))) for r in range(len(batches))]
 
