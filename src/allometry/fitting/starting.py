@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 _LEVELS = {0: 1, 1: 96, 2: 24}  # values tried of each nonlinear coefficient
 _SPREAD = 512  # points of a space-filling set, for three or more
 _SPREAD_ALL = 4096  # the same where nothing is linear, so that nothing is solved for
-_ELEMENTS_AT_ONCE = 400_000  # candidates x runs looked at together, so that memory stays bounded
+_ELEMENTS_AT_ONCE = 100_000  # candidates x runs looked at together, so that memory stays bounded
 
 
 def candidates(problem: Problem, sample: Samples, seed: int, keep: int = 16) -> Array:
