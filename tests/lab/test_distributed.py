@@ -17,11 +17,12 @@ import torch
 
 from allometry.errors import RecipeError
 from allometry.lab.checkpoints import load_checkpoint
-from allometry.lab.distributed import Sharding, ShareFeed, train_distributed
+from allometry.lab.distributed import Sharding, ShareFeed, open_or_make, train_distributed
 from allometry.lab.loop import Sitting, train
 from allometry.lab.steps import Batch
 from allometry.recipe import Recipe
 from allometry.runs.study import Study
+from allometry.sweeps.spec import open_collection, read_spec
 
 ROUNDING = 1e-3  # of a tensor's norm: AdamW divides by the gradient's size, so a small one's rounding counts
 SHARDINGS: tuple[Sharding, ...] = ("ddp", "fsdp")
@@ -131,6 +132,13 @@ def test_the_shares_of_a_batch_are_the_batch() -> None:
     whole = Numbers().batch(5)
     torch.testing.assert_close(torch.cat([share.inputs_BT for share in shares]), whole.inputs_BT)
     torch.testing.assert_close(torch.cat([share.targets_BT for share in shares]), whole.targets_BT)
+
+
+def test_the_commands_read_a_study_that_torchrun_makes_and_it_joins_one_of_theirs(tmp_path: Path) -> None:
+    theirs = open_collection(tmp_path / "theirs")
+
+    assert read_spec(open_or_make(tmp_path / "new")).design.kind == "given"
+    assert open_or_make(tmp_path / "theirs") == theirs
 
 
 @pytest.mark.slow

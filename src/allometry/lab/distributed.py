@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import tomli_w
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ from allometry.lab.steps import Batch, Loss, Objective, Stepper
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.recipe import Recipe
 from allometry.runs.run import Run
-from allometry.runs.study import Study
+from allometry.runs.study import SPEC, Study
 
 Sharding = Literal["ddp", "fsdp"]
 _GO, _SAVE, _STOP = 0, 1, 2  # what process 0 decides for all at a line of the curve
@@ -310,6 +311,13 @@ def _reshard(model: nn.Module) -> None:
         model.reshard()
 
 
+def open_or_make(folder: Path) -> Study:
+    """The study of a folder, or a new one whose design asks for nothing itself."""
+    if (folder / SPEC).is_file():
+        return Study.open(folder)
+    return Study.create(folder, tomli_w.dumps({"name": folder.resolve().name, "design": {"kind": "given"}}))
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Train the recipe of a file; the exit status is 2 for a mistake of the user."""
     parser = argparse.ArgumentParser(
@@ -322,7 +330,7 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(words)
     try:
         recipe = Recipe.from_toml(chosen.recipe.read_text(), str(chosen.recipe))
-        study = Study.create(chosen.study, "")
+        study = open_or_make(chosen.study)
         run = train_distributed(recipe, study=study, sharding=chosen.sharding, device=chosen.device)
     except AllometryError as error:
         sys.stderr.write(f"{error}\n")
