@@ -1,0 +1,98 @@
+"""A number with its range and where it came from, and how such numbers multiply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from allometry.errors import InputError
+from allometry.fitting.result import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity(Estimate):
+    """A number above zero, its range, its unit, and where it came from.
+
+    Attributes:
+        low, high: Ends of the range; both equal to the value for a number that is given as certain, NaN where
+            nothing is known of it.
+        origin: Where value and range came from, in words.
+    """
+
+    origin: str
+
+    def __post_init__(self) -> None:
+        ends_fit = math.isnan(self.low) or self.low <= self.value <= self.high
+        if not (math.isfinite(self.value) and self.value >= 0 and ends_fit):
+            raise InputError(
+                f"{self.value:g} {self.unit} with a range from {self.low:g} to {self.high:g} ({self.origin}) "
+                "is no quantity: it must be finite, not below zero, and lie within its range."
+            )
+
+    def times(self, other: Quantity, unit: str) -> Quantity:
+        """The product of two independent quantities: half-widths add in squares on the log scale.
+
+        >>> hours = Quantity(value=100, low=50, high=200, unit="h", origin="a timing")
+        >>> price = exactly(2.0, "USD/h", "an invoice")
+        >>> cost = hours.times(price, "USD")
+        >>> cost.low, cost.value, cost.high, cost.origin
+        (100.0, 200.0, 400.0, 'a timing; an invoice')
+        """
+        value = self.value * other.value
+        return Quantity(
+            value=value,
+            low=value / _spread(self.value / _or_nan(self.low), other.value / _or_nan(other.low)),
+            high=value * _spread(self.high / _or_nan(self.value), other.high / _or_nan(other.value)),
+            unit=unit,
+            origin=_joined(self.origin, other.origin),
+        )
+
+    def over(self, other: Quantity, unit: str) -> Quantity:
+        """The ratio of two independent quantities."""
+        return self.times(other.inverse(), unit)
+
+    def inverse(self) -> Quantity:
+        """One over the quantity: the ends change places."""
+        return replace(self, value=1 / self.value, low=1 / self.high, high=1 / self.low)
+
+    def scaled(self, factor: float, unit: str) -> Quantity:
+        """The quantity times a number that is certain, such as a change of unit."""
+        return replace(
+            self, value=self.value * factor, low=self.low * factor, high=self.high * factor, unit=unit
+        )
+
+    def show(self, number: Callable[[float], str] = "{:.3g}".format) -> str:
+        """Value, range and unit on one line.
+
+        >>> Quantity(value=0.4, low=0.3, high=0.5, unit="", origin="a guess").show()
+        '0.4 (0.3 to 0.5)'
+        """
+        certain = math.isnan(self.low) or self.low == self.high
+        span = "" if certain else f" ({number(self.low)} to {number(self.high)})"
+        return f"{number(self.value)}{span} {self.unit}".strip()
+
+
+def exactly(value: float, unit: str, origin: str) -> Quantity:
+    """A number that is taken as certain."""
+    return Quantity(value=value, low=value, high=value, unit=unit, origin=origin)
+
+
+def within(low: float, value: float, high: float, unit: str, origin: str) -> Quantity:
+    """A number with the ends of its range around it."""
+    return Quantity(value=value, low=low, high=high, unit=unit, origin=origin)
+
+
+def _spread(one: float, other: float) -> float:
+    if math.isnan(one) or math.isnan(other):
+        return math.nan
+    return math.exp(math.hypot(math.log(one), math.log(other)))
+
+
+def _or_nan(value: float) -> float:
+    # A quantity of zero has no logarithm: a product with it has no range on that side.
+    return value or math.nan
+
+
+def _joined(*origins: str) -> str:
+    return "; ".join(dict.fromkeys(part for origin in origins for part in origin.split("; ") if part))
