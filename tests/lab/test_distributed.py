@@ -17,8 +17,9 @@ import torch
 
 from allometry.errors import RecipeError
 from allometry.lab.checkpoints import load_checkpoint
-from allometry.lab.distributed import Sharding, ShareFeed, open_or_make, train_distributed
+from allometry.lab.distributed import Sharding, open_or_make, train_distributed
 from allometry.lab.loop import Sitting, train
+from allometry.lab.sharing import ShareFeed
 from allometry.lab.steps import Batch
 from allometry.recipe import Recipe
 from allometry.runs.study import Study

@@ -37,13 +37,17 @@ class Curve:
         texts = self.path.read_text().splitlines() if self.path.exists() else []
         return [json.loads(text) for text in texts if text.endswith("}")]
 
+    def leading_to(self, step: int) -> list[dict[str, Any]]:
+        """The lines that lead to a step."""
+        return [line for line in self.lines() if _leads_to(step, line["step"])] if step else []
+
     def start_from(self, source: Curve, step: int) -> list[dict[str, Any]]:
         """Take over the lines of a curve that lead to a step; later ones are written again.
 
         Returns:
             The lines taken over.
         """
-        kept = [line for line in source.lines() if _leads_to(step, line["step"])] if step else []
+        kept = source.leading_to(step)
         write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         return kept
 

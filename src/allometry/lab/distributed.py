@@ -12,40 +12,27 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
-from allometry.architectures.modules.language import LanguageModel
 from allometry.errors import AllometryError, RecipeError
-from allometry.lab.checkpoints import (
-    Checkpoint,
-    generator_tensors,
-    save_checkpoint,
-    state_tensors,
-)
+from allometry.lab.checkpoints import Checkpoint, generator_tensors, save_checkpoint
 from allometry.lab.curve import Curve
 from allometry.lab.devices import open_device
 from allometry.lab.evaluate import HeldOut
-from allometry.lab.feeding import Feed
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
 from allometry.lab.loop import ENDED, Ending, Training
-from allometry.lab.optimizers import build_optimizer
-from allometry.lab.parametrization import rate_multipliers
+from allometry.lab.sharing import SharedStepper, ShareFeed, reshard, shard, whole_state
 from allometry.lab.sitting import Sitting, held
-from allometry.lab.steps import Batch, Loss, Objective, Stepper
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.recipe import Recipe
 from allometry.runs.run import Run
@@ -143,13 +130,26 @@ def _agreed(sitting: Sitting, interrupted: Callable[[], bool]) -> Sitting:
     return replace(sitting, should_stop=lambda: interrupted() or sitting.should_stop())
 
 
+class _UnwrittenCurve(Curve):
+    """What processes other than the first have: all know the same losses, and one writes them."""
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def start_from(self, source: Curve, step: int) -> list[dict[str, Any]]:
+        return source.leading_to(step)
+
+
 class SharedTraining(Training):
     """A training of which this process does its share."""
 
     def join(self, sharding: Sharding) -> None:
         """From here on gradients are those of all processes."""
         if sharding == "fsdp":
-            _shard(self.stepper)
+            shard(self.stepper)
         self.feed = ShareFeed(self.feed, rank=dist.get_rank(), processes=dist.get_world_size())
         self.stepper = SharedStepper.instead_of(self.stepper)
 
@@ -173,7 +173,7 @@ class SharedTraining(Training):
 
     def _evaluate(self) -> HeldOut:
         held_out = super()._evaluate()
-        _reshard(self.stepper.model)
+        reshard(self.stepper.model)
         return held_out
 
     def _save(self) -> None:
@@ -196,7 +196,7 @@ class SharedTraining(Training):
 
     @property
     def _curve(self) -> Curve:
-        return super()._curve if _is_first() else Curve(_scratch() / "history.jsonl")
+        return super()._curve if _is_first() else _UnwrittenCurve(super()._curve.path)
 
     def _costs(self) -> dict[str, Any]:
         costs, processes = super()._costs(), dist.get_world_size()
@@ -204,111 +204,6 @@ class SharedTraining(Training):
             costs["peak_flops_per_second"] *= processes
             costs["peak_share"] /= processes
         return costs | {"processes": processes}
-
-
-_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
-
-
-def _scratch() -> Path:
-    """Where processes other than the first put the curve that nobody reads."""
-    if not _FOLDERS:
-        _FOLDERS.append(tempfile.TemporaryDirectory())
-    return Path(_FOLDERS[0].name)
-
-
-@dataclass(frozen=True)
-class ShareFeed:
-    """This process's sequences of every batch."""
-
-    feed: Feed
-    rank: int
-    processes: int
-
-    def batch(self, step: int) -> Batch:
-        """Of the whole batch, the rank-th of equal parts."""
-        whole = self.feed.batch(step)
-        return list(whole.split(self.processes))[self.rank]
-
-
-class Pass(nn.Module):
-    """One pass through the objective as a module: DistributedDataParallel averages what is behind one."""
-
-    def __init__(self, model: LanguageModel, objective: Objective) -> None:
-        super().__init__()
-        self.model, self.objective = model, objective
-
-    def forward(self, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """What is minimised, and the cross-entropy."""
-        loss = self.objective(self.model, Batch(inputs_BT, targets_BT))
-        return loss.minimised, loss.cross_entropy
-
-
-@dataclass
-class SharedStepper(Stepper):
-    """Steps with gradients averaged over all processes.
-
-    Attributes:
-        joined: `Pass` over the model, wrapped or sharded.
-    """
-
-    joined: nn.Module = field(default_factory=nn.Identity)
-
-    @classmethod
-    def instead_of(cls, stepper: Stepper) -> SharedStepper:
-        """Take over from a stepper, with its state."""
-        joined: nn.Module = Pass(stepper.model, stepper.objective)
-        if not isinstance(stepper.model, FSDPModule):
-            joined = DistributedDataParallel(joined)
-        settings = {one.name: getattr(stepper, one.name) for one in fields(Stepper) if one.init}
-        return cls(**settings, joined=joined)
-
-    def _fitting_gradients(self, batch: Batch) -> Tensor:
-        with self.arithmetic.weights(self.model):
-            with self.arithmetic.products():
-                loss = Loss(*self.joined(batch.inputs_BT, batch.targets_BT))
-            scale = self.loss_scale.scale if self.loss_scale else 1.0
-            (loss.minimised * scale).backward()  # type: ignore[no-untyped-call]
-        mean = loss.cross_entropy.clone()
-        dist.all_reduce(mean)
-        return mean / dist.get_world_size()
-
-
-def _shard(stepper: Stepper) -> None:
-    """Give this process its share of weights and optimizer state, with what they hold by now."""
-    model = stepper.model
-    state = {name: dict(stepper.optimizer.state[weight]) for name, weight in model.named_parameters()}
-    for block in getattr(model, "blocks", ()):
-        fully_shard(block)
-    fully_shard(model, reshard_after_forward=False)  # the head is read behind the forward pass
-    register_fsdp_forward_method(model, "hidden")
-    recipe = stepper.recipe
-    stepper.optimizer = build_optimizer(model, recipe.optimizer, rate_multipliers(recipe))
-    for name, weight in model.named_parameters():
-        assert isinstance(weight, DTensor)
-        own = {kind: _share_of(value, weight) for kind, value in state[name].items()}
-        if own:
-            stepper.optimizer.state[weight] = own
-
-
-def _share_of(value: Tensor, weight: DTensor) -> Tensor:
-    if value.shape != weight.shape:
-        return value  # a count of steps
-    return distribute_tensor(value, weight.device_mesh, weight.placements)
-
-
-def whole_state(model: LanguageModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """As `state_tensors`, put together from all processes' shares; all must ask for it."""
-    _reshard(model)
-    return {
-        name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-        for name, tensor in state_tensors(model, optimizer).items()
-    }
-
-
-def _reshard(model: nn.Module) -> None:
-    """A pass without backward leaves the root's weights gathered; the optimizer steps shares."""
-    if isinstance(model, FSDPModule):
-        model.reshard()
 
 
 def open_or_make(folder: Path) -> Study:
