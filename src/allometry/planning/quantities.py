@@ -83,6 +83,33 @@ def within(low: float, value: float, high: float, unit: str, origin: str) -> Qua
     return Quantity(value=value, low=low, high=high, unit=unit, origin=origin)
 
 
+def stated(value: float | Estimate, unit: str, what: str) -> Quantity:
+    """A number from the user as a quantity: a plain number is taken as certain.
+
+    Args:
+        value: A number above zero, or one with its range.
+        what: What it is, in words, for its origin and for messages.
+
+    Raises:
+        InputError: If it is not a number above zero.
+
+    >>> stated(0.45, "1", "utilisation").origin
+    'utilisation, given'
+    >>> stated(-1, "USD", "budget")
+    Traceback (most recent call last):
+        ...
+    allometry.errors.InputError: A budget is a number above zero (USD), not -1.
+    """
+    if isinstance(value, Quantity):
+        return value
+    number = value.value if isinstance(value, Estimate) else value
+    if not (number > 0 and math.isfinite(number)):
+        article = "An" if what[0] in "aeiou" else "A"
+        raise InputError(f"{article} {what} is a number above zero ({unit}), not {number:g}.")
+    low, high = (value.low, value.high) if isinstance(value, Estimate) else (number, number)
+    return Quantity(value=number, low=low, high=high, unit=unit, origin=f"{what}, given")
+
+
 def _spread(one: float, other: float) -> float:
     if math.isnan(one) or math.isnan(other):
         return math.nan
