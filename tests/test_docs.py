@@ -1,0 +1,75 @@
+"""The pages' promises: recipes are legal, commands exist with these options, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from allometry.cli import app
+from allometry.recipe import Recipe, read_choice
+
+ROOT = Path(__file__).parents[1]
+LAB = (ROOT / "docs" / "lab.md").read_text()
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+FIRST, *PIECES = blocks(LAB, "toml")
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.split("\n")[0])
+def test_each_piece_on_the_page_of_the_lab_fits_its_first_recipe(piece: str) -> None:
+    values = tomllib.loads(FIRST) | tomllib.loads(piece)
+
+    assert read_choice(Recipe, values, "piece") != Recipe.from_toml(FIRST)
+
+
+def test_the_python_of_the_page_of_the_lab_runs_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], one_thread: None
+) -> None:
+    (example,) = blocks(LAB, "python")
+    small = (
+        FIRST.replace("131_072", "8_192").replace("1_000_000", "100_000").replace("depth = 2", "depth = 1")
+    )
+    (tmp_path / "first.toml").write_text(small)
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile(example, "lab.md", "exec"), {})
+
+    assert capsys.readouterr().out.startswith("done ")
+
+
+def commands() -> list[str]:
+    shown = [block for page in PAGES for block in blocks(page.read_text(), "sh")]
+    lines = [line for block in shown for line in block.splitlines()]
+    return sorted({line for line in lines if line.startswith("allometry ")})
+
+
+@pytest.mark.parametrize("line", commands())
+def test_each_command_on_a_page_exists_with_its_options(line: str) -> None:
+    _, *words = shlex.split(line, comments=True)
+
+    app.parse_args(words, exit_on_error=False, print_error=False)
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_local_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)]*))?\)", page.read_text())
+
+    for path, heading in links:
+        target = (page.parent / path) if path else page
+        assert target.exists(), path
+        assert not heading or heading in anchors(target), f"{path}#{heading}"
