@@ -32,7 +32,11 @@ def test_each_piece_on_the_page_of_the_lab_fits_its_first_recipe(piece: str) -> 
 
 
 def test_the_python_of_the_page_of_the_lab_runs_as_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], one_thread: None
+    text: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    one_thread: None,
 ) -> None:
     (example,) = blocks(LAB, "python")
     small = (
