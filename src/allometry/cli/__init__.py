@@ -4,7 +4,26 @@ Exit codes: 0 done; 1 done, but some runs failed or a refit differs; 2 something
 the data cannot carry the request; 130 stopped by Ctrl-C.
 """
 
-from allometry.cli import catalogs, experiments, fits, judging, studies, training  # each registers its own
+from allometry.cli import (  # each registers its own
+    catalogs,
+    counting,
+    experiments,
+    fits,
+    judging,
+    studies,
+    training,
+)
 from allometry.cli.application import app, main, run
 
-__all__ = ["app", "catalogs", "experiments", "fits", "judging", "main", "run", "studies", "training"]
+__all__ = [
+    "app",
+    "catalogs",
+    "counting",
+    "experiments",
+    "fits",
+    "judging",
+    "main",
+    "run",
+    "studies",
+    "training",
+]

@@ -1,4 +1,4 @@
-"""Commands on single recipes: what one costs, and training it."""
+"""The command that trains recipes."""
 
 from __future__ import annotations
 
@@ -49,22 +49,3 @@ def train(
     al.run_sweep(given, study, workers=workers, device=device, display=open_display())
     made = given_table(given, study)
     return show_table(made, json) or int((made["status"] == "failed").any())
-
-
-@app.command(sort_key=2.6)
-def count(recipe: Path, *, json: Flag = False) -> int:
-    """Count what a recipe's model has and costs: parameters by group and convention, FLOP, cache.
-
-    Parameters
-    ----------
-    recipe
-        A recipe file (.toml).
-    json
-        Print the counts as JSON.
-    """
-    from allometry.recipe.counting import counts, describe_counts
-    from allometry.recipe.reading import read_recipes
-    from allometry.report.terminal import show
-
-    (read,) = read_recipes([recipe])
-    return show(counts(read), describe_counts(counts(read)), json)
