@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from allometry import errors, laws
+    from allometry import architectures, errors, laws, recipe
     from allometry.architectures import Architecture, Transformer
     from allometry.errors import AllometryError
     from allometry.fitting.checks import check
@@ -75,7 +75,7 @@ _HOME = {
     "train": "allometry.lab.loop",
     "write_report": "allometry.report.writing",
 }
-_MODULES = ("errors", "laws")
+_MODULES = ("architectures", "errors", "laws", "recipe")
 
 __all__ = [
     "AllometryError",
@@ -94,6 +94,7 @@ __all__ = [
     "Study",
     "Transformer",
     "allocate",
+    "architectures",
     "bootstrap",
     "check",
     "compare",
@@ -110,6 +111,7 @@ __all__ = [
     "profile",
     "read_register",
     "read_runs",
+    "recipe",
     "register",
     "run_sweep",
     "score",
