@@ -117,7 +117,9 @@ def test_a_finished_run_is_rounded_to_the_bits_asked_for(tiny: Recipe, study: St
     assert run(["quantize", str(study.folder), parent, "--bits", "8,2", "--json"]) == 0
 
     rows = json.loads(capsys.readouterr().out)
-    assert [(row["parent"], row["quantized_bits"]) for row in rows] == [(parent, 8), (parent, 2)]
+    assert [row["quantized_bits"] for row in rows] == [None, 8, 2]  # the run itself first
+    assert rows[0]["run_id"] == parent
+    assert rows[2]["loss"] != rows[0]["loss"] == pytest.approx(rows[1]["loss"], abs=0.01)
     assert len(study.runs()) == 3
 
 

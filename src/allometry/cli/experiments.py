@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 from cyclopts import Parameter, validators
 
 import allometry as al
@@ -139,7 +138,7 @@ def transfer(
 def quantize(
     study: Path, run: str, *, bits: WholeNumbers = (8, 6, 5, 4, 3, 2), device: str = "cpu", json: Flag = False
 ) -> int:
-    """Score a finished run again with its weights rounded to few bits, and keep the scores as rows.
+    """Score a finished run again with its weights rounded to few bits, beside the run itself; kept as rows.
 
     Parameters
     ----------
@@ -158,9 +157,12 @@ def quantize(
     from allometry.report.terminal import show_table
 
     place = al.Study.open(study)
-    rows = rounded(place, run, bits=bits, device=device)
-    table = pd.DataFrame([{"run_id": row.run_id, **row.values} for row in rows])
-    return show_table(table.filter(["run_id", "parent", "quantized_bits", "loss", "bits_per_byte"]), json)
+    rows = [row.run_id for row in rounded(place, run, bits=bits, device=device)]
+    table = place.runs().table
+    table = table[table["run_id"].isin([run, *rows])].sort_values(
+        "quantized_bits", ascending=False, na_position="first"
+    )
+    return show_table(table.filter(["run_id", "quantized_bits", "loss", "bits_per_byte"]), json)
 
 
 @app.command(sort_key=2.75)
