@@ -24,7 +24,7 @@ from allometry.lab.sitting import Sitting, held
 from allometry.lab.stacking import Gradients, Stack, can_stack
 from allometry.lab.steps import Batch, Stepper, next_token
 from allometry.lab.tokens import TokenData, prepare_tokens
-from allometry.recipe import Recipe
+from allometry.recipe import Recipe, TaskProblems
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -106,9 +106,10 @@ def _shared_by_replicas(recipe: Recipe) -> tuple[Any, ...]:
 
 
 def _fits_a_stack(recipe: Recipe) -> bool:
-    """Rounded weights, a loss scale and a teacher are each run's own, inside the pass."""
+    """Rounded weights, a loss scale, a teacher and which targets count are each run's own, inside the pass."""
     precision = recipe.precision
-    return precision.weight_bits is None and precision.compute != "fp16" and recipe.distill is None
+    whole = recipe.distill is None and not isinstance(recipe.data.corpus, TaskProblems)
+    return whole and precision.weight_bits is None and precision.compute != "fp16"
 
 
 def _parts(group: Sequence[Recipe], device: str) -> list[list[Recipe]]:

@@ -43,9 +43,11 @@ class Pass(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, inputs_BT: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, inputs_BT: Tensor, targets_BT: Tensor, scored_N: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """What is minimised, and the cross-entropy."""
-        loss = self.objective(self.model, Batch(inputs_BT, targets_BT))
+        loss = self.objective(self.model, Batch(inputs_BT, targets_BT, scored_N))
         return loss.minimised, loss.cross_entropy
 
 
@@ -71,7 +73,7 @@ class SharedStepper(Stepper):
     def _fitting_gradients(self, batch: Batch) -> Tensor:
         with self.arithmetic.weights(self.model):
             with self.arithmetic.products():
-                loss = Loss(*self.joined(batch.inputs_BT, batch.targets_BT))
+                loss = Loss(*self.joined(batch.inputs_BT, batch.targets_BT, batch.scored_N))
             scale = self.loss_scale.scale if self.loss_scale else 1.0
             (loss.minimised * scale).backward()  # type: ignore[no-untyped-call]
         mean = loss.cross_entropy.clone()

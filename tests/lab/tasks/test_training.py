@@ -11,6 +11,10 @@ from allometry.errors import RecipeError
 from allometry.lab.data import Batches
 from allometry.lab.feeding import open_feed
 from allometry.lab.loop import train
+from allometry.lab.parametrization import build_model
+from allometry.lab.replicas import replica_groups
+from allometry.lab.sharing import Pass
+from allometry.lab.steps import next_token
 from allometry.lab.tasks.problems import make_problems
 from allometry.lab.tokens import prepare_tokens
 from allometry.recipe import AdamW, Constant, Data, Recipe, Symbols, TaskProblems
@@ -74,3 +78,19 @@ def test_another_task_is_another_run() -> None:
 
     assert other.vocab == 12
     assert other.block == 9
+
+
+def test_a_pass_of_several_processes_scores_answers_only() -> None:
+    data = prepare_tokens(RECIPE.data)
+    batches = Batches(data.train, context=14, batch_tokens=28, seed=0)
+    feed = open_feed(batches, context=14, device=torch.device("cpu"), places=data.scored_places(14))
+    model = build_model(RECIPE)
+    batch = feed.batch(0)
+
+    _, shared = Pass(model, next_token)(batch.inputs_BT, batch.targets_BT, batch.scored_N)
+
+    assert shared == next_token(model, batch).cross_entropy
+
+
+def test_runs_on_a_task_are_not_stacked() -> None:
+    assert [len(group) for group in replica_groups([RECIPE, replace(RECIPE, seed=1)])] == [1, 1]
