@@ -36,9 +36,16 @@ def _text(name: str, meaning: str) -> Column:
 
 _COLUMNS = (
     _text("run_id", "identity of the run; for the lab's own runs the content hash of the recipe"),
-    _text("parent", "run_id this run was started from (a decay branch: its trunk); empty from scratch"),
+    _text(
+        "parent",
+        "run_id this run was started from (a decay branch: its trunk; a fine-tune: its parent); empty from scratch",
+    ),
     _text("status", "done, diverged, failed or stopped"),
-    _text("design", "why the run was made: ladder, learning_rate_check, target, grid"),
+    _text(
+        "design",
+        "why the run was made: ladder, trunk, learning_rate_check, target, grid, given (by `train`), "
+        "learning_rate_transfer, quantization",
+    ),
     _number("params", "1", "trainable parameters N under params_convention"),
     _text(
         "params_convention", "which parameters params counts: matmul, total, non_embedding, active, stated"
@@ -61,7 +68,7 @@ _COLUMNS = (
     _number("batch_tokens", "token", "tokens per optimizer step B"),
     _number("steps", "1", "optimizer steps S"),
     _number("warmup_steps", "1", "steps of learning-rate warmup", positive=False),
-    _text("schedule", "learning-rate schedule: wsd, cosine, constant"),
+    _text("schedule", "learning-rate schedule: wsd, cosine, linear, constant"),
     Column(
         name="decayed", kind="flag", unit="", meaning="the schedule was finished, so loss is a final loss"
     ),
