@@ -38,7 +38,8 @@ _COLUMNS = (
     _text("run_id", "identity of the run; for the lab's own runs the content hash of the recipe"),
     _text(
         "parent",
-        "run_id this run was started from (a decay branch: its trunk; a fine-tune: its parent); empty from scratch",
+        "run_id this run was started from (a decay branch: its trunk; a fine-tune: its parent); empty from "
+        "scratch",
     ),
     _text("status", "done, diverged, failed or stopped"),
     _text(
