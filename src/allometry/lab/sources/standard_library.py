@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import warnings
+import os
 import sysconfig
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from allometry.errors import InputError
@@ -30,8 +32,7 @@ def read_library(size: int, *, docstrings: bool = False) -> list[Document]:
         InputError: If this Python has no readable library.
     """
     root = Path(sysconfig.get_paths()["stdlib"])
-    names = (path.relative_to(root) for path in root.rglob("*.py"))
-    kept = sorted(name.as_posix() for name in names if not _NOT_LIBRARY.intersection(name.parts))
+    kept = sorted(path.relative_to(root).as_posix() for path in _python_files(root))
     if not kept:
         raise InputError(
             f"No .py files under {root}: this Python has no readable standard library. Use files."
@@ -46,6 +47,12 @@ def read_library(size: int, *, docstrings: bool = False) -> list[Document]:
             sample.append(document)
             taken += document.bytes
     return sample
+
+
+def _python_files(root: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(root):
+        folders[:] = set(folders) - _NOT_LIBRARY  # not entered: installed packages are most of what is there
+        yield from (Path(place, name) for name in names if name.endswith(".py"))
 
 
 def _docstrings(source: str) -> str:
