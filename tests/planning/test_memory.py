@@ -101,13 +101,33 @@ def test_a_gated_layer_keeps_four_hidden_values_and_a_plain_one_two() -> None:
 
 
 def test_a_mixture_keeps_hidden_values_of_the_experts_that_a_token_goes_to() -> None:
-    def kept(top_k: int) -> float:
-        mixture = MixtureOfExperts(
-            vocab=1000, context=64, width=32, layers=3, heads=4, experts=8, top_k=top_k, renormalize=False
-        )
-        return layer_activations(mixture, context=64).split
+    two, three = (layer_activations(mixture(top_k=k), context=64).split for k in (2, 3))
 
-    assert kept(2) - kept(1) == 2 * 2 * 4 * 32
+    assert three - two == 2 * 2 * 4 * 32
+
+
+def mixture(**chosen: int) -> MixtureOfExperts:
+    few = {"vocab": 1000, "context": 64, "width": 32, "layers": 3, "heads": 4, "experts": 8, "top_k": 2}
+    return MixtureOfExperts(**few | chosen)  # type: ignore[arg-type]
+
+
+def test_shared_experts_keep_an_input_and_hidden_values_of_their_own() -> None:
+    routed, shared = (layer_activations(mixture(shared_experts=n), context=64) for n in (0, 1))
+
+    assert shared.whole - routed.whole == 2 * 32
+    assert shared.split - routed.split == 2 * 2 * 4 * 32
+
+
+def test_experts_that_a_token_does_not_use_take_their_memory_all_the_same() -> None:
+    shape = mixture()
+
+    assert training_memory(shape, sequences=1, context=64).states.total == 16 * shape.params("total")
+
+
+def test_devices_that_share_each_matrix_share_the_states_and_the_logits_too() -> None:
+    alone, shared = (training_memory(SMALL, sequences=1, context=64, tensor_parallel=n) for n in (1, 4))
+
+    assert (alone.states.total, alone.logits) == (4 * shared.states.total, 4 * shared.logits)
 
 
 def test_a_latent_layer_keeps_its_short_vectors_too() -> None:
