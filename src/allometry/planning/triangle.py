@@ -1,0 +1,317 @@
+"""The triangle of model, data and compute at equal loss: what each can be traded for, and where it ends.
+
+Measured against the compute-optimal point of the same loss the trade has no scale. There size owes the share
+v = beta / (alpha + beta) of the reducible loss. With x = N / N*, the tokens needed are
+D / D* = ((1 - v x^-alpha) / (1 - v))^(-1 / beta), and the compute is C / C* = x · D / D*. Below
+x = v^(1 / alpha) no amount of data is enough; for data the same holds with the letters exchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.errors import InputError
+from allometry.fitting.result import Estimate, Fit, middle
+from allometry.planning.surfaces import Array, Surface, probability, reachable
+from allometry.units import show_count, show_power
+
+NEAR = 0.005  # share of compute wasted up to which a run is called compute-optimal; see `standing`
+
+
+class Standing(StrEnum):
+    """Where a run stands among the runs of equal loss."""
+
+    OPTIMAL = "compute-optimal"
+    UNDERTRAINED = "undertrained"  # too large for its tokens: more tokens on a smaller model cost less
+    OVERTRAINED = "over-trained"  # too many tokens for its size: cheaper to serve, dearer to train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floors:
+    """What a loss takes at the very least of each, with unlimited amounts of the others.
+
+    Attributes:
+        params, tokens, flops: Least size; least data; least compute.
+        optimal_params, optimal_tokens: Those of least compute.
+        reachable: Probability that the loss can be reached at all, by the draws.
+    """
+
+    loss: float
+    params: Estimate
+    tokens: Estimate
+    flops: Estimate
+    optimal_params: Estimate
+    optimal_tokens: Estimate
+    reachable: float
+    level: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EqualLoss:
+    """Ways to reach one loss: the more of one, the less of another.
+
+    Attributes:
+        loss: What all of them reach.
+        params: Sizes, of shape (sizes,).
+        tokens, flops: What each size needs; infinite below the least size. Of shape (sizes,).
+        tokens_low, tokens_high, flops_low, flops_high: Their ranges, of the same shape.
+        share_of_draws: Probability that a size can reach the loss at all.
+    """
+
+    loss: float
+    params: Array
+    tokens: Array
+    tokens_low: Array
+    tokens_high: Array
+    flops: Array
+    flops_low: Array
+    flops_high: Array
+    share_of_draws: Array
+    level: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where a run stands on the surface.
+
+    Attributes:
+        params, tokens: The run.
+        loss: Predicted for it.
+        standing: In a word.
+        probability: Share of the draws that say the same word.
+        compute_ratio: Its compute over the least that reaches its loss.
+        params_ratio: Its size over that of least compute at its loss.
+        size_owes: Share of the reducible loss that more size alone could remove; the rest is data's.
+        by_params, by_tokens, by_flops: Elasticity of the loss: percent it falls for one percent more of each,
+            compute spent along the optimum.
+        limited_by: "data" where repeating or a stock holds it back, "compute" where it is at its optimum,
+            else "size" for an over-trained run and "data" for an undertrained one.
+    """
+
+    params: float
+    tokens: float
+    loss: Estimate
+    standing: Standing
+    probability: float
+    compute_ratio: Estimate
+    params_ratio: Estimate
+    size_owes: Estimate
+    by_params: Estimate
+    by_tokens: Estimate
+    by_flops: Estimate
+    limited_by: str
+    level: float
+
+    def summary(self) -> str:
+        """The position in plain words."""
+        return "\n".join(_sentences(self))
+
+
+def tokens_ratio(x: float | Array, alpha: float | Array, beta: float | Array) -> Array:
+    """Tokens over those of the compute-optimal run of equal loss, for a size of x times its size.
+
+    Returns:
+        Infinite at and below the least size.
+
+    Half the size needs 2.5 times the tokens, 1.26 times the compute:
+
+    >>> ratio = tokens_ratio(0.5, alpha=0.3478, beta=0.3658)
+    >>> print(f"{ratio:.2f} {0.5 * ratio:.2f}")
+    2.52 1.26
+    """
+    share = np.asarray(beta / (np.asarray(alpha) + beta))
+    left = (1 - share * np.asarray(x, dtype=np.float64) ** -alpha) / (1 - share)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(left > 0, left ** (-1 / np.asarray(beta)), np.inf)
+
+
+def least_size_ratio(alpha: float | Array, beta: float | Array) -> Array:
+    """Size over that of the compute-optimal run of equal loss, below which no data is enough.
+
+    >>> print(f"{least_size_ratio(alpha=0.3478, beta=0.3658):.3f}")
+    0.146
+    """
+    return np.asarray((beta / (np.asarray(alpha) + beta)) ** (1 / np.asarray(alpha)))
+
+
+def floors(fit: Fit | Surface, *, loss: float, level: float = 0.9) -> Floors:
+    """What a loss takes at the very least of size, of data and of compute.
+
+    Raises:
+        InputError: If the loss is not above the floor of the law.
+        FitError: If the law has no such surface.
+
+    >>> law = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
+    >>> least = floors(Surface.from_coefficients(law), loss=2.0)
+    >>> print(f"{least.params.value:.2g} params, {least.tokens.value:.2g} tokens")
+    6.9e+09 params, 1.2e+11 tokens
+    """
+    surface = fit if isinstance(fit, Surface) else Surface.of(fit)
+    reachable(surface, loss)
+    above = surface.reducible(loss)
+    params, tokens = surface.cheapest(loss)
+
+    def estimate(sets: Array, unit: str) -> Estimate:
+        return surface.estimate(sets, unit, level)
+
+    return Floors(
+        loss=loss,
+        params=estimate(surface.params_owing(above), "1"),
+        tokens=estimate(surface.tokens_owing(above), "token"),
+        flops=estimate(6 * params * tokens, "FLOP"),
+        optimal_params=estimate(params, "1"),
+        optimal_tokens=estimate(tokens, "token"),
+        reachable=probability(~np.isnan(above)),
+        level=level,
+    )
+
+
+def equal_loss(
+    fit: Fit | Surface, *, loss: float, params: NDArray[np.float64], level: float = 0.9
+) -> EqualLoss:
+    """Tokens and compute with which each of some sizes reaches a loss.
+
+    A draw in which a size cannot reach the loss counts as endless tokens, so that the upper end of a range is
+    infinite near the least size.
+
+    Args:
+        params: Sizes, of shape (sizes,).
+
+    Raises:
+        InputError: If the loss is not above the floor, or a size is not above zero.
+    """
+    surface = fit if isinstance(fit, Surface) else Surface.of(fit)
+    reachable(surface, loss)
+    sizes = np.asarray(params, dtype=np.float64)
+    if not (sizes > 0).all():
+        raise InputError("Sizes are numbers of parameters above zero.")
+    needed = np.stack([_endless(surface.tokens_for(loss, float(size))) for size in sizes])
+    tokens = needed[:, 0]
+    low, high = _ends(needed[:, 1:], level)
+    return EqualLoss(
+        loss=loss,
+        params=sizes,
+        tokens=tokens,
+        tokens_low=low,
+        tokens_high=high,
+        flops=6 * sizes * tokens,
+        flops_low=6 * sizes * low,
+        flops_high=6 * sizes * high,
+        share_of_draws=np.array([probability(np.isfinite(one)) for one in needed]),
+        level=level,
+    )
+
+
+def standing(
+    fit: Fit | Surface,
+    *,
+    params: float,
+    tokens: float,
+    unique_tokens: float | None = None,
+    level: float = 0.9,
+) -> Position:
+    """Where a plan or a public model stands among the runs of equal loss.
+
+    A run is called compute-optimal where it spends at most half a percent more compute than the best run of
+    its loss. A public model's loss was measured on another text: its position says how it was balanced by
+    this law, not what it scored.
+
+    Args:
+        params, tokens: The run.
+        unique_tokens: Distinct tokens there are for it; with more tokens than that it is limited by data.
+
+    Raises:
+        InputError: If a number is not above zero.
+
+    Gopher, 280e9 parameters on 300e9 tokens:
+
+    >>> law = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
+    >>> gopher = standing(Surface.from_coefficients(law), params=280e9, tokens=300e9)
+    >>> print(gopher.standing, f"{gopher.compute_ratio.value:.2f}")
+    undertrained 2.01
+    """
+    if not (params > 0 and tokens > 0):
+        raise InputError(f"A run has parameters and tokens above zero, not {params} and {tokens}.")
+    surface = fit if isinstance(fit, Surface) else Surface.of(fit)
+    by_size, by_data = surface.A * params**-surface.alpha, surface.B * tokens**-surface.beta
+    above = by_size + by_data
+    best_size = surface.params_owing(above * surface.size_share)
+    best_data = surface.tokens_owing(above * (1 - surface.size_share))
+    waste = params * tokens / (best_size * best_data)
+    words = _words(params / best_size, waste)
+    loss = surface.E + above
+
+    def estimate(sets: Array, unit: str = "1") -> Estimate:
+        return surface.estimate(sets, unit, level)
+
+    return Position(
+        params=params,
+        tokens=tokens,
+        loss=estimate(loss, surface.unit),
+        standing=words[0],
+        probability=probability(np.array([word is words[0] for word in words])),
+        compute_ratio=estimate(waste),
+        params_ratio=estimate(params / best_size),
+        size_owes=estimate(by_size / above),
+        by_params=estimate(surface.alpha * by_size / loss),
+        by_tokens=estimate(surface.beta * by_data / loss),
+        # Along the optimum the reducible loss falls as compute to the power alpha beta / (alpha + beta).
+        by_flops=estimate(surface.alpha * surface.size_share * above / loss),
+        limited_by=_limit(words[0], tokens, unique_tokens),
+        level=level,
+    )
+
+
+def _words(size_ratio: Array, waste: Array) -> list[Standing]:
+    return [
+        Standing.OPTIMAL
+        if more <= 1 + NEAR
+        else (Standing.UNDERTRAINED if ratio > 1 else Standing.OVERTRAINED)
+        for ratio, more in zip(size_ratio.tolist(), waste.tolist(), strict=True)
+    ]
+
+
+def _limit(word: Standing, tokens: float, unique_tokens: float | None) -> str:
+    if unique_tokens is not None and tokens >= unique_tokens:
+        return "data"
+    return {Standing.OPTIMAL: "compute", Standing.UNDERTRAINED: "data", Standing.OVERTRAINED: "size"}[word]
+
+
+def _endless(tokens: Array) -> Array:
+    return np.where(np.isnan(tokens), np.inf, tokens)
+
+
+def _ends(draws: Array, level: float) -> tuple[Array, Array]:
+    """Ends of the middle `level` along the last axis, where endless values count as the largest."""
+    if draws.shape[1] == 0:
+        none = np.full(len(draws), np.nan)
+        return none, none
+    # A quantile between a finite and an infinite draw is infinite; huge stands in for it meanwhile.
+    huge = np.finfo(np.float64).max / 4
+    low, high = middle(np.minimum(draws, huge), level, axis=1)
+    return np.where(low >= huge / 1e6, np.inf, low), np.where(high >= huge / 1e6, np.inf, high)
+
+
+def _sentences(place: Position) -> list[str]:
+    size, data = show_count(place.params), show_count(place.tokens)
+    more = 100 * (place.compute_ratio.value - 1)
+    owed = 100 * place.size_owes.value
+    why = {
+        Standing.OPTIMAL: "size and data are in balance; only more compute lowers its loss",
+        Standing.UNDERTRAINED: "it is too large for its tokens; a smaller model on more tokens costs less",
+        Standing.OVERTRAINED: "it has more tokens than its size asks for; that pays where it is served much",
+    }[place.standing]
+    flops = show_power(6 * place.params * place.tokens)
+    slopes = (place.by_params.value, place.by_tokens.value, place.by_flops.value)
+    return [
+        f"{size} parameters on {data} tokens ({flops} FLOP): {place.standing}, limited by {place.limited_by}",
+        f"  {why} (probability {place.probability:.2g} by the draws)",
+        f"  {more:.3g}% more compute than the best run of its loss; size owes {owed:.3g}% of what is left",
+        "  1% more parameters, tokens or compute lowers the loss by {:.2g}, {:.2g} or {:.2g}%".format(
+            *slopes
+        ),
+    ]
