@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from allometry import recipe
 from allometry.cli import app
-from allometry.recipe import Recipe, read_choice
+from allometry.recipe import Recipe, read_choice, tasks
 
 ROOT = Path(__file__).parents[1]
 LAB = (ROOT / "docs" / "lab.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference" / "recipes.md").read_text()
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
@@ -77,3 +81,22 @@ def test_every_local_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         target = (page.parent / path) if path else page
         assert target.exists(), path
         assert not heading or heading in anchors(target), f"{path}#{heading}"
+
+
+CHOICES = [
+    one for one in (vars(recipe) | vars(tasks)).values() if isinstance(one, type) and "kind" in vars(one)
+]
+
+
+@pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.__name__)
+def test_every_choice_of_a_recipe_is_in_the_reference_with_all_its_fields(chosen: Any) -> None:
+    (kind,) = get_args(get_type_hints(chosen)["kind"])
+    (section,) = re.findall(rf"^### {kind}\n(.*?)(?=^##|\Z)", REFERENCE, flags=re.DOTALL | re.MULTILINE)
+
+    shown = re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
+    assert shown == [field.name for field in fields(chosen) if field.name != "kind"]
+    assert f'kind = "{kind}"' in blocks(section, "toml")[0]
+
+
+def test_the_smallest_recipe_of_the_reference_is_one() -> None:
+    assert Recipe.from_toml(blocks(REFERENCE, "toml")[0]).steps == 512
