@@ -28,7 +28,7 @@ def design() -> al.Grid:
         batch_tokens=1024,
     )
     return al.Grid(
-        base=base, vary={"architecture.width": [4, 8, 16, 32], "tokens": [2**17, 2**18, 2**19, 2**20]}
+        base=base, vary={"architecture.width": [8, 16, 32, 64], "tokens": [2**17, 2**18, 2**19, 2**20]}
     )
 
 
