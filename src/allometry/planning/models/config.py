@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allometry.errors import InputError, did_you_mean
+from allometry.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Config:
 
     >>> Config({"n_layer": 12}).whole("num_hidden_layers", "n_layer")
     12
-    >>> Config({"hiden_size": 768}).whole("hidden_size")
+    >>> Config({"n_layer": 12}).whole("hidden_size")
     Traceback (most recent call last):
         ...
-    allometry.errors.InputError: config.json has no 'hidden_size', without which it cannot be counted. Did you
-    mean 'hiden_size'?
+    allometry.errors.InputError: config.json has no 'hidden_size', without which a model cannot be counted; take
+    the whole file that its publisher gives.
     """
 
     values: Mapping[str, Any]
@@ -99,8 +99,8 @@ class Config:
         name = self._present(names)
         if name is None:
             raise InputError(
-                f"{self.source} has no '{names[0]}', without which it cannot be counted."
-                f"{did_you_mean(names[0], self.values)}"
+                f"{self.source} has no '{names[0]}', without which a model cannot be counted; take the whole file "
+                f"that its publisher gives."
             )
         return self.values[name]
 

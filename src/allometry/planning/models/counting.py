@@ -30,6 +30,8 @@ Source:
     (all scores); DeepSeek-AI 2025, table 2, arXiv:2505.09343 (causal).
 """
 
+_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCounts:
@@ -204,7 +206,7 @@ def describe_counts(counted: ModelCounts) -> str:
         *_table("Parameters by group", counted.groups, "{:,}".format),
         *_table("Parameters by convention", counted.params, "{:,}".format),
         *_table("Training FLOP per token by convention", counted.flops_per_token, show_power),
-        *_table("Memory of all weights by precision", counted.weight_bytes, _gigabytes),
+        *_table("Memory of all weights by precision", counted.weight_bytes, _memory),
         f"Attention: {counted.attention}",
         f"  {counted.cache_bytes:,} bytes of cache per token of context, at two bytes a value",
         f"  {counted.state_bytes:,} bytes of state per sequence, at two bytes a value",
@@ -240,8 +242,9 @@ def _counts(shape: Architecture, name: str, context: int) -> dict[str, Any]:
     }
 
 
-def _gigabytes(value: float) -> str:
-    return f"{value / 1e9:,.3f} GB"
+def _memory(value: float) -> str:
+    size, unit = next(((size, unit) for size, unit in _UNITS if value >= size), (1, "bytes"))
+    return f"{value / size:,.3f} {unit}"
 
 
 def _whole(value: float | None) -> Any:
