@@ -26,8 +26,8 @@ class Config:
     >>> Config({"n_layer": 12}).whole("hidden_size")
     Traceback (most recent call last):
         ...
-    allometry.errors.InputError: config.json has no 'hidden_size', without which a model cannot be counted; take
-    the whole file that its publisher gives.
+    allometry.errors.InputError: config.json has no 'hidden_size', without which a model cannot be counted;
+    take the whole file that its publisher gives.
     """
 
     values: Mapping[str, Any]
@@ -99,8 +99,8 @@ class Config:
         name = self._present(names)
         if name is None:
             raise InputError(
-                f"{self.source} has no '{names[0]}', without which a model cannot be counted; take the whole file "
-                f"that its publisher gives."
+                f"{self.source} has no '{names[0]}', without which a model cannot be counted; take the "
+                f"whole file that its publisher gives."
             )
         return self.values[name]
 
