@@ -169,3 +169,10 @@ def test_negative_or_endless_demand_is_refused() -> None:
     for wrong in ({"prompt_tokens": -1}, {"generated_tokens": float("inf")}, {"attempts": 0}):
         with pytest.raises(InputError, match="zero or more"):
             Demand(**wrong)
+
+
+def test_the_summary_states_ranges_and_the_probability_to_get_there() -> None:
+    text = lifetime_optimum(surface(100), Demand(generated_tokens=2e12), loss=1.947).summary()
+
+    assert text.count(" to ") == 4  # params, tokens and both kinds of FLOP; the loss is given
+    assert "probability 1 by the draws" in text

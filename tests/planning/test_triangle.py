@@ -172,3 +172,10 @@ def test_what_cannot_be_is_refused() -> None:
         equal_loss(LAW, loss=2.0, params=np.array([0.0]))
     with pytest.raises(InputError, match="above zero"):
         standing(LAW, params=-1, tokens=1e9)
+
+
+def test_without_draws_there_is_no_probability_and_the_summary_says_so() -> None:
+    place = standing(LAW, params=8e9, tokens=1e13)
+
+    assert np.isnan(place.probability)
+    assert "no probability because there are no draws" in place.summary()

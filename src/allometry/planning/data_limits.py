@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from allometry.errors import FitError, InputError
 from allometry.fitting.result import Estimate, Fit, middle
 from allometry.laws import Law
+from allometry.planning.quantities import ranged
 from allometry.units import show_count, show_power
 
 Array = NDArray[np.float64]
@@ -214,17 +215,15 @@ def _refuse_nothing(flops: float, unique_tokens: float) -> None:
 
 def _sentences(plan: DataPlan) -> list[str]:
     gap = plan.loss.value - plan.loss_unlimited.value
+    loss = ranged(plan.loss, "{:.4g}".format)
     lines = [
         f"Plan for {show_power(plan.flops)} FLOP and {show_count(plan.unique_tokens)} unique tokens",
-        f"  params {show_count(plan.params.value)}",
-        f"  tokens {show_count(plan.tokens.value)}, {plan.epochs.value:.3g} epochs",
-        f"  loss   {plan.loss.value:.4g} {plan.loss.unit}, {gap:.2g} above that of unlimited data",
+        f"  params {ranged(plan.params, show_count)}",
+        f"  tokens {ranged(plan.tokens, show_count)}, {ranged(plan.epochs)} epochs",
+        f"  loss   {loss} {plan.loss.unit}, {gap:.2g} above that of unlimited data",
     ]
     if not plan.limited:
         return [*lines, "  Data is no limit here: the stock is not used up, and more of it is worth nothing."]
     worth = show_power(plan.flops_per_token.value)
-    share = plan.saved_by_data.value
-    return [
-        *lines,
-        f"  One more unique token is worth {worth} FLOP: 1% more data saves {share:.2g}% of compute.",
-    ]
+    saved = f"1% more data saves {plan.saved_by_data.value:.2g}% of compute"
+    return [*lines, f"  One more unique token is worth {worth} FLOP: {saved}."]

@@ -15,9 +15,9 @@ import numpy as np
 
 from allometry.errors import InputError
 from allometry.fitting.result import Estimate, Fit
-from allometry.planning.quantities import Quantity
+from allometry.planning.quantities import Quantity, ranged
 from allometry.planning.rates import Rate
-from allometry.planning.surfaces import Array, Surface, probability, reachable
+from allometry.planning.surfaces import Array, Surface, by_the_draws, probability, reachable
 from allometry.units import show_count, show_power
 
 _HALVINGS = 100  # of a bracket on the logit scale: to rounding from any width that doubles can hold
@@ -261,11 +261,11 @@ def _sentences(plan: LifetimePlan) -> list[str]:
     saved = 100 * (1 - plan.cost_ratio.value)
     return [
         f"Least cost of training and serving {show_count(plan.demand.tokens)} tokens",
-        f"  params   {show_count(plan.params.value)}, {plan.params_ratio.value:.3g} of the training-optimal",
-        f"  tokens   {show_count(plan.tokens.value)}, {plan.tokens_ratio.value:.3g} of the training-optimal",
-        f"  loss     {plan.loss.value:.4g} {plan.loss.unit}",
-        f"  training {show_power(plan.training_flops.value)} FLOP",
-        f"  serving  {show_power(plan.serving_flops.value)} FLOP",
+        f"  params   {ranged(plan.params, show_count)}, {plan.params_ratio.value:.3g} of training's best",
+        f"  tokens   {ranged(plan.tokens, show_count)}, {plan.tokens_ratio.value:.3g} of training's best",
+        f"  loss     {ranged(plan.loss, '{:.4g}'.format)} {plan.loss.unit}",
+        f"  training {ranged(plan.training_flops, show_power)} FLOP",
+        f"  serving  {ranged(plan.serving_flops, show_power)} FLOP",
         f"  saved    {saved:.3g}% of the training-optimal model's whole cost at the same loss",
-        f"  probability that the loss can be reached at all: {plan.reachable:.3g}",
+        f"  that the loss can be reached at all: {by_the_draws(plan.reachable)}",
     ]

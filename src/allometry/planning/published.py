@@ -71,7 +71,11 @@ class PublishedOptimum:
     def summary(self) -> str:
         """The point and how far it lies outside the fitted range, on one line."""
         far = max(self.beyond.values(), default=0.0)
-        place = f"{far:.3g} x the largest fitted" if far > 1 else "inside the fitted range"
+        place = (
+            f"{far:{'.3g' if far < 1000 else ',.0f'}} x the largest fitted"
+            if far > 1
+            else "inside the fitted range"
+        )
         size, data = show_count(self.params), show_count(self.tokens)
         ratio = f"{self.tokens_per_parameter:.3g} tokens per parameter"
         return f"{self.name}: {size} parameters, {data} tokens, {ratio}; {place}"

@@ -68,9 +68,19 @@ class Quantity(Estimate):
         >>> Quantity(value=0.4, low=0.3, high=0.5, unit="", origin="a guess").show()
         '0.4 (0.3 to 0.5)'
         """
-        certain = math.isnan(self.low) or self.low == self.high
-        span = "" if certain else f" ({number(self.low)} to {number(self.high)})"
-        return f"{number(self.value)}{span} {self.unit}".strip()
+        unit = "" if self.unit == "1" else self.unit
+        return f"{ranged(self, number)} {unit}".strip()
+
+
+def ranged(estimate: Estimate, number: Callable[[float], str] = "{:.3g}".format) -> str:
+    """Value and range on one line; the value alone where there is no range.
+
+    >>> ranged(Estimate(value=2.0, low=1.5, high=2.5, unit="h"))
+    '2 (1.5 to 2.5)'
+    """
+    if math.isnan(estimate.low) or estimate.low == estimate.high:
+        return number(estimate.value)
+    return f"{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})"
 
 
 def exactly(value: float, unit: str, origin: str) -> Quantity:

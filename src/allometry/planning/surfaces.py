@@ -122,8 +122,21 @@ class Surface:
 
 
 def probability(sets: NDArray[np.bool_]) -> float:
-    """Share of the draws for which something holds; of the fitted coefficients where there are no draws."""
-    return float(np.mean(sets[1:] if len(sets) > 1 else sets))
+    """Share of the draws for which something holds; NaN where there are no draws."""
+    return float(np.mean(sets[1:])) if len(sets) > 1 else np.nan
+
+
+def by_the_draws(share: float) -> str:
+    """A probability in words, or why there is none.
+
+    >>> by_the_draws(0.93), by_the_draws(float("nan"))
+    ('probability 0.93 by the draws', 'no probability because there are no draws')
+    """
+    return (
+        "no probability because there are no draws"
+        if np.isnan(share)
+        else f"probability {share:.2g} by the draws"
+    )
 
 
 def reachable(surface: Surface, loss: float) -> None:

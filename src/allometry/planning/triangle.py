@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import InputError
 from allometry.fitting.result import Estimate, Fit, middle
-from allometry.planning.surfaces import Array, Surface, probability, reachable
+from allometry.planning.surfaces import Array, Surface, by_the_draws, probability, reachable
 from allometry.units import show_count, show_power
 
 NEAR = 0.005  # share of compute wasted up to which a run is called compute-optimal; see `standing`
@@ -309,7 +309,7 @@ def _sentences(place: Position) -> list[str]:
     slopes = (place.by_params.value, place.by_tokens.value, place.by_flops.value)
     return [
         f"{size} parameters on {data} tokens ({flops} FLOP): {place.standing}, limited by {place.limited_by}",
-        f"  {why} (probability {place.probability:.2g} by the draws)",
+        f"  {why} ({by_the_draws(place.probability)})",
         f"  {more:.3g}% more compute than the best run of its loss; size owes {owed:.3g}% of what is left",
         "  1% more parameters, tokens or compute lowers the loss by {:.2g}, {:.2g} or {:.2g}%".format(
             *slopes
