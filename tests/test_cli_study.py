@@ -155,3 +155,16 @@ def test_a_device_that_is_not_there_is_refused_before_any_run(
 ) -> None:
     assert run(["sweep", str(study.folder), "--device", "cuda:99"]) == 2
     assert "There is no device 'cuda:99' here. There are: cpu" in said(capsys)
+
+
+def test_a_law_that_is_named_is_fitted_to_a_study_instead_of_its_own(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    law = "power_law_with_floor"
+
+    assert (
+        run(["fit", str(study.folder), "--law", law, "--inputs", "x=flops", "--draws", "20", "--json"]) == 0
+    )
+
+    assert list(json.loads(capsys.readouterr().out)) == [law]
+    assert not list((study.folder / "fits").glob("*"))

@@ -52,7 +52,7 @@ def import_(
 def fit(
     source: str,
     *,
-    law: str = "chinchilla",
+    law: str | None = None,
     selection: Selection = EVERYTHING,
     inputs: Words = (),
     output: str | None = None,
@@ -81,7 +81,8 @@ def fit(
         A table of runs, or another source that `allometry sources` lists; or the folder of a study, whose
         study.toml then says what is fitted.
     law
-        A name from `allometry laws`, FAMILY(ARGUMENTS), or FILE.py:NAME for one of your own.
+        A name from `allometry laws`, FAMILY(ARGUMENTS), or FILE.py:NAME for one of your own. If not given:
+        chinchilla, or of a study the laws of its study.toml; the other options go with a law.
     inputs
         The law's input = column, for example x=flops; may be repeated.
     output
@@ -128,11 +129,11 @@ def fit(
     say(al.describe_mapping(runs) if runs.mapping else runs.describe(), json)
     if dry_run:
         return show(runs, "", json)
-    if is_study(source):
+    if is_study(source) and law is None:
         return show_fits(fit_study(al.Study.open(source)), json)
     held = {name: read_quantity(value) for name, value in pairs(hold).items()}
     found = al.fit(
-        law, runs, objective=objective, delta=delta, on=on, weights=weights, hold=held,
+        law or "chinchilla", runs, objective=objective, delta=delta, on=on, weights=weights, hold=held,
         inputs=pairs(inputs), output=output, seed=seed,
     )  # fmt: skip
     if posterior or prior:

@@ -106,7 +106,7 @@ def _shared_by_replicas(recipe: Recipe) -> tuple[Any, ...]:
 
 
 def _fits_a_stack(recipe: Recipe) -> bool:
-    """Rounded weights, a loss scale, a teacher and which targets count are each run's own, inside the pass."""
+    """Rounded weights, a loss scale, a teacher and the targets that count are each run's own in the pass."""
     precision = recipe.precision
     whole = recipe.distill is None and not isinstance(recipe.data.corpus, TaskProblems)
     return whole and precision.weight_bits is None and precision.compute != "fp16"
