@@ -68,11 +68,11 @@ def shrunk(recipe: Recipe, text: Path) -> Recipe:
         data = replace(data, corpus=little(data.corpus, text))
     if data.unique_tokens is not None:
         data = replace(data, unique_tokens=data.unique_tokens // 64)
-    context = 60 if isinstance(data.corpus, TaskProblems) else min(recipe.architecture.context, 64)
+    corpus = data.corpus
+    context = corpus.block if isinstance(corpus, TaskProblems) else min(recipe.architecture.context, 64)
     shape = replace(recipe.architecture, vocab=vocab, context=context)
-    return replace(
-        recipe, architecture=shape, data=data, batch_tokens=4 * context, tokens=STEPS * 4 * context
-    )
+    batch = context * (32 if isinstance(corpus, TaskProblems) else 4)
+    return replace(recipe, architecture=shape, data=data, batch_tokens=batch, tokens=STEPS * batch)
 
 
 def little(corpus: Any, text: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -75,10 +76,13 @@ def test_no_objective_ends_higher_than_a_search_of_its_own(ladder: MakeRuns) -> 
 
     table = sensitivity.by_objective(rough).set_index("objective")
 
-    for name, delta in (("huber", 1e-4), ("lad", 1e-3)):
+    objectives: tuple[tuple[Literal["huber", "lad"], float], ...] = (("huber", 1e-4), ("lad", 1e-3))
+    for name, delta in objectives:
         own = refit(rough, objective=name, delta=delta, starts=4)
         row = table.loc["lad" if name == "lad" else f"{name} {delta:g}", list(rough.law.names)]
-        reached = replace(own, coefficients=row.to_dict()).residuals()
+        reached = replace(
+            own, coefficients=dict(zip(rough.law.names, row.to_numpy(dtype=float), strict=True))
+        ).residuals()
         assert own.goal.total(reached, own.data.weights) <= own.objective_value * (1 + SAME_VALLEY)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sysconfig
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from allometry.errors import InputError
 from allometry.lab.corpus import Corpus, read_corpus
+from allometry.lab.sources.files import read_files
 from allometry.lab.sources.standard_library import read_library
 from allometry.recipe import Bpe, Data, Recipe, StandardLibrary, TextFiles
 
@@ -75,7 +77,7 @@ def test_no_document_is_on_both_sides_or_on_none(own_text: Path) -> None:
     train, held_out = ({d.name for d in side} for side in (corpus.train, corpus.held_out))
 
     assert not train & held_out
-    assert train | held_out == {path.as_posix() for path in own_text.glob("*.txt")}
+    assert train | held_out == {f"own_text/{path.name}" for path in own_text.glob("*.txt")}
 
 
 def test_no_held_out_line_stands_in_the_training_text(tiny: Recipe) -> None:
@@ -127,3 +129,22 @@ def test_a_file_and_its_docstrings_fall_on_the_same_side() -> None:
     names = {document.name for document in read_library(100_000, docstrings=True)}
 
     assert all(name.endswith(".py") for name in names)  # the split goes by names
+
+
+def test_a_folder_that_lies_elsewhere_is_split_alike(own_text: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "own_text"
+    shutil.copytree(own_text, moved)
+
+    assert read_corpus(files(moved)).sha256 == read_corpus(files(own_text)).sha256
+
+
+def test_files_of_one_name_in_two_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("a/text", "b/text"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(20):
+            (tmp_path / folder / f"{number}.txt").write_text(f"{folder} {number}")
+    patterns = tuple(str(tmp_path / folder / "text" / "*.txt") for folder in ("a", "b"))
+
+    documents = read_files(TextFiles(paths=patterns))
+
+    assert len({one.name for one in documents}) == 40

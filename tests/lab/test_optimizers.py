@@ -137,7 +137,10 @@ def test_the_decay_of_sgd_stays_out_of_its_momentum(model: torch.nn.Module) -> N
     # Outputs and inputs: qkv 48 and 16, up 64 and 16, out 16 and 16, down 16 and 64.
     [
         ("original", {"attention.qkv": 3**0.5, "mlp.up": 2.0, "attention.out": 1.0, "mlp.down": 1.0}),
-        ("match_rms_adamw", {"attention.qkv": 0.2 * 48**0.5, "mlp.up": 1.6, "attention.out": 0.8, "mlp.down": 1.6}),
+        (
+            "match_rms_adamw",
+            {"attention.qkv": 0.2 * 48**0.5, "mlp.up": 1.6, "attention.out": 0.8, "mlp.down": 1.6},
+        ),
     ],
 )
 def test_an_update_of_muon_is_orthogonal_and_as_large_as_stated(

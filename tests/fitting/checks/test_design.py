@@ -134,7 +134,7 @@ def test_one_run_far_beyond_the_others_has_leverage(
     found = finding("leverage", fit("chinchilla", Runs(table), starts=4))
 
     assert "'row 21'" in found.sentence
-    assert found.evidence["row 21"] > 0.9
+    assert float(found.evidence["row 21"]) > 0.9
     assert CHECKS["leverage"].find(sound) is None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +25,48 @@ _MOST_UNREADABLE = 0.1  # share of characters; a Latin-1 text in a European lang
 def read_files(source: TextFiles) -> list[Document]:
     """Every document of the files that match, files in the order of their paths.
 
+    Names begin with the last folder of the pattern that stands before its first wildcard, so that the side
+    of the split a document falls on is the same wherever that folder lies.
+
     Raises:
         InputError: If no file matches, none has any text, or one is not what its suffix says.
     """
-    paths = _matching(source.paths)
-    documents = [one for path in paths for one in _read_file(path, source.text_key) if one.text]
+    names = _names(_matching(source.paths))
+    documents = [
+        replace(one, name=one.name.replace(path.as_posix(), name, 1), file=name if one.file else "")
+        for path, name in names.items()
+        for one in _read_file(path, source.text_key)
+        if one.text
+    ]
     if not documents:
         raise InputError(f"The files {', '.join(source.paths)} hold no text: all of them are empty.")
     return documents
 
 
-def _matching(patterns: tuple[str, ...]) -> list[Path]:
-    found = {
-        path for pattern in patterns for path in Path(Path(pattern).anchor or ".").glob(_relative(pattern))
-    }
-    paths = sorted(path for path in found if path.is_file())
+def _matching(patterns: tuple[str, ...]) -> dict[Path, Path]:
+    """Files that match, in the order of their paths, each with the folder that its name is relative to."""
+    found: dict[Path, Path] = {}
+    for pattern in patterns:
+        for path in Path(Path(pattern).anchor or ".").glob(_relative(pattern)):
+            found.setdefault(path, _plain_folder(pattern).parent)
+    paths = {path: found[path] for path in sorted(found) if path.is_file()}
     if not paths:
         raise InputError(f"No file matches {', '.join(patterns)} in {Path.cwd()}.")
     return paths
+
+
+def _plain_folder(pattern: str) -> Path:
+    """The folder before the first wildcard; that of the file if there is none."""
+    parts = Path(pattern).parts[:-1]
+    wild = next((at for at, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts))
+    return Path(*parts[:wild])
+
+
+def _names(folders: Mapping[Path, Path]) -> dict[Path, str]:
+    """A name for each path; the whole path where two would have the same."""
+    short = {path: path.relative_to(folder).as_posix() for path, folder in folders.items()}
+    count = Counter(short.values())
+    return {path: name if count[name] == 1 else path.as_posix() for path, name in short.items()}
 
 
 def _relative(pattern: str) -> str:
