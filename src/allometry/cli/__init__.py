@@ -5,6 +5,7 @@ the data cannot carry the request; 130 stopped by Ctrl-C.
 """
 
 from allometry.cli import (  # each registers its own
+    capability,
     catalogs,
     counting,
     experiments,
@@ -17,6 +18,7 @@ from allometry.cli.application import app, main, run
 
 __all__ = [
     "app",
+    "capability",
     "catalogs",
     "counting",
     "experiments",
