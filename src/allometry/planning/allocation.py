@@ -3,76 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import brentq
 
 from allometry.errors import InputError
-from allometry.fitting.result import Estimate, Fit, FitStatus, Forecast
-from allometry.units import show_count, show_power
+from allometry.fitting.result import Estimate, Fit, Forecast
+from allometry.planning.quantities import exactly
+from allometry.planning.questions import Question
+from allometry.planning.result import NearOptimal, Plan
+
+__all__ = ["FLOPS_CONVENTION", "NearOptimal", "Plan", "allocate", "loss_at", "near_optimal"]
 
 FLOPS_CONVENTION = "6ND"
 _FLOPS_PER_PARAMETER_TOKEN = 6.0  # Kaplan et al. 2020, section 2.1, arXiv:2001.08361
 _STEPS = 400  # sizes looked at on each side for the end of the band
-
-
-@dataclass(frozen=True, kw_only=True)
-class NearOptimal:
-    """The sizes that are almost as good: predicted loss within a share of the least at the same budget.
-
-    Attributes:
-        tolerance: The share, for example 0.005 for half a percent.
-        params_low, params_high: Smallest and largest such size, by the fitted coefficients.
-        tokens_low, tokens_high: Their tokens; the smallest size goes with the most tokens.
-    """
-
-    tolerance: float
-    params_low: float
-    params_high: float
-    tokens_low: float
-    tokens_high: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A training run of least loss for a budget.
-
-    Attributes:
-        flops: The budget, counted as 6 · params · tokens.
-        params, tokens, tokens_per_parameter: What to train; the ranges are where the best point may lie.
-        loss: What the run is forecast to measure, in the fit's unit, the noise of one run included.
-        output: The column `loss` is a value of.
-        level: Share the ranges are meant to contain.
-        near: How far size and tokens can be moved for almost the same loss.
-        beyond: Column to the factor by which the plan exceeds the largest fitted run.
-        conventions: What params and flops count, in the plan and in the runs it came from.
-        law, source, fit_hash, data_hash, status: What it was made from.
-        no_interval_because: Why the ranges are NaN; empty when there are ranges.
-    """
-
-    flops: float
-    params: Estimate
-    tokens: Estimate
-    tokens_per_parameter: Estimate
-    loss: Estimate
-    output: str
-    level: float
-    near: NearOptimal
-    beyond: Mapping[str, float]
-    conventions: Mapping[str, str] = field(default_factory=dict)
-    law: str
-    source: str
-    fit_hash: str
-    data_hash: str
-    status: FitStatus
-    no_interval_because: str = ""
-
-    def summary(self) -> str:
-        """The plan in plain words."""
-        return "\n".join(_sentences(self))
 
 
 def allocate(fit: Fit, *, flops: float, level: float = 0.9, tolerance: float = 0.005) -> Plan:
@@ -103,8 +49,7 @@ def allocate(fit: Fit, *, flops: float, level: float = 0.9, tolerance: float = 0
     >>> print(f"{plan.params.value:.3g} parameters, {plan.tokens.value:.3g} tokens")
     3.25e+10 parameters, 3.02e+12 tokens
     """
-    if not 0 < tolerance < 1:
-        raise InputError(f"A tolerance is a share between 0 and 1, for example 0.005; not {tolerance}.")
+    question = Question(flops=flops, level=level, tolerance=tolerance)
     if not flops >= _FLOPS_PER_PARAMETER_TOKEN:  # NaN is caught here too
         raise InputError(f"A budget of {flops} FLOP buys no training; write it like 1e21.")
     best = fit.optimum(flops, level=level)
@@ -115,11 +60,14 @@ def allocate(fit: Fit, *, flops: float, level: float = 0.9, tolerance: float = 0
         )
     forecast = fit.predict(level=level, params=params, tokens=tokens)
     return Plan(
+        question=question,
         flops=float(flops),
+        compute=exactly(float(flops), "FLOP", "budget, given"),
         params=best.params,
         tokens=best.tokens,
         tokens_per_parameter=_ratio(best.params, flops),
         loss=_as_estimate(forecast),
+        quantiles=forecast.quantiles,
         output=fit.output,
         level=level,
         near=near_optimal(fit, flops, params, tolerance),
@@ -175,48 +123,3 @@ def _ratio(params: Estimate, flops: float) -> Estimate:
 
 def _as_estimate(forecast: Forecast) -> Estimate:
     return Estimate(value=forecast.median, low=forecast.low, high=forecast.high, unit=forecast.unit)
-
-
-def _sentences(plan: Plan) -> list[str]:
-    near, convention = plan.near, plan.conventions.get("params_convention", "as in the runs")
-    sizes = f"{show_count(near.params_low)} to {show_count(near.params_high)} parameters"
-    tokens = f"{show_count(near.tokens_high)} to {show_count(near.tokens_low)} tokens"
-    lines = [
-        f"Plan for {show_power(plan.flops)} FLOP (6 · params · tokens), by {plan.law} on {plan.source}",
-        f"  params               {_range(plan.params, show_count)}, counted: {convention}",
-        f"  tokens               {_range(plan.tokens, show_count)}",
-        f"  tokens per parameter {_range(plan.tokens_per_parameter, _digits)}",
-        f"  {plan.output:20s} {_range(plan.loss, _digits)} {plan.loss.unit}",
-        f"  {sizes} with {tokens}: predicted within {100 * near.tolerance:.3g}% of the least {plan.output}.",
-        f"  {_how_far(plan.beyond)}",
-        f"  {_ranges_mean(plan)}",
-    ]
-    if plan.status is not FitStatus.CONVERGED:
-        lines.append(f"  The fit is {plan.status}: look at check(fit) before spending on this plan.")
-    return lines
-
-
-def _ranges_mean(plan: Plan) -> str:
-    if plan.no_interval_because:
-        return f"No ranges because {plan.no_interval_because}."
-    return f"Ranges hold {100 * plan.level:.3g}%, if the law holds that far."
-
-
-def _digits(value: float) -> str:
-    return f"{value:.4g}"
-
-
-def _range(estimate: Estimate, show: Callable[[float], str]) -> str:
-    if math.isnan(estimate.low):
-        return show(estimate.value)
-    return f"{show(estimate.value)} ({show(estimate.low)} to {show(estimate.high)})"
-
-
-def _how_far(beyond: Mapping[str, float]) -> str:
-    factors = ", ".join(f"{_times(factor)}x {column}" for column, factor in beyond.items())
-    far = "Extrapolation" if max(beyond.values()) > 1 else "Inside the fitted range"
-    return f"{far}: {factors} of the largest fitted."
-
-
-def _times(factor: float) -> str:
-    return f"{factor:.3g}" if factor < 1000 else f"{factor:,.0f}"

@@ -1,0 +1,133 @@
+"""What a plan is asked for: one budget or one target, and all that it depends on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from allometry.errors import InputError
+from allometry.planning.inference import Demand
+from allometry.planning.rates import Rate
+from allometry.units import show_count, show_power
+
+Payment = Literal["training", "life"]
+LEVEL = 0.9
+TOLERANCE = 0.005  # share of the least loss that a near-optimal size may lose
+
+_UNITS = {
+    "flops": "FLOP",
+    "device_hours": "device-hours",
+    "usd": "USD",
+    "kilowatt_hours": "kWh",
+    "days": "days",
+    "loss": "loss",
+}
+_ON_A_DEVICE = ("device_hours", "usd", "kilowatt_hours", "days")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One budget or one target loss, with the device, the demand and the data around it.
+
+    Attributes:
+        flops, device_hours, usd, kilowatt_hours, days, loss: Exactly one of them; days on all `devices`.
+        rate: The device with every assumption, from `training_rate`; needed for any budget that is spent on
+            one, and for a cost sheet.
+        devices: How many train together.
+        demand: What will be served; None for nothing.
+        pays_for: Whether the budget is that of training alone, or of training and serving together.
+        unique_tokens: Distinct tokens there are; None where they are no limit.
+        level: Share the ranges are meant to contain.
+        tolerance: Share of the least loss that the near-optimal band may lose.
+
+    >>> Question(flops=1e21).scaled(2).flops
+    2e+21
+    >>> Question(flops=1e21, loss=2.0)
+    Traceback (most recent call last):
+        ...
+    allometry.errors.InputError: Give one budget or one target loss; flops and loss were given.
+    """
+
+    flops: float | None = None
+    device_hours: float | None = None
+    usd: float | None = None
+    kilowatt_hours: float | None = None
+    days: float | None = None
+    loss: float | None = None
+    rate: Rate | None = None
+    devices: int = 1
+    demand: Demand | None = None
+    pays_for: Payment = "training"
+    unique_tokens: float | None = None
+    level: float = LEVEL
+    tolerance: float = TOLERANCE
+
+    def __post_init__(self) -> None:
+        given = [name for name in _UNITS if getattr(self, name) is not None]
+        if len(given) != 1:
+            told = f"{' and '.join(given)} were given" if given else f"choose from {', '.join(_UNITS)}"
+            raise InputError(f"Give one budget or one target loss; {told}.")
+        _refuse_amount(self.kind, self.amount)
+        if self.kind in _ON_A_DEVICE and self.rate is None:
+            raise InputError(
+                f"What {self.kind} = {self.amount:g} buys depends on the device: name one, for example "
+                "device='h100-sxm'."
+            )
+        _refuse_rest(self)
+
+    @property
+    def kind(self) -> str:
+        """Which of the budgets was given, or "loss"."""
+        return next(name for name in _UNITS if getattr(self, name) is not None)
+
+    @property
+    def amount(self) -> float:
+        """The budget in its own unit, or the target loss."""
+        return float(getattr(self, self.kind))
+
+    def scaled(self, factor: float) -> Question:
+        """The same question with so many times the budget.
+
+        Raises:
+            InputError: If it asks for a target loss.
+        """
+        if self.kind == "loss":
+            raise InputError("A target loss is no budget that could be scaled; ask for another loss.")
+        return replace(self, **{self.kind: self.amount * factor})  # type: ignore[arg-type]
+
+    def asked(self) -> str:
+        """Budget or target in words.
+
+        >>> Question(flops=1e21).asked(), Question(loss=2.1).asked()
+        ('1e21 FLOP', 'a loss of 2.1')
+        """
+        if self.kind == "loss":
+            return f"a loss of {self.amount:g}"
+        shown = show_power(self.amount) if self.kind == "flops" else show_count(self.amount)
+        many = f" on {self.devices} devices" if self.kind == "days" else ""
+        return f"{shown} {_UNITS[self.kind]}{many}"
+
+
+def _refuse_amount(kind: str, amount: float) -> None:
+    if not (amount > 0 and math.isfinite(amount)):
+        if kind == "flops":
+            raise InputError(f"A budget of {amount:g} FLOP buys no training; write it like 1e21.")
+        what = "target loss" if kind == "loss" else f"budget in {_UNITS[kind]}"
+        raise InputError(f"A {what} is a number above zero, not {amount:g}.")
+
+
+def _refuse_rest(question: Question) -> None:
+    if question.devices < 1:
+        raise InputError(f"A run needs at least one device, not {question.devices}.")
+    for name in ("level", "tolerance"):
+        share = getattr(question, name)
+        if not 0 < share < 1:
+            raise InputError(f"A {name} is a share between 0 and 1, for example 0.9; not {share}.")
+    stock = question.unique_tokens
+    if stock is not None and not (stock >= 1 and math.isfinite(stock)):
+        raise InputError(f"A stock of {stock:g} unique tokens holds nothing; write it like 4e11.")
+    if question.pays_for == "life" and question.demand is None:
+        raise InputError("A budget for the whole life needs to know what is served: give served_tokens.")
+    if question.pays_for == "life" and question.kind == "days":
+        raise InputError("Days of a training cluster pay for no serving: give usd or flops for the life.")
