@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from allometry.cli import run
-from allometry.lab.measures import recipe_facts
 from allometry.recipe import Recipe
+from allometry.recipe.facts import recipe_facts
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Ladder

@@ -46,7 +46,7 @@ from allometry.lab.lineage import (
     require_ancestors,
     teacher_facts,
 )
-from allometry.lab.measures import peak_memory, recipe_facts, throughput
+from allometry.lab.measures import peak_memory, throughput
 from allometry.lab.meters import Meter, Moment
 from allometry.lab.noise_scale import NoiseScaleMeter
 from allometry.lab.norms import NormMeter
@@ -59,6 +59,7 @@ from allometry.lab.steps import Batch, Stepper
 from allometry.lab.tasks.scoring import task_facts
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.recipe import Measure, Recipe, TaskProblems
+from allometry.recipe.facts import recipe_facts
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 

@@ -1,4 +1,4 @@
-"""What can be said about a run: from its recipe, from the clock, from the device."""
+"""What can be said about a run from the clock and from the device."""
 
 from __future__ import annotations
 
@@ -9,48 +9,10 @@ import torch
 
 from allometry.lab.devices import matmul_peak
 from allometry.lab.precision import Arithmetic
-from allometry.recipe import Constant, Recipe
+from allometry.recipe import Recipe
 
 if sys.platform != "win32":
     import resource
-
-
-def recipe_facts(recipe: Recipe, *, unique_tokens: int) -> dict[str, Any]:
-    """Canonical columns that follow from a recipe.
-
-    Args:
-        unique_tokens: Distinct training tokens there are.
-
-    Returns:
-        Column to value, base units; `params` and `flops` under the `matmul` conventions, so that
-        flops = 6 * params * tokens exactly.
-    """
-    shape = recipe.architecture
-    groups = shape.groups()
-    return {
-        "parent": recipe.parent,
-        "params": shape.params("matmul"),
-        "params_convention": "matmul",
-        "params_total": shape.params("total"),
-        "params_embedding": groups["embedding"].total,
-        "params_head": groups["head"].total,
-        "params_matmul": shape.params("matmul"),
-        "params_active": shape.params("active"),
-        "tokens": recipe.tokens,
-        "unique_tokens": unique_tokens,
-        "epochs": recipe.tokens / unique_tokens,
-        "flops": recipe.flops(),
-        "flops_convention": "matmul",
-        "flops_with_attention": shape.flops_per_token("with_attention") * recipe.tokens,
-        "learning_rate": recipe.optimizer.learning_rate,
-        "batch_tokens": recipe.batch_tokens,
-        "steps": recipe.steps,
-        "warmup_steps": recipe.warmup_steps,
-        "schedule": recipe.schedule.kind,
-        "decayed": not isinstance(recipe.schedule, Constant),
-        **shape.dimensions(),
-        "seed": recipe.seed,
-    }
 
 
 def throughput(recipe: Recipe, arithmetic: Arithmetic, *, steps: int, seconds: float) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from allometry.errors import InputError
 from allometry.lab.devices import open_device
 from allometry.lab.evaluate import HeldOut, evaluate
 from allometry.lab.lineage import Ancestor, find_ancestor, load_model
-from allometry.lab.measures import recipe_facts
 from allometry.lab.precision import Arithmetic
 from allometry.lab.rounding import HIDDEN_MATRICES, round_weights
 from allometry.lab.tokens import prepare_tokens
+from allometry.recipe.facts import recipe_facts
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
