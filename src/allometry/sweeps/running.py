@@ -178,7 +178,8 @@ class _Sweep:
 
     def _launch(self, chosen: Planned, planned: Sequence[Planned]) -> None:
         run_id = chosen.recipe.run_id
-        parting = sorted({p.recipe.trunk_steps for p in planned if p.recipe.parent == run_id})
+        branches = {p.recipe.trunk_steps for p in planned if p.recipe.parent == run_id}
+        parting = sorted({*branches, *chosen.partings})
         self.running[run_id] = chosen
         self.executor.start(
             Job(

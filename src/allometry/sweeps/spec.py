@@ -12,7 +12,16 @@ from pydantic import Field
 from allometry.errors import InputError, RecipeError
 from allometry.recipe import choice, read_choice
 from allometry.runs.study import SPEC, Study, read_toml_file
-from allometry.sweeps.designs import Given, Grid, Ladder, Size, Target
+from allometry.sweeps.designs import (
+    Given,
+    Grid,
+    IsoFlop,
+    Ladder,
+    LearningRateCheck,
+    Replicates,
+    Size,
+    Target,
+)
 
 
 @choice
@@ -54,6 +63,11 @@ class FitSpec:
         return f"fits/{self.name or self.law}.json"
 
 
+AnyDesign = Annotated[
+    Ladder | Grid | IsoFlop | Replicates | LearningRateCheck | Given, Field(discriminator="kind")
+]
+
+
 @choice
 class StudySpec:
     """A study as written in study.toml.
@@ -66,7 +80,7 @@ class StudySpec:
     """
 
     name: str
-    design: Annotated[Ladder | Grid | Given, Field(discriminator="kind")]
+    design: AnyDesign
     fits: tuple[FitSpec, ...] = (FitSpec(law="chinchilla"),)
     target: TargetSpec | None = None
     plan_factor: float = Field(default=10.0, gt=0)
@@ -82,10 +96,10 @@ class StudySpec:
         Raises:
             RecipeError: If the study has none.
         """
-        if self.target is None or not isinstance(self.design, Ladder):
+        if self.target is None or not isinstance(self.design, Ladder | IsoFlop):
             raise RecipeError(
                 f"Study '{self.name}' forecasts nothing: add a [target] with size and tokens to its "
-                f"study.toml; its design must be a ladder."
+                f"study.toml; its design must be a ladder or iso_flop."
             )
         return Target(ladder=self.design, size=self.target.size, tokens=self.target.tokens)
 
