@@ -1,0 +1,125 @@
+"""Time horizons of simulated agents, their draws, and what is said where the suite does not reach."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from allometry.errors import InputError
+from allometry.runs.run import Runs
+from allometry.trends.horizon import Horizons, time_horizons
+from allometry.trends.horizon_draws import drawn_tasks, resampled
+from allometry.trends.task_runs import TaskRuns, read_task_runs
+
+
+def codes(found: Horizons) -> set[str]:
+    return {one.code for one in found.findings}
+
+
+def agent_of(shares: list[float], minutes: list[float], runs: int = 20) -> Runs:
+    """One agent that succeeds at these shares of its runs at tasks of these lengths."""
+    score = np.concatenate([(np.arange(runs) < round(share * runs)) * 1.0 for share in shares])
+    long = np.repeat(minutes, runs)
+    return Runs(pd.DataFrame({"agent": "a", "task": long.astype(str), "minutes": long, "score": score}))
+
+
+def test_horizons_double_from_agent_to_agent_as_they_were_made(horizons: Horizons) -> None:
+    # An agent's log2 horizon is known to about 1/4 here, half of which all agents share.
+    assert np.log2(horizons.table["p50"].to_numpy()) == pytest.approx(np.arange(6), abs=0.8)
+    assert np.diff(np.log2(horizons.table["p50"])).mean() == pytest.approx(1, abs=0.15)
+
+
+def test_intervals_hold_the_truth_and_their_own_estimate(horizons: Horizons) -> None:
+    table = horizons.table
+    inside = (table["p50_low"] < 2.0 ** np.arange(6)) & (2.0 ** np.arange(6) < table["p50_high"])
+
+    assert inside.sum() >= 4
+    assert ((table["p50_low"] < table["p50"]) & (table["p50"] < table["p50_high"])).all()
+    assert (table["p80"] < table["p50"]).all()
+
+
+def test_80_percent_lies_ln_4_over_the_slope_below_50_percent(horizons: Horizons) -> None:
+    gap = np.log2(horizons.table["p50"] / horizons.table["p80"])
+
+    assert np.array(gap) == pytest.approx(-np.log(4) / np.array(horizons.table["slope"]), rel=1e-9)
+
+
+def test_tasks_are_drawn_within_families_that_are_drawn_themselves(runs: Runs) -> None:
+    given = read_task_runs(runs)
+    drawn = drawn_tasks(given, 4000, np.random.default_rng(0))
+    families = drawn @ (given.family[:, None] == np.arange(20))
+
+    assert (drawn.sum(axis=1) == 80).all()
+    assert (families % 4 == 0).all()
+    # A family is drawn with variance 1 - 1/20; a task then as the sum of copies of it, each drawn with 3/4.
+    assert (families / 4).var(axis=0).mean() == pytest.approx(0.95, rel=0.05)
+    assert drawn.var(axis=0).mean() == pytest.approx(0.95 + 0.75, rel=0.05)
+
+
+def test_runs_of_a_task_are_drawn_as_often_as_the_task(runs: Runs) -> None:
+    given = read_task_runs(runs)
+    half = dataclasses.replace(given, score=np.where(given.score > 0, 0.5, given.score))
+
+    whole = np.concatenate([shares for _, shares in resampled(given, 400, seed=1)])
+    partial = np.concatenate([shares for _, shares in resampled(half, 400, seed=1)])
+
+    assert partial.std(axis=0).mean() == pytest.approx(whole.std(axis=0).mean() / 2, rel=0.02)
+    assert partial.mean(axis=0) == pytest.approx(whole.mean(axis=0) / 2, abs=0.1)
+
+
+def test_the_same_seed_gives_the_same_bits(runs: Runs) -> None:
+    one, same = (time_horizons(runs, draws=20, seed=3).draws[0.5] for _ in range(2))
+
+    assert one.tobytes() == same.tobytes()
+
+
+def test_beyond_the_longest_task_the_horizon_is_a_bound_with_a_warning() -> None:
+    found = time_horizons(agent_of([1, 1, 0.95, 0.8], [1, 4, 16, 64]), draws=50)
+
+    assert found.table["status"].tolist() == ["above"]
+    assert found.table["p50"][0] > 64
+    assert "suite_saturated" in codes(found)
+    assert "50%: over 64 min" in found.summary()
+
+
+def test_an_agent_without_successes_is_below_the_suite_and_without_failures_above() -> None:
+    lengths = [1.0, 2, 4, 8, 16, 32, 64]
+    never = time_horizons(agent_of([0.0] * 7, lengths), draws=20)
+    always = time_horizons(agent_of([1.0] * 7, lengths), draws=20)
+
+    for found in (never, always):
+        assert found.table["status"][0] != "measured"
+        assert "separated" in codes(found)
+
+
+def test_an_agent_that_is_better_at_long_tasks_has_no_horizon() -> None:
+    found = time_horizons(agent_of([0.1, 0.3, 0.7, 0.9], [1, 4, 16, 64]), draws=0)
+
+    assert found.table["status"].tolist() == ["flat"]
+    assert np.isnan(found.table["p50"][0])
+    assert "success does not fall with length" in found.summary()
+
+
+def test_the_published_penalty_is_shown_beside_the_default(horizons: Horizons) -> None:
+    shown = horizons.penalties
+
+    assert shown["p50_firth"].tolist() == horizons.table["p50"].tolist()
+    # A flatter curve puts the horizons of weak agents lower and of strong ones higher than they are at 80%.
+    assert (shown["p80_published"] < shown["p80_none"]).all()
+    assert (shown["p50_none"] / shown["p50_firth"] - 1).abs().max() < 0.05
+
+
+def test_an_unknown_penalty_or_level_is_refused(runs: Runs) -> None:
+    with pytest.raises(InputError, match=r"no penalty 'l1'\. There are: firth, none, published"):
+        time_horizons(runs, penalty="l1", draws=0)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"between 0 and 1, for example 0\.9; not 90"):
+        time_horizons(runs, level=90, draws=0)
+
+
+def test_arrays_that_were_read_once_give_the_same_horizons(runs: Runs) -> None:
+    read: TaskRuns = read_task_runs(runs)
+
+    assert time_horizons(read, draws=0).table.equals(time_horizons(runs, draws=0).table)
