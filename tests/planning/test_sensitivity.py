@@ -1,0 +1,186 @@
+"""What would change a plan: checked against the closed forms of the optimum, one thing at a time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from allometry.errors import InputError
+from allometry.planning.changes import NUMBERS, Answer, Change, Kind, Sensitivity
+from allometry.planning.inference import Demand, lifetime_optimum
+from allometry.planning.published import PUBLISHED, published_fit
+from allometry.planning.questions import Question
+from allometry.planning.rates import training_rate
+from allometry.planning.sensitivity import sensitivity
+from allometry.planning.surfaces import Surface
+
+LAW = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
+RATE = training_rate("h100-sxm")
+DEMAND = Demand(generated_tokens=5e12)
+
+
+def surface(draws: int = 0, spread: float = 0.02) -> Surface:
+    """Draws in which A falls as alpha does, as a fit has them."""
+    rng = np.random.default_rng(0)
+    moves = spread * rng.standard_normal((5, draws + 1))
+    moves[1] = 8 * moves[3]
+    moves[:, 0] = 0
+    return Surface(**{name: LAW[name] * np.exp(move) for name, move in zip(LAW, moves, strict=True)})
+
+
+@pytest.fixture(scope="module")
+def budgeted() -> Sensitivity:
+    return sensitivity(surface(40), Question(usd=1e7, rate=RATE, demand=DEMAND, pays_for="life"))
+
+
+@pytest.fixture(scope="module")
+def in_flops() -> Sensitivity:
+    return sensitivity(surface(40), Question(flops=1e24, rate=RATE))
+
+
+def of_kind(found: Sensitivity, kind: Kind) -> list[Change]:
+    return [one for one in found.changes if one.kind is kind]
+
+
+def named(found: Sensitivity, what: str, setting: str = "") -> Answer:
+    return next(one.answer for one in found.changes if one.what == what and setting in one.setting)
+
+
+def test_the_answer_as_planned_is_that_of_the_verbs_it_stands_for(
+    in_flops: Sensitivity, budgeted: Sensitivity
+) -> None:
+    params, tokens = surface().best(1e24)
+    owned = lifetime_optimum(surface(), DEMAND, flops=budgeted.base.flops)
+
+    assert (in_flops.base.params, in_flops.base.tokens) == pytest.approx((params[0], tokens[0]))
+    assert budgeted.base.params == pytest.approx(owned.params.value)
+    assert budgeted.base.usd == pytest.approx(1e7)
+
+
+def test_every_published_law_is_asked_at_the_same_compute(in_flops: Sensitivity) -> None:
+    laws = {one.what: one.answer for one in of_kind(in_flops, Kind.LAW)}
+
+    assert set(laws) == set(PUBLISHED)
+    for name, answer in laws.items():
+        assert answer.params == pytest.approx(PUBLISHED[name].optimum(1e24).params)
+        assert math.isnan(answer.loss)  # of another text
+    assert in_flops.spread == (min(a.params for a in laws.values()), max(a.params for a in laws.values()))
+
+
+def test_elasticities_of_the_best_size_are_those_of_its_closed_form(in_flops: Sensitivity) -> None:
+    # ln N* = [ln(alpha A / (beta B)) + beta ln(C / 6)] / (alpha + beta), Hoffmann et al. 2022, eq. 4.
+    a, b = LAW["alpha"], LAW["beta"]
+    size = math.log(in_flops.base.params)
+    expected = {
+        "E": 0.0,
+        "A": 1 / (a + b),
+        "B": -1 / (a + b),
+        "alpha": (1 - a * size) / (a + b),
+        "beta": (-1 + b * (math.log(1e24 / 6) - size)) / (a + b),
+    }
+
+    found = in_flops.elasticities.set_index("coefficient")["params"]
+    assert found.to_dict() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_coefficient_at_its_end_takes_the_others_along(in_flops: Sensitivity) -> None:
+    # In these draws ln A moves eight times as ln alpha does, and nothing else moves with either.
+    ends = [one for one in of_kind(in_flops, Kind.COEFFICIENT) if one.what == "alpha"]
+    alpha = float(ends[0].setting)
+    followed = surface().A * (alpha / LAW["alpha"]) ** 8
+
+    alone = replace(surface(), alpha=np.array([alpha])).best(1e24)[0][0]
+    together = replace(surface(), alpha=np.array([alpha]), A=followed).best(1e24)[0][0]
+
+    assert abs(math.log(ends[0].answer.params / together)) < 0.1 * abs(math.log(alone / together))
+    assert len(of_kind(in_flops, Kind.COEFFICIENT)) == 10
+
+
+def test_for_a_budget_in_flop_prices_move_the_cost_and_nothing_else(in_flops: Sensitivity) -> None:
+    for change in (*of_kind(in_flops, Kind.PRICE), *of_kind(in_flops, Kind.UTILISATION)):
+        assert change.answer.params == in_flops.base.params
+        assert in_flops.over_base(change, "usd") != pytest.approx(1)
+
+
+def test_for_a_budget_of_money_a_dearer_hour_buys_a_smaller_model(budgeted: Sensitivity) -> None:
+    cheap, dear = of_kind(budgeted, Kind.PRICE)
+
+    assert cheap.answer.params > budgeted.base.params > dear.answer.params
+    assert cheap.answer.usd == pytest.approx(dear.answer.usd)
+    assert dear.answer.loss > budgeted.base.loss > cheap.answer.loss
+
+
+def test_for_days_the_price_moves_only_the_cost_and_utilisation_the_size() -> None:
+    found = sensitivity(surface(), Question(days=30, devices=8, rate=RATE))
+
+    low, high = of_kind(found, Kind.UTILISATION)
+    assert low.answer.flops / high.answer.flops == pytest.approx(0.3 / 0.5)
+    assert low.answer.usd == pytest.approx(high.answer.usd)  # the same hours
+    assert of_kind(found, Kind.PRICE)[0].answer.params == found.base.params
+
+
+def test_the_more_is_served_the_smaller_the_model(budgeted: Sensitivity) -> None:
+    nothing, half, twice = (one.answer.params for one in of_kind(budgeted, Kind.DEMAND))
+
+    assert nothing > half > budgeted.base.params > twice
+
+
+def test_a_target_keeps_its_loss_whatever_changes() -> None:
+    found = sensitivity(surface(40), Question(loss=2.0, rate=RATE, demand=DEMAND))
+
+    for change in found.changes:
+        if change.kind is not Kind.LAW:
+            assert change.answer.loss == pytest.approx(2.0)
+    assert named(found, "tokens served", "nothing").flops < found.base.flops
+
+
+@pytest.mark.parametrize("by", NUMBERS)
+def test_changes_are_ranked_by_their_effect(budgeted: Sensitivity, by: str) -> None:
+    effects = [budgeted.effect(one, by) for one in budgeted.ranked(by)]  # type: ignore[arg-type]
+
+    assert effects == sorted(effects, reverse=True)
+    assert effects[0] > 0 or by == "usd"  # a budget of money is spent, whatever changes
+
+
+def test_without_an_own_fit_a_law_in_the_middle_answers_and_the_spread_is_told() -> None:
+    found = sensitivity(None, Question(flops=5.76e23))
+    larger = sum(one.answer.params > found.base.params for one in found.changes)
+
+    assert found.law in PUBLISHED
+    assert 2 <= larger <= len(found.changes) - 2
+    assert not found.own
+    # Notes on the rounding trap: 92.6 tokens per parameter as printed, where the fit itself says 59.
+    assert "from 58.9 to 92.6 tokens per parameter" in found.summary()
+
+
+def test_losses_of_the_same_text_are_compared_and_others_are_not() -> None:
+    found = sensitivity(published_fit("besiroglu_2024"), Question(flops=1e22))
+
+    assert found.base.loss > named(found, "hoffmann_2022").loss > 1
+    assert math.isnan(named(found, "muennighoff_2023").loss)
+
+
+def test_laws_that_cannot_weigh_serving_are_not_asked(budgeted: Sensitivity) -> None:
+    assert not {"kaplan_2020", "deepseek_2024"} & {one.what for one in of_kind(budgeted, Kind.LAW)}
+
+
+def test_the_table_has_a_row_for_each_change_with_its_ratio(budgeted: Sensitivity) -> None:
+    table = budgeted.table
+
+    assert len(table) == len(budgeted.changes)
+    assert table["params_ratio"].to_numpy() == pytest.approx(table["params"] / budgeted.base.params)
+
+
+def test_a_target_without_a_law_of_its_text_is_refused() -> None:
+    with pytest.raises(InputError, match="belongs to a text"):
+        sensitivity(None, Question(loss=2.0))
+    with pytest.raises(InputError, match="floor"):
+        sensitivity(surface(), Question(loss=1.5))
+
+
+def test_a_ranking_by_something_else_is_refused(in_flops: Sensitivity) -> None:
+    with pytest.raises(InputError, match="has no 'energy'"):
+        in_flops.ranked("energy")  # type: ignore[arg-type]
