@@ -16,7 +16,7 @@ from allometry.errors import AllometryError, FitError, InputError
 from allometry.fitting.result import Fit, FitStatus
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
-from allometry.planning.allocation import allocate, loss_at
+from allometry.planning.allocation import allocate
 from allometry.runs.run import Runs
 
 TRUTH = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}  # Hoffmann et al. 2022, eq. 10
@@ -33,6 +33,11 @@ def fitted(noise: float = 0.0, seed: int = 0) -> Fit:
     loss = chinchilla_loss(params, tokens) * np.exp(errors)
     table = {"params": params, "tokens": tokens, "loss": loss, "params_convention": "non_embedding"}
     return fit("chinchilla", Runs(pd.DataFrame(table), source="a grid"))
+
+
+def loss_at(fit: Fit, flops: float, params: float) -> float:
+    inputs = {"params": params, "tokens": flops / 6 / params}
+    return float(fit.law.evaluate(inputs, fit.coefficients))
 
 
 @cache

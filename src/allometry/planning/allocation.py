@@ -1,125 +1,266 @@
-"""How to divide a training budget between parameters and tokens, with what is not known about it."""
+"""What to train for a budget or a target, with what is not known about it."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import brentq
+from numpy.typing import NDArray
 
 from allometry.errors import InputError
-from allometry.fitting.result import Estimate, Fit, Forecast
-from allometry.planning.quantities import exactly
-from allometry.planning.questions import Question
+from allometry.fitting.result import Fit
+from allometry.planning.bands import near_optimal, widened
+from allometry.planning.basis import Basis, basis_of
+from allometry.planning.budgets import bought, costs_of, serving_costs
+from allometry.planning.cost import Costs
+from allometry.planning.data_limits import DataPlan, data_plan
+from allometry.planning.devices import Device
+from allometry.planning.divisions import Division, divided, stock_of, training_optimal
+from allometry.planning.inference import Demand, LifetimePlan, cheapest_each, lifetime_plan
+from allometry.planning.published import PublishedFit
+from allometry.planning.quantities import Quantity, exactly
+from allometry.planning.questions import LEVEL, TOLERANCE, Payment, Question
+from allometry.planning.rates import Rate, training_rate
+from allometry.planning.requirements import requirements
 from allometry.planning.result import NearOptimal, Plan
+from allometry.planning.splits import best_split, tokens_to_reach
+from allometry.planning.surfaces import estimate_of
 
-__all__ = ["FLOPS_CONVENTION", "NearOptimal", "Plan", "allocate", "loss_at", "near_optimal"]
+__all__ = ["FLOPS_CONVENTION", "NearOptimal", "Plan", "allocate", "answer"]
+
+Array = NDArray[np.float64]
 
 FLOPS_CONVENTION = "6ND"
-_FLOPS_PER_PARAMETER_TOKEN = 6.0  # Kaplan et al. 2020, section 2.1, arXiv:2001.08361
-_STEPS = 400  # sizes looked at on each side for the end of the band
 
 
-def allocate(fit: Fit, *, flops: float, level: float = 0.9, tolerance: float = 0.005) -> Plan:
-    """Plan the run of least predicted loss for a training budget.
+def allocate(
+    fit: Fit | PublishedFit | str,
+    *,
+    flops: float | None = None,
+    device_hours: float | None = None,
+    usd: float | None = None,
+    kilowatt_hours: float | None = None,
+    days: float | None = None,
+    loss: float | None = None,
+    device: str | Device | Rate | None = None,
+    devices: int = 1,
+    utilisation: float | Quantity | None = None,
+    goodput: float | Quantity | None = None,
+    usd_per_hour: float | Quantity | None = None,
+    price_as_of: str = "",
+    served_tokens: float | Demand = 0,
+    pays_for: Payment = "training",
+    unique_tokens: float | None = None,
+    level: float = LEVEL,
+    tolerance: float = TOLERANCE,
+) -> Plan:
+    """Plan the run of least predicted loss for a budget, or of least cost for a loss.
 
-    The ranges of size and tokens come from the fit's draws, each at its own optimum. The loss is that of
-    one new run at the planned size and tokens, measured as the fitted runs were.
+    The ranges of size and tokens come from the fit's draws, each at its own best point, and from what is
+    not known of the device. The loss is that of one new run at the planned size, measured as the fitted runs
+    were.
+
+    A model that is served pays for being smaller: with `served_tokens` the plan is the run that fits the
+    budget and costs least over its life for the loss it reaches. It reaches a little less than the budget's
+    least loss; `Plan.lifetime` says what is saved.
 
     Args:
+        fit: A fit, a published fit, or its name, for example "besiroglu_2024".
         flops: Training compute, counted as 6 · params · tokens, params as in the fitted runs.
+        device_hours, usd, kilowatt_hours, days: Budgets that are spent on a device; days on all `devices`.
+        loss: A target instead of a budget.
+        device: Name of a device, a device, or a rate from `training_rate` with every assumption.
+        devices: How many train together.
+        utilisation, goodput, usd_per_hour, price_as_of: As of `training_rate`.
+        served_tokens: Tokens served over the model's life, or a `Demand` with prompts and relative costs.
+        pays_for: "life" if the budget is for training and serving together.
+        unique_tokens: Distinct tokens there are. A law that knows no repeats borrows what they are worth.
         level: Share the ranges are meant to contain.
         tolerance: Share of the least loss that the near-optimal band may lose.
 
     Raises:
-        InputError: If flops, level or tolerance is no usable number.
+        InputError: If there is not exactly one budget or target, a number is out of its range, or a target is
+            below what can be reached.
         FitError: If the law has no optimum between size and data.
 
     Source:
-        Hoffmann et al. 2022, section 3.3, arXiv:2203.15556, for the optimum of its law in closed form.
+        Hoffmann et al. 2022, section 3.3, arXiv:2203.15556; with serving Sardana et al. 2024,
+        arXiv:2401.00448; with repeats Muennighoff et al. 2023, arXiv:2305.16264.
 
-    >>> import pandas as pd, allometry.laws as laws
-    >>> from allometry.fitting.solve import fit
-    >>> from allometry.runs.run import Runs
-    >>> size, data = map(np.ravel, np.meshgrid([1e7, 1e8, 1e9], [1e9, 1e10, 1e11]))
-    >>> loss = 1.69 + 406.4 / size**0.34 + 410.7 / data**0.28
-    >>> runs = Runs(pd.DataFrame({"params": size, "tokens": data, "loss": loss}))
-    >>> plan = allocate(fit(laws.chinchilla, runs), flops=5.88e23)
-    >>> print(f"{plan.params.value:.3g} parameters, {plan.tokens.value:.3g} tokens")
-    3.25e+10 parameters, 3.02e+12 tokens
+    >>> plan = allocate("besiroglu_2024", days=30, device="h100-sxm", devices=8)
+    >>> print(f"{plan.flops:.3g} FLOP: {plan.params.value:.3g} parameters, {plan.tokens.value:.3g} tokens")
+    8.21e+21 FLOP: 8.18e+09 parameters, 1.67e+11 tokens
     """
-    question = Question(flops=flops, level=level, tolerance=tolerance)
-    if not flops >= _FLOPS_PER_PARAMETER_TOKEN:  # NaN is caught here too
-        raise InputError(f"A budget of {flops} FLOP buys no training; write it like 1e21.")
-    best = fit.optimum(flops, level=level)
-    params, tokens = best.params.value, best.tokens.value
-    if min(params, tokens) < 1:
-        raise InputError(
-            f"{flops:g} FLOP buys less than one parameter or token by '{fit.law.name}'; give more."
-        )
-    forecast = fit.predict(level=level, params=params, tokens=tokens)
+    assumed = {"utilisation": utilisation, "goodput": goodput, "usd_per_hour": usd_per_hour}
+    question = Question(
+        flops=flops,
+        device_hours=device_hours,
+        usd=usd,
+        kilowatt_hours=kilowatt_hours,
+        days=days,
+        loss=loss,
+        rate=_rate(device, assumed, price_as_of),
+        devices=devices,
+        demand=_demand(served_tokens),
+        pays_for=pays_for,
+        unique_tokens=unique_tokens,
+        level=level,
+        tolerance=tolerance,
+    )
+    return answer(fit, question)
+
+
+def answer(fit: Fit | PublishedFit | str, question: Question) -> Plan:
+    """The plan for a question; `allocate` is the front of this.
+
+    >>> answer("besiroglu_2024", Question(loss=2.0)).params.value > 1e10
+    True
+    """
+    basis = basis_of(fit)
+    if question.unique_tokens is not None:
+        basis = basis.with_repeats(question.unique_tokens)
+    needs = None
+    if question.kind == "loss":
+        needs = requirements(basis, question.amount, question.unique_tokens, question.level)
+    budget = None if needs else bought(question)
+    found = divided(basis, question, math.nan if budget is None else budget.value)
+    return replace(_plan(basis, question, budget, found), requirements=needs)
+
+
+def _plan(basis: Basis, question: Question, budget: Quantity | None, found: Division) -> Plan:
+    params, tokens = float(found.params[0]), float(found.tokens[0])
+    compute = _compute(question, budget, found)
+    at_plan = np.full(basis.sets, params), np.full(basis.sets, tokens)
+    loss, quantiles, why = basis.outcome(basis.loss(*at_plan, stock_of(question)), question.level)
+    ends = _at_the_ends(basis, question, budget, found)
+    lifetime = _lifetime(basis, question, found)
     return Plan(
         question=question,
-        flops=float(flops),
-        compute=exactly(float(flops), "FLOP", "budget, given"),
-        params=best.params,
-        tokens=best.tokens,
-        tokens_per_parameter=_ratio(best.params, flops),
-        loss=_as_estimate(forecast),
-        quantiles=forecast.quantiles,
-        output=fit.output,
-        level=level,
-        near=near_optimal(fit, flops, params, tolerance),
-        beyond=forecast.beyond,
-        conventions={**fit.conventions, "plan_flops_convention": FLOPS_CONVENTION},
-        law=fit.law.name,
-        source=fit.source,
-        fit_hash=fit.fit_hash,
-        data_hash=fit.data_hash,
-        status=fit.status,
-        no_interval_because=forecast.no_interval_because,
+        flops=compute.value,
+        compute=compute,
+        params=widened(estimate_of(found.params, "1", question.level), ends["params"]),
+        tokens=widened(estimate_of(found.tokens, "token", question.level), ends["tokens"]),
+        tokens_per_parameter=widened(
+            estimate_of(found.tokens / found.params, "token", question.level), ends["ratio"]
+        ),
+        loss=widened(loss, ends["loss"]),
+        quantiles=quantiles,
+        output=basis.output,
+        level=question.level,
+        near=_near(basis, question, compute.value, params),
+        beyond=basis.beyond(params, tokens),
+        conventions={**basis.conventions, "plan_flops_convention": FLOPS_CONVENTION},
+        law=basis.law.name,
+        source=basis.source,
+        fit_hash=basis.fit_hash,
+        data_hash=basis.data_hash,
+        status=basis.status,
+        no_interval_because=why,
+        notes=basis.notes,
+        cost=costs_of(question, compute),
+        serving=_serving(question, lifetime),
+        lifetime=lifetime,
+        data=_data(basis, question, found),
     )
 
 
-def near_optimal(fit: Fit, flops: float, params: float, tolerance: float) -> NearOptimal:
-    """The sizes around the best one whose predicted loss is within a share of the least.
+def _compute(question: Question, budget: Quantity | None, found: Division) -> Quantity:
+    if budget is not None and question.pays_for == "training":
+        return budget
+    made = estimate_of(found.flops, "FLOP", question.level)
+    origin = f"training compute for {question.asked()}"
+    # A skewed fit may put its own value outside the middle of its draws.
+    low, high = min(made.low, made.value), max(made.high, made.value)
+    return Quantity(value=made.value, low=low, high=high, unit="FLOP", origin=origin)
 
-    Args:
-        params: The size of least loss for `flops`.
+
+def _at_the_ends(
+    basis: Basis, question: Question, budget: Quantity | None, found: Division
+) -> dict[str, tuple[float, ...]]:
+    """What changes by which factor where the budget buys as little, or as much, as its range says.
+
+    Size is settled before the run: its loss is that of the planned size on the tokens that turn out to be
+    bought.
     """
-    limit = (1 + tolerance) * loss_at(fit, flops, params)
-    most = flops / _FLOPS_PER_PARAMETER_TOKEN
-    low = _end_of_band(fit, flops, limit, np.geomspace(params, 1.0, _STEPS))
-    high = _end_of_band(fit, flops, limit, np.geomspace(params, most, _STEPS))
-    return NearOptimal(
-        tolerance=tolerance, params_low=low, params_high=high, tokens_low=most / high, tokens_high=most / low
+    factors: dict[str, tuple[float, ...]] = dict.fromkeys(("params", "tokens", "ratio", "loss"), ())
+    if budget is None or budget.low == budget.high:
+        return factors
+    fitted, size, data = basis.fitted(), found.params[:1], found.tokens[:1]
+    planned = fitted.loss(size, data, stock_of(question))
+    for end in (budget.low, budget.high):
+        other = divided(fitted, question, end)
+        by_size, by_data = float(other.params[0] / size[0]), float(other.tokens[0] / data[0])
+        missed = fitted.loss(size, data * end / budget.value, stock_of(question)) / planned
+        new = {"params": by_size, "tokens": by_data, "ratio": by_data / by_size, "loss": float(missed[0])}
+        factors = {name: (*factors[name], value) for name, value in new.items()}
+    return factors
+
+
+def _near(basis: Basis, question: Question, flops: float, params: float) -> NearOptimal:
+    fitted, stock = basis.fitted(), stock_of(question)
+
+    def loss(sizes: Array) -> Array:
+        return fitted.loss(sizes, flops / 6 / sizes, stock)
+
+    plain = question.kind != "loss" and question.demand is None
+    best = params if plain else float(training_optimal(fitted, flops, stock)[0])
+    return near_optimal(loss, flops, best, question.tolerance)
+
+
+def _lifetime(basis: Basis, question: Question, found: Division) -> LifetimePlan | None:
+    if question.demand is None:
+        return None
+    losses = basis.loss(found.params, found.tokens, stock_of(question))
+    if question.unique_tokens is None:
+        plain = cheapest_each(basis.surface(), losses)
+    else:
+        tokens_of = tokens_to_reach(basis, losses, question.unique_tokens)
+        params = best_split(basis, tokens_of, stock=question.unique_tokens)
+        plain = params, tokens_of(params)
+    chosen = found.params, found.tokens
+    return lifetime_plan(question.demand, losses, chosen, plain, unit=basis.unit, level=question.level)
+
+
+def _serving(question: Question, lifetime: LifetimePlan | None) -> Costs | None:
+    if lifetime is None or question.demand is None:
+        return None
+    flops = 2 * lifetime.params.value * question.demand.weighted_tokens
+    return serving_costs(question, exactly(flops, "FLOP", "2 · params for each token served, weighted"))
+
+
+def _data(basis: Basis, question: Question, found: Division) -> DataPlan | None:
+    if question.unique_tokens is None:
+        return None
+    return data_plan(basis.repeated(), found.params, found.tokens, question.unique_tokens, question.level)
+
+
+def _demand(served: float | Demand) -> Demand | None:
+    if isinstance(served, Demand):
+        return served if served.tokens else None
+    if not (served >= 0 and math.isfinite(served)):
+        raise InputError(f"A demand is a number of served tokens, zero or more; not {served:g}.")
+    return Demand(generated_tokens=served) if served else None
+
+
+def _rate(
+    device: str | Device | Rate | None, assumed: dict[str, float | Quantity | None], as_of: str
+) -> Rate | None:
+    given = [name for name, value in assumed.items() if value is not None]
+    if isinstance(device, Rate):
+        if given:
+            raise InputError(
+                f"A rate already states its {', '.join(given)}: give it to training_rate instead."
+            )
+        return device
+    if device is None:
+        if given:
+            raise InputError(f"{given[0]} belongs to a device: name one, for example device='h100-sxm'.")
+        return None
+    return training_rate(
+        device,
+        utilisation=assumed["utilisation"],
+        goodput=assumed["goodput"],
+        usd_per_hour=assumed["usd_per_hour"],
+        price_as_of=as_of,
     )
-
-
-def loss_at(fit: Fit, flops: float, params: float) -> float:
-    """The law's value where a size meets a budget, by the fitted coefficients."""
-    columns = {"params": params, "tokens": flops / _FLOPS_PER_PARAMETER_TOKEN / params}
-    inputs = {name: columns[column] for name, column in fit.inputs.items()}
-    return float(fit.law.evaluate(inputs, fit.coefficients))
-
-
-def _end_of_band(fit: Fit, flops: float, limit: float, sizes: np.ndarray) -> float:
-    """Where the loss first passes the limit, going outward from the best size; the last size if nowhere."""
-    for inner, outer in pairwise(sizes.tolist()):
-        if loss_at(fit, flops, outer) > limit:
-            ends = math.log(inner), math.log(outer)
-            return math.exp(brentq(lambda size: loss_at(fit, flops, math.exp(size)) - limit, *ends))
-    return float(sizes[-1])
-
-
-def _ratio(params: Estimate, flops: float) -> Estimate:
-    # At a fixed budget tokens / params = C / (6 N²): the range of one is the range of the other turned over.
-    def ratio(size: float) -> float:
-        return flops / _FLOPS_PER_PARAMETER_TOKEN / size**2
-
-    return Estimate(value=ratio(params.value), low=ratio(params.high), high=ratio(params.low), unit="token")
-
-
-def _as_estimate(forecast: Forecast) -> Estimate:
-    return Estimate(value=forecast.median, low=forecast.low, high=forecast.high, unit=forecast.unit)

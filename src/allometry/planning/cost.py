@@ -151,11 +151,11 @@ def budget_flops(
         raise InputError(f"Give one budget out of {', '.join(budgets)}; {told}.")
     ((name, value),) = given.items()
     amount = stated(value, name.replace("_", " "), "budget")
-    return _hours_of(name, amount, rate, devices).times(rate.flops_per_hour, "FLOP")
+    return budget_hours(name, amount, rate, devices).times(rate.flops_per_hour, "FLOP")
 
 
-def _hours_of(name: str, amount: Quantity, rate: Rate, devices: int) -> Quantity:
-    """Device-hours that an amount of one kind pays for."""
+def budget_hours(name: str, amount: Quantity, rate: Rate, devices: int) -> Quantity:
+    """Device-hours that an amount of one kind, as `budget_flops` names them, pays for."""
     if name == "usd":
         return amount.over(rate.price or rate.device.rental(), "device-hour")
     if name == "kilowatt_hours":

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.result import Estimate, Fit, middle
+from allometry.fitting.result import Estimate, Fit
 from allometry.laws import Law
 from allometry.planning.quantities import ranged
+from allometry.planning.surfaces import estimate_of
 from allometry.units import show_count, show_power
 
 Array = NDArray[np.float64]
@@ -52,6 +53,11 @@ class RepeatedLaw:
     def from_coefficients(cls, law: Law, coefficients: dict[str, float]) -> RepeatedLaw:
         """The law with one set of coefficients."""
         return cls(law=law, coefficients={name: np.array([[one]]) for name, one in coefficients.items()})
+
+    @property
+    def sets(self) -> int:
+        """How many sets of coefficients there are."""
+        return len(next(iter(self.coefficients.values())))
 
     def loss(self, params: Array, tokens: Array, unique_tokens: float | Array) -> Array:
         """Predicted loss for sizes and tokens of shape (sets, sizes) or what broadcasts to it."""
@@ -130,39 +136,48 @@ def plan_with_data(
         raise FitError(
             f"Law '{law.law.name}' has no optimum for {flops:g} FLOP: its least loss is at an edge."
         )
+    return data_plan(law, params, flops / 6 / params, unique_tokens, level)
+
+
+def data_plan(
+    law: RepeatedLaw, params: Array, tokens: Array, unique_tokens: float, level: float = 0.9
+) -> DataPlan:
+    """What a stock of unique tokens means for runs, of shape (sets,): one for each set of coefficients."""
+    flops = 6 * params * tokens
     free = best_params(law, flops, np.inf)
-    tokens, worth = flops / 6 / params, token_worth(law, params, flops / 6 / params, unique_tokens)
+    worth = token_worth(law, params, tokens, unique_tokens)
 
     def estimate(sets: Array, unit: str) -> Estimate:
-        return _estimate(sets, unit, level)
+        return estimate_of(sets, unit, level)
 
     return DataPlan(
-        flops=flops,
+        flops=float(flops[0]),
         unique_tokens=unique_tokens,
         params=estimate(params, "1"),
         tokens=estimate(tokens, "token"),
         epochs=estimate(tokens / unique_tokens, "epoch"),
-        loss=estimate(_loss_at(law, params, flops, unique_tokens), law.unit),
-        loss_unlimited=estimate(_loss_at(law, free, flops, np.inf), law.unit),
+        loss=estimate(_loss_of(law, params, tokens, unique_tokens), law.unit),
+        loss_unlimited=estimate(_loss_of(law, free, flops / 6 / free, np.inf), law.unit),
         flops_per_token=estimate(worth, "FLOP/token"),
         saved_by_data=estimate(worth * unique_tokens / flops, "1"),
         level=level,
     )
 
 
-def best_params(law: RepeatedLaw, flops: float, unique_tokens: float) -> Array:
+def best_params(law: RepeatedLaw, flops: float | Array, unique_tokens: float) -> Array:
     """Size of least loss for a budget and a stock, of shape (sets,); NaN where that is at an edge."""
-    sizes = np.linspace(0, np.log(flops / 6), _GRID)
+    spent = np.broadcast_to(flops, (law.sets,))[:, None] / 6
+    sizes = np.log(spent) * np.linspace(0, 1, _GRID)
 
     def loss(log_params: Array) -> Array:
         params = np.exp(log_params)
-        tokens = flops / 6 / params
+        tokens = spent / params
         return law.loss(params, tokens, np.minimum(unique_tokens, tokens))
 
-    losses = loss(sizes[None, :])
+    losses = loss(sizes)
     place = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=1)
     inside = np.clip(place, 1, _GRID - 2)
-    low, high = sizes[inside - 1][:, None], sizes[inside + 1][:, None]
+    low, high = (np.take_along_axis(sizes, inside[:, None] + step, axis=1) for step in (-1, 1))
     golden = (np.sqrt(5) - 1) / 2
     for _ in range(_NARROWING):
         left, right = high - golden * (high - low), low + golden * (high - low)
@@ -193,17 +208,9 @@ def token_worth(law: RepeatedLaw, params: Array, tokens: Array, unique_tokens: f
     return 6 * params * (by_stock / unique_tokens) / (by_tokens / tokens)
 
 
-def _loss_at(law: RepeatedLaw, params: Array, flops: float, unique_tokens: float) -> Array:
-    tokens = flops / 6 / params[:, None]
-    return law.loss(params[:, None], tokens, np.minimum(unique_tokens, tokens))[:, 0]
-
-
-def _estimate(sets: Array, unit: str, level: float) -> Estimate:
-    drawn = sets[1:]
-    known = drawn[~np.isnan(drawn)]
-    enough = known.size and known.size >= level * drawn.size
-    low, high = middle(known, level) if enough else (np.nan, np.nan)
-    return Estimate(value=float(sets[0]), low=float(low), high=float(high), unit=unit)
+def _loss_of(law: RepeatedLaw, params: Array, tokens: Array, unique_tokens: float) -> Array:
+    size, data = params[:, None], tokens[:, None]
+    return law.loss(size, data, np.minimum(unique_tokens, data))[:, 0]
 
 
 def _refuse_nothing(flops: float, unique_tokens: float) -> None:

@@ -17,7 +17,14 @@ from allometry.errors import InputError
 from allometry.fitting.result import Estimate, Fit
 from allometry.planning.quantities import Quantity, ranged
 from allometry.planning.rates import Rate
-from allometry.planning.surfaces import Array, Surface, by_the_draws, probability, reachable
+from allometry.planning.surfaces import (
+    Array,
+    Surface,
+    by_the_draws,
+    estimate_of,
+    probability,
+    reachable,
+)
 from allometry.units import show_count, show_power
 
 _HALVINGS = 100  # of a bracket on the logit scale: to rounding from any width that doubles can hold
@@ -160,8 +167,9 @@ def lifetime_optimum(
     else:
         params, tokens = best_to_own(surface, _budget(flops), demand.weighted_tokens)
         reached = surface.loss(params, tokens)
-        plain_params, plain_tokens = _cheapest_each(surface, reached)
-    return _plan(surface, demand, level, reached, (params, tokens), (plain_params, plain_tokens))
+        plain_params, plain_tokens = cheapest_each(surface, reached)
+    chosen, plain = (params, tokens), (plain_params, plain_tokens)
+    return lifetime_plan(demand, reached, chosen, plain, unit=surface.unit, level=level)
 
 
 def cheapest_to_own(surface: Surface, loss: float, served: float) -> tuple[Array, Array]:
@@ -216,7 +224,8 @@ def _bisect(function: Callable[[Array], Array], low: Array, high: Array) -> Arra
     return np.asarray((low + high) / 2)
 
 
-def _cheapest_each(surface: Surface, losses: Array) -> tuple[Array, Array]:
+def cheapest_each(surface: Surface, losses: Array) -> tuple[Array, Array]:
+    """Size and tokens of least training compute at a loss of its own for each set."""
     above, share = losses - surface.E, surface.size_share
     return surface.params_owing(above * share), surface.tokens_owing(above * (1 - share))
 
@@ -227,22 +236,29 @@ def _budget(flops: float | None) -> float:
     return flops
 
 
-def _plan(
-    surface: Surface,
+def lifetime_plan(
     demand: Demand,
-    level: float,
     loss: Array,
     chosen: tuple[Array, Array],
     plain: tuple[Array, Array],
+    *,
+    unit: str,
+    level: float,
 ) -> LifetimePlan:
+    """A model over its life beside the training-optimal one of equal loss; all of shape (sets,).
+
+    Args:
+        chosen, plain: Size and tokens of the one and of the other.
+        unit: Of the loss.
+    """
     params, tokens = chosen
     totals = [6 * n * d + 2 * n * demand.weighted_tokens for n, d in (chosen, plain)]
 
     def estimate(sets: Array, unit: str) -> Estimate:
-        return surface.estimate(sets, unit, level)
+        return estimate_of(sets, unit, level)
 
     return LifetimePlan(
-        loss=estimate(loss, surface.unit),
+        loss=estimate(loss, unit),
         params=estimate(params, "1"),
         tokens=estimate(tokens, "token"),
         training_flops=estimate(6 * params * tokens, "FLOP"),

@@ -44,7 +44,7 @@ class Surface:
         Raises:
             FitError: If its law is no floor plus a power of params plus a power of tokens.
         """
-        five = _five({name: _stacked(fit, name) for name in fit.law.names}, fit.law)
+        five = five_numbers({name: _stacked(fit, name) for name in fit.law.names}, fit.law)
         if five is None or set(fit.inputs.values()) - {"unique_tokens"} != {"params", "tokens"}:
             raise FitError(
                 f"Law '{fit.law.name}' is no floor plus a power of params plus a power of tokens, which this "
@@ -114,11 +114,16 @@ class Surface:
 
         Draws without an answer count: where they are more than 1 - level of all, there is no range.
         """
-        drawn = sets[1:]
-        known = drawn[~np.isnan(drawn)]
-        enough = known.size and known.size >= level * drawn.size
-        low, high = middle(known, level) if enough else (np.nan, np.nan)
-        return Estimate(value=float(sets[0]), low=float(low), high=float(high), unit=unit)
+        return estimate_of(sets, unit, level)
+
+
+def estimate_of(sets: Array, unit: str, level: float) -> Estimate:
+    """As `Surface.estimate`, for sets of any law."""
+    drawn = sets[1:]
+    known = drawn[~np.isnan(drawn)]
+    enough = known.size and known.size >= level * drawn.size
+    low, high = middle(known, level) if enough else (np.nan, np.nan)
+    return Estimate(value=float(sets[0]), low=float(low), high=float(high), unit=unit)
 
 
 def probability(sets: NDArray[np.bool_]) -> float:
@@ -158,8 +163,8 @@ def _stacked(fit: Fit, name: str) -> Array:
     return np.append(fit.coefficients[name], drawn)
 
 
-def _five(c: Mapping[str, Array], law: Law) -> dict[str, Array] | None:
-    """The five coefficients of a law's own, or None for a law of another shape."""
+def five_numbers(c: Mapping[str, Array], law: Law) -> dict[str, Array] | None:
+    """E, A, B, alpha and beta from a law's own coefficients, or None for a law of another shape."""
     if law.name == data_constrained.name or law.formula == chinchilla.formula:
         return {name: c[name] for name in ("E", "A", "B", "alpha", "beta")}
     if law.name == chinchilla_tied.name:
