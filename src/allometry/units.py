@@ -11,6 +11,7 @@ from allometry.errors import InputError
 # spellings that hardware sheets use. Case matters nowhere but in m (no milli anywhere in this field).
 MULTIPLIERS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21}
 _SHOWN = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 _QUANTITY = re.compile(
     r"\s*([-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?)\s*([a-z]?)\s*",
     re.IGNORECASE,
@@ -38,6 +39,42 @@ def read_quantity(text: str | float) -> float:
     exponent = round(math.log10(MULTIPLIERS[match[2].lower()]))
     mantissa, _, power = match[1].replace("_", "").replace(",", "").lower().partition("e")
     return float(f"{mantissa}e{int(power or 0) + exponent}")
+
+
+def read_days(text: str | float) -> float:
+    """Read a duration in days; a number alone counts days.
+
+    Raises:
+        InputError: If it is not a number with at most one of the units h, d, w.
+
+    >>> read_days("30d"), read_days("36h"), read_days("2w"), read_days("45")
+    (30.0, 1.5, 14.0, 45.0)
+    """
+    if not isinstance(text, str):
+        return float(text)
+    words = text.strip().lower()
+    unit = words[-1:] if words[-1:] in _DAYS else "d"
+    try:
+        return float(words.removesuffix(unit)) * _DAYS[unit]
+    except ValueError:
+        raise InputError(f"'{text}' is not a duration; write it like 30d, 36h or 2w.") from None
+
+
+def read_money(text: str | float) -> float:
+    """Read an amount of US dollars.
+
+    Raises:
+        InputError: If it is not a number with at most a dollar sign and one prefix.
+
+    >>> read_money("$2.50"), read_money("1.5M"), read_money("250 USD")
+    (2.5, 1500000.0, 250.0)
+    """
+    if not isinstance(text, str):
+        return float(text)
+    try:
+        return read_quantity(text.strip().removeprefix("$").removesuffix("USD"))
+    except InputError:
+        raise InputError(f"'{text}' is no amount of US dollars; write it like 2.50, $2.50 or 1.5M.") from None
 
 
 def show_count(value: float, digits: int = 3) -> str:

@@ -11,6 +11,7 @@ from allometry.cli import (  # each registers its own
     experiments,
     fits,
     judging,
+    planning,
     studies,
     training,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "fits",
     "judging",
     "main",
+    "planning",
     "run",
     "studies",
     "training",

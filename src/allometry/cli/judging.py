@@ -1,4 +1,4 @@
-"""Commands that judge, forecast and plan: what the runs say about runs that have not been made."""
+"""Commands that judge and forecast: what the runs say about runs that have not been made."""
 
 from __future__ import annotations
 
@@ -180,26 +180,3 @@ def forecast(
     given = {"params": params, "tokens": tokens, "flops": flops}
     made = forecast_from(source, level=level, inputs={n: v for n, v in given.items() if v is not None})
     return show(made, describe_forecast(made), json)
-
-
-@app.command(sort_key=8)
-def plan(source: Path, *, flops: Quantity | None = None, level: float = 0.9, json: Flag = False) -> int:
-    """Say how large a model and how many tokens a compute budget should buy, with ranges.
-
-    Parameters
-    ----------
-    source
-        A saved fit, or the folder of a study with fits.
-    flops
-        The budget, 1e21; if not given, a study's plan_factor times the compute of its largest run.
-    level
-        Share that the ranges are meant to contain.
-    json
-        Print the plan as JSON.
-    """
-    from allometry.report.terminal import show
-    from allometry.sweeps.fits import main_fit, plan_budget
-
-    found = main_fit(source)
-    made = al.allocate(found, flops=flops if flops is not None else plan_budget(source), level=level)
-    return show(made, made.summary(), json)

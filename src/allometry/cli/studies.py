@@ -7,7 +7,8 @@ from pathlib import Path
 import allometry as al
 from allometry.cli.application import Flag, app
 from allometry.cli.fits import check, fit
-from allometry.cli.judging import forecast, plan
+from allometry.cli.judging import forecast
+from allometry.cli.planning import plan
 
 
 @app.command(sort_key=0)

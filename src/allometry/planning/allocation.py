@@ -50,6 +50,7 @@ def allocate(
     usd_per_hour: float | Quantity | None = None,
     price_as_of: str = "",
     served_tokens: float | Demand = 0,
+    serving_utilisation: float | None = None,
     pays_for: Payment = "training",
     unique_tokens: float | None = None,
     level: float = LEVEL,
@@ -74,6 +75,8 @@ def allocate(
         devices: How many train together.
         utilisation, goodput, usd_per_hour, price_as_of: As of `training_rate`.
         served_tokens: Tokens served over the model's life, or a `Demand` with prompts and relative costs.
+        serving_utilisation: Share of the device's peak in serving, where it is not that of training:
+            decoding stays far below it.
         pays_for: "life" if the budget is for training and serving together.
         unique_tokens: Distinct tokens there are. A law that knows no repeats borrows what they are worth.
         level: Share the ranges are meant to contain.
@@ -93,6 +96,7 @@ def allocate(
     8.21e+21 FLOP: 8.18e+09 parameters, 1.67e+11 tokens
     """
     assumed = {"utilisation": utilisation, "goodput": goodput, "usd_per_hour": usd_per_hour}
+    rate = _rate(device, assumed, price_as_of)
     question = Question(
         flops=flops,
         device_hours=device_hours,
@@ -100,9 +104,9 @@ def allocate(
         kilowatt_hours=kilowatt_hours,
         days=days,
         loss=loss,
-        rate=_rate(device, assumed, price_as_of),
+        rate=rate,
         devices=devices,
-        demand=_demand(served_tokens),
+        demand=_demand(served_tokens, serving_utilisation, rate),
         pays_for=pays_for,
         unique_tokens=unique_tokens,
         level=level,
@@ -235,12 +239,27 @@ def _data(basis: Basis, question: Question, found: Division) -> DataPlan | None:
     return data_plan(basis.repeated(), found.params, found.tokens, question.unique_tokens, question.level)
 
 
-def _demand(served: float | Demand) -> Demand | None:
+def _demand(served: float | Demand, utilisation: float | None, rate: Rate | None) -> Demand | None:
+    if utilisation is not None:
+        return _dearer(served, utilisation, rate)
     if isinstance(served, Demand):
         return served if served.tokens else None
     if not (served >= 0 and math.isfinite(served)):
         raise InputError(f"A demand is a number of served tokens, zero or more; not {served:g}.")
     return Demand(generated_tokens=served) if served else None
+
+
+def _dearer(served: float | Demand, utilisation: float, rate: Rate | None) -> Demand:
+    if rate is None or isinstance(served, Demand) or not served:
+        raise InputError(
+            "A serving utilisation needs a device and a number of served tokens; a Demand has its own costs."
+        )
+    if not 0 < utilisation <= 1:
+        raise InputError(
+            f"A serving utilisation is a share of the peak, for example 0.05; not {utilisation:g}."
+        )
+    trained = rate.utilisation.value * rate.goodput.value
+    return Demand(generated_tokens=served, decode_cost=trained / utilisation)
 
 
 def _rate(

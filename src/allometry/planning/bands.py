@@ -26,12 +26,19 @@ def near_optimal(loss: Losses, flops: float, params: float, tolerance: float) ->
         loss: Of sizes that all spend the budget.
         params: The size of least loss for `flops`.
     """
-    limit = (1 + tolerance) * float(loss(np.array([params]))[0])
+    least = float(loss(np.array([params]))[0])
+    limit = (1 + tolerance) * least
     most = flops / 6
     low = _end_of_band(loss, limit, np.geomspace(params, 1.0, _STEPS))
     high = _end_of_band(loss, limit, np.geomspace(params, most, _STEPS))
     return NearOptimal(
-        tolerance=tolerance, params_low=low, params_high=high, tokens_low=most / high, tokens_high=most / low
+        tolerance=tolerance,
+        params=params,
+        loss=least,
+        params_low=low,
+        params_high=high,
+        tokens_low=most / high,
+        tokens_high=most / low,
     )
 
 

@@ -170,6 +170,38 @@ def read_devices(text: str) -> Catalog[Device]:
         raise InputError(f"The devices cannot be read: {error}.") from error
 
 
+def describe_device(device: Device, *, whole: bool = False) -> str:
+    """A device on one line, or all that is known of it with sources.
+
+    >>> describe_device(DEVICES["h100-sxm"])
+    'h100-sxm: NVIDIA H100 SXM5, 80 GB; 989 TFLOP/s bf16, 80 GB, 700 W, 1.99 to 5 USD/h (2026-05)'
+    """
+    first = device.peaks[0]
+    parts = [f"{first.value / 1e12:.3g} TFLOP/s {first.precision}", f"{device.memory.value / 1e9:.3g} GB"]
+    parts += [] if device.power is None else [f"{device.power.value:g} W"]
+    if device.price is not None:
+        parts.append(f"{device.price.low:g} to {device.price.high:g} USD/h ({device.price.as_of})")
+    line = f"{device.name}: {device.title}; {', '.join(parts)}"
+    return "\n".join([line, *_sources(device)]) if whole else line
+
+
+def _sources(device: Device) -> list[str]:
+    figures = {"memory": device.memory, "bandwidth": device.bandwidth, "design power": device.power}
+    peaks = {f"dense {one.precision} peak, summed in {one.accumulate}": one for one in device.peaks}
+    units = {"memory": "B", "bandwidth": "B/s", "design power": "W"}
+    lines = [
+        f"  {name}: {one.value:.4g} {units.get(name, 'FLOP/s')}  [{one.origin}]"
+        for name, one in {**figures, **peaks}.items()
+        if one is not None
+    ]
+    price = (
+        []
+        if device.price is None
+        else [f"  price: {device.price.quantity().show()}  [{device.price.source}]"]
+    )
+    return [*lines, *price, *([f"  {device.notes}"] if device.notes else [])]
+
+
 def _device(name: str, table: Mapping[str, Any]) -> Device:
     try:
         stated = {key: table[key] for key in ("source", "as_of")}

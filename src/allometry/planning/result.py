@@ -20,11 +20,14 @@ class NearOptimal:
 
     Attributes:
         tolerance: The share, for example 0.005 for half a percent.
+        params, loss: The size of least predicted loss, and that loss.
         params_low, params_high: Smallest and largest such size, by the fitted coefficients.
         tokens_low, tokens_high: Their tokens; the smallest size goes with the most tokens.
     """
 
     tolerance: float
+    params: float
+    loss: float
     params_low: float
     params_high: float
     tokens_low: float

@@ -19,7 +19,7 @@ def summary(plan: Plan) -> str:
     parts = [
         *_what_to_train(plan),
         *(_cost(plan.cost) if plan.cost else []),
-        *(_serving(plan.lifetime, plan.serving) if plan.lifetime else []),
+        *(_serving(plan, plan.lifetime, plan.serving) if plan.lifetime else []),
         *(_data(plan.data) if plan.data else []),
         *(_requirements(plan.requirements, plan.loss.unit) if plan.requirements else []),
         *plan.notes,
@@ -80,15 +80,17 @@ def _costs(costs: Costs) -> str:
     return ", ".join(one.show(show_count) for one in known if one is not None)
 
 
-def _serving(life: LifetimePlan, serving: Costs | None) -> list[str]:
+def _serving(plan: Plan, life: LifetimePlan, serving: Costs | None) -> list[str]:
     saved = 100 * (1 - life.cost_ratio.value)
     takes = f"{ranged(life.serving_flops, show_power)} FLOP"
     against = f"{life.params_ratio.value:.3g} of the size and {life.tokens_ratio.value:.3g} times the tokens"
+    plain = f"{_digits(plan.near.loss)} {plan.loss.unit} with {show_count(plan.near.params)} parameters"
     served = f"For {show_count(life.demand.tokens)} served tokens"
     return [
         f"serving takes        {takes}{f', {_costs(serving)}' if serving else ''}",
         f"{served} it has {against} of the training-optimal model of equal loss;",
         f"over its life that saves {saved:.3g}% of the cost.",
+        f"The same training compute could reach {plain}, dearer to serve.",
     ]
 
 

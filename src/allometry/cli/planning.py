@@ -1,0 +1,233 @@
+"""Commands that plan: what to train for a budget or a target, what it costs, and on which devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+import allometry as al
+from allometry.cli.application import Flag, Quantity, app
+from allometry.units import read_days, read_money
+
+Days = Annotated[float, Parameter(converter=lambda _, tokens: read_days(tokens[0].value))]
+Money = Annotated[float, Parameter(converter=lambda _, tokens: read_money(tokens[0].value))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What there is to spend, or what is to be reached: one of them.
+
+    Parameters
+    ----------
+    flops
+        Training compute, 1e21.
+    device_hours
+        Hours of one device each, 50k.
+    usd
+        Money, 1.5M.
+    kwh
+        Energy of the site.
+    days
+        On all devices together: 30d, 2w.
+    loss
+        A target instead of a budget.
+    """
+
+    flops: Quantity | None = None
+    device_hours: Quantity | None = None
+    usd: Money | None = None
+    kwh: Quantity | None = None
+    days: Days | None = None
+    loss: float | None = None
+
+    def given(self) -> dict[str, float]:
+        """What was given, by the names of `allocate`."""
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        named = {"kilowatt_hours" if name == "kwh" else name: value for name, value in told.items()}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Assumed:
+    """What is assumed of a device.
+
+    Parameters
+    ----------
+    precision
+        Of the products: bf16, fp8, fp16.
+    utilisation
+        Share of the dense peak that training reaches; 0.30 to 0.50 if not given.
+    goodput
+        Share of the paid hours in which the run advances; 1 if not given.
+    price
+        US dollars for one device and hour; the catalog's dated range if not given.
+    price_as_of
+        When that price was asked, 2026-05; today if not given.
+    watts
+        Measured power of one device.
+    pue
+        Energy of the site over that of its devices.
+    kg_per_kwh
+        Carbon of the grid; no carbon without it.
+    """
+
+    precision: str = "bf16"
+    utilisation: float | None = None
+    goodput: float | None = None
+    price: Money | None = None
+    price_as_of: str = ""
+    watts: float | None = None
+    pue: float | None = None
+    kg_per_kwh: float | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What was given, by the names of `training_rate`."""
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        told["usd_per_hour"] = told.pop("price")
+        asked = "" if self.price is None else self.price_as_of or date.today().isoformat()
+        return {**told, "price_as_of": asked}
+
+
+ASSUMED = Assumed()
+NOTHING = Budget()
+
+
+@app.command(sort_key=8)
+def plan(
+    source: str,
+    *,
+    budget: Budget = NOTHING,
+    device: str | None = None,
+    devices: int = 1,
+    assumed: Assumed = ASSUMED,
+    served: Quantity = 0.0,
+    serving_utilisation: float | None = None,
+    pays_for: Literal["training", "life"] = "training",
+    unique_tokens: Quantity | None = None,
+    level: float = 0.9,
+    tolerance: float = 0.005,
+    json: Flag = False,
+) -> int:
+    """Say how large a model and how many tokens a budget buys, or what a target loss takes, with ranges.
+
+    Parameters
+    ----------
+    source
+        A saved fit, the folder of a study with fits, or a published law such as besiroglu_2024. A study needs
+        no budget: it plans for plan_factor times the compute of its largest run.
+    device
+        A name from `allometry devices`; needed for a budget that is not in FLOP, and for costs.
+    devices
+        How many train together.
+    served
+        Tokens that the model will be asked for over its life.
+    serving_utilisation
+        Share of the peak that serving reaches; the training's if not given. Decoding stays far below it.
+    pays_for
+        Whether the budget is that of training alone or of the whole life.
+    unique_tokens
+        Distinct tokens there are.
+    level
+        Share that the ranges are meant to contain.
+    tolerance
+        Share of the least loss that the near-optimal band may lose.
+    json
+        Print the plan as JSON.
+    """
+    from allometry.planning.rates import training_rate
+    from allometry.report.terminal import show
+
+    rate = None if device is None else training_rate(device, **assumed.given())
+    how: dict[str, Any] = {**_spend(source, budget), "device": rate, "devices": devices}
+    how |= {"served_tokens": served, "serving_utilisation": serving_utilisation, "pays_for": pays_for}
+    how |= {"unique_tokens": unique_tokens, "level": level, "tolerance": tolerance}
+    made = al.allocate(_law(source), **how)
+    return show(made, made.summary(), json)
+
+
+@app.command(sort_key=8.2)
+def cost(
+    model: Path | None = None,
+    *,
+    params: Quantity | None = None,
+    tokens: Quantity | None = None,
+    device: str = "h100-sxm",
+    devices: int = 1,
+    assumed: Assumed = ASSUMED,
+    context: Quantity | None = None,
+    development: float = 1.0,
+    json: Flag = False,
+) -> int:
+    """Print what a training run takes: hours, days, money, energy, carbon, memory, with every assumption.
+
+    Parameters
+    ----------
+    model
+        A recipe (.toml), or a public model's configuration (.json); or give params.
+    params
+        Parameters, 7B; compute is then 6 · params · tokens.
+    tokens
+        Trained on, 1.4T; a recipe states its own.
+    device
+        A name from `allometry devices`.
+    devices
+        How many train together.
+    context
+        Tokens per sequence, for a public model.
+    development
+        Compute of the whole project over that of this run; 1 counts the run alone.
+    json
+        Print the sheet as JSON.
+    """
+    from allometry.planning.rates import training_rate
+    from allometry.planning.run_costs import price_run
+    from allometry.report.terminal import show
+
+    rate = training_rate(device, **assumed.given())
+    run = {"params": params, "tokens": tokens, "context": context}
+    made = price_run(model, rate=rate, devices=devices, development=development, **run)
+    return show(made, made.summary(), json)
+
+
+@app.command(sort_key=8.4)
+def devices(name: str | None = None, *, json: Flag = False) -> int:
+    """List the devices that plans and costs know: dense peaks, memory, power, price, with sources.
+
+    Parameters
+    ----------
+    name
+        Show all that is known of one device.
+    json
+        Print the list as JSON.
+    """
+    from allometry.planning.devices import DEVICES, describe_device
+    from allometry.report.terminal import show
+
+    if name is not None:
+        return show(DEVICES[name], describe_device(DEVICES[name], whole=True), json)
+    known = list(DEVICES.values())
+    return show(known, "\n".join(describe_device(one) for one in known), json)
+
+
+def _law(source: str) -> al.Fit | str:
+    """A saved fit, the main fit of a study, or the name of a published law."""
+    path = Path(source)
+    if path.is_dir():
+        from allometry.sweeps.fits import main_fit
+
+        return main_fit(path)
+    return al.Fit.load(path) if path.suffix or path.exists() else source
+
+
+def _spend(source: str, budget: Budget) -> dict[str, float]:
+    if budget.given() or not Path(source).is_dir():
+        return budget.given()
+    from allometry.sweeps.fits import plan_budget
+
+    return {"flops": plan_budget(Path(source))}
