@@ -46,7 +46,7 @@ def quickstart(
             f"forecast {folder}": lambda: forecast(folder, json=json),
             f"sweep {folder} --target": lambda: sweep(folder, target=True, workers=workers, json=json),
             f"score {folder} --picture {drawn}": lambda: score(folder, picture=drawn, json=json),
-            f"plan {folder}": lambda: plan(folder, json=json),
+            f"plan {folder}": lambda: plan(str(folder), json=json),
             f"report {folder}": lambda: report(folder, json=json),
         }
     )
