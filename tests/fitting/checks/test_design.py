@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allometry.fitting import Finding, Fit, bootstrap, fit
+from allometry.fitting import Finding, Fit, bootstrap, check, fit
 from allometry.fitting.checks import CHECKS
 from allometry.laws import chinchilla
 from allometry.runs.run import Runs
@@ -91,6 +91,17 @@ def test_a_budget_whose_best_model_is_the_largest_is_unbracketed(finding: Find) 
     found = finding("edge_minimum", fit("chinchilla", Runs(table.assign(loss=loss))))
 
     assert found.evidence == {"1e+21 FLOP": "at the edge"}
+
+
+def test_many_runs_without_budgets_that_fall_close_by_chance_are_no_budgets() -> None:
+    rng = np.random.default_rng(0)
+    params = 10 ** rng.uniform(7, 9, 200)
+    tokens = params * 5 * 20 ** rng.random(200)
+    truth = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+    loss = chinchilla.evaluate({"params": params, "tokens": tokens}, truth)
+    runs = Runs(pd.DataFrame({"params": params, "tokens": tokens, "loss": loss}))
+
+    assert "edge_minimum" not in {one.code for one in check(fit("chinchilla", runs))}
 
 
 @pytest.mark.parametrize(("copies", "words"), [(1, "1 run repeats"), (3, "3 runs repeat")])

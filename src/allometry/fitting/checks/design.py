@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ COLLINEAR = 0.95  # correlation of log params and log tokens
 FEW_DECADES = 1.0  # of compute, or of the one input
 FEW_LEVELS = 3  # different values of an input: two say nothing about a bend
 SAME_BUDGET = 0.05  # relative difference of compute within one IsoFLOP budget
+OTHER_BUDGET = 0.2  # and to the next one: runs without budgets fall close together by chance, but in a crowd
 LEVERAGE = 0.5  # from which a run moves its own fitted value more than all others together do,
 LEVERAGE_SHARE = 3.0  # and so many times the mean leverage: in a small design all runs have much
 BUDGET_SIZES = 4  # sizes from which the least loss of a budget can be bracketed
@@ -195,10 +198,13 @@ def _unbracketed(params: Array, tokens: Array, output: Array) -> list[float]:
     """Budgets with enough sizes whose least output is at the smallest or the largest one."""
     flops = 6 * params * tokens
     order = np.argsort(flops)
-    groups = np.split(order, np.flatnonzero(np.diff(np.log(flops[order])) > SAME_BUDGET) + 1)
+    steps = np.diff(np.log(flops[order]))
+    groups = np.split(order, np.flatnonzero(steps > SAME_BUDGET) + 1)
+    around = pairwise([np.inf, *steps[steps > SAME_BUDGET], np.inf])
     edges = []
-    for group in groups:
-        if len(np.unique(params[group])) < BUDGET_SIZES or np.ptp(np.log(flops[group])) > 3 * SAME_BUDGET:
+    for group, gaps in zip(groups, around, strict=True):
+        close = np.ptp(np.log(flops[group])) <= 3 * SAME_BUDGET and min(gaps) > OTHER_BUDGET
+        if len(np.unique(params[group])) < BUDGET_SIZES or not close:
             continue
         best = params[group][np.argmin(output[group])]
         if best in (params[group].min(), params[group].max()):
@@ -262,7 +268,7 @@ CHECKS = (
     ),
     Check(
         code="edge_minimum",
-        looks_for="A budget whose least loss is at its smallest or largest model.",
+        looks_for="An IsoFLOP budget whose least loss is at its smallest or largest model.",
         source="Porian et al. 2024, arXiv:2406.19146; Czech et al. 2026, arXiv:2603.22339",
         find=_edge_minimum,
         quick=True,
