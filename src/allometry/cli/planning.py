@@ -94,7 +94,47 @@ class Assumed:
         return {**told, "price_as_of": asked}
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """A run that can be trained, for the lab or another trainer.
+
+    Parameters
+    ----------
+    export
+        Write the run as a recipe into this file (.toml).
+    flags
+        Print the run as flags of another trainer, by a template: "--n-layer {layers} --tokens {tokens}".
+    architecture
+        Of the run: transformer, mixture_of_experts, recurrent, state_space.
+    vocab
+        Of its tokenizer.
+    context
+        Tokens per sequence.
+    """
+
+    export: Path | None = None
+    flags: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
+    architecture: str = "transformer"
+    vocab: int = 50_304
+    context: int = 2048
+
+    def of(self, made: al.Plan) -> tuple[object, str]:
+        """The plan, and the run where one was asked for, as a value and in words."""
+        if self.export is None and self.flags is None:
+            return made, made.summary()
+        from allometry.planning.exports import as_flags, write_recipe
+        from allometry.planning.legal_shapes import legal_run
+
+        run = legal_run(made, kind=self.architecture, vocab=self.vocab, context=self.context)
+        flags = "" if self.flags is None else as_flags(run, self.flags)
+        said = "" if self.export is None else write_recipe(run, self.export)
+        text = "\n".join(part for part in (made.summary(), run.summary(), said, flags) if part)
+        return {"plan": made, "run": run, "flags": flags}, text
+
+
 ASSUMED = Assumed()
+NO_HANDOVER = Handover()
 NOTHING = Budget()
 
 
@@ -112,6 +152,7 @@ def plan(
     unique_tokens: Quantity | None = None,
     level: float = 0.9,
     tolerance: float = 0.005,
+    handover: Handover = NO_HANDOVER,
     json: Flag = False,
 ) -> int:
     """Say how large a model and how many tokens a budget buys, or what a target loss takes, with ranges.
@@ -148,7 +189,8 @@ def plan(
     how |= {"served_tokens": served, "serving_utilisation": serving_utilisation, "pays_for": pays_for}
     how |= {"unique_tokens": unique_tokens, "level": level, "tolerance": tolerance}
     made = al.allocate(_law(source), **how)
-    return show(made, made.summary(), json)
+    value, text = handover.of(made)
+    return show(value, text, json)
 
 
 @app.command(sort_key=8.2)
