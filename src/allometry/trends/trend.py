@@ -14,6 +14,7 @@ from allometry.errors import FitError, InputError
 from allometry.fitting.result import Estimate, Finding, middle
 from allometry.trends.dates import DAYS_A_YEAR, decimal_year
 from allometry.trends.forms import EXPONENTIAL, Solved, solve
+from allometry.trends.measurement import scatter_of_models
 from allometry.trends.series import Series
 from allometry.trends.trend_words import forecast_words, summarise, trend_findings
 
@@ -140,7 +141,7 @@ def exponential_trend(
         )
     x = series.years - _ORIGIN
     best = solve(EXPONENTIAL, x, np.log2(series.values)[None, :], series.bounded[None, :])
-    own = _scatter_of_models(series, float(best.scatter[0]), x)
+    own = scatter_of_models(series, float(best.scatter[0]), x)
     drawn = _drawn(series, best, own if models == "drawn" else 0.0, x, draws, seed)
     log2_start, slope = best.coefficients[0].tolist()
     ends = _slope_ends(series, best, drawn, x, level)
@@ -190,20 +191,6 @@ def refuse_few(series: Series) -> None:
         )
     if np.ptp(series.years) == 0:
         raise FitError(f"All {len(series)} points of {series.name} have one date; a trend needs several.")
-
-
-def _scatter_of_models(series: Series, scatter: float, x: Array) -> float:
-    """Scatter that noise of measurement leaves unexplained, in doublings."""
-    if series.draws is None or len(series.draws) < 3:
-        return scatter
-    logs = np.log2(series.draws)
-    logs = logs[np.isfinite(logs).all(axis=1)]
-    if len(logs) < 3:
-        return scatter
-    design = np.stack([np.ones(len(x)), x], axis=1)
-    residual = np.eye(len(x)) - design @ np.linalg.pinv(design)
-    explained = np.trace(residual @ np.cov(logs, rowvar=False)) / (len(x) - 2)
-    return float(np.sqrt(max(scatter**2 - explained, 0.0)))
 
 
 def _drawn(series: Series, best: Solved, own: float, x: Array, draws: int, seed: int) -> Array:

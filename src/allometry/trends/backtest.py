@@ -1,0 +1,148 @@
+"""Rolling back-test of windows and forms: which mixture of them would have forecast later points best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.fitting.comparison.scores import apart
+from allometry.fitting.comparison.stacking import FEWEST, stacking_weights
+from allometry.trends.forms import EXPONENTIAL, LEVELLING, Form, solve
+from allometry.trends.measurement import deviations, scatter_of_models
+from allometry.trends.series import Series
+
+Array = NDArray[np.float64]
+
+WINDOWS = (1.0, 2 / 3, 1 / 2, 1 / 3)  # shares of the points, the newest ones
+SMALLEST = 5  # points of a window that is not the whole
+_FIRST_CUT = 6  # points learnt from at least
+_CUTS = 6
+_POINTS = 60  # draws that stand for one forecast
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """One way to forecast: a form through the newest points."""
+
+    form: Form
+    window: float
+
+    def points(self, count: int) -> int:
+        """How many of so many points it reads."""
+        return min(count, max(SMALLEST, round(self.window * count)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """Coefficients of one way, of shape (draws, size), and the scatter of a new point in each, (draws,)."""
+
+    form: Form
+    coefficients: Array
+    scatter: Array
+
+    def outcomes(self, x_m: Array, rng: np.random.Generator) -> Array:
+        """Log2 of new points, of shape (m, draws)."""
+        curve = self.form.curve(self.coefficients, x_m).T
+        return np.asarray(curve + self.scatter * rng.standard_normal(curve.shape))
+
+
+def entrants(count: int) -> tuple[Entrant, ...]:
+    """The ways that a series of so many points allows, each window once.
+
+    >>> [(one.form.name, one.points(9)) for one in entrants(9)]
+    [('exponential', 9), ('exponential', 6), ('exponential', 5), ('levelling off', 9), ('levelling off', 6),
+     ('levelling off', 5)]
+    """
+    sizes: dict[int, float] = {}
+    for window in WINDOWS:
+        sizes.setdefault(Entrant(form=EXPONENTIAL, window=window).points(count), window)
+    return tuple(
+        Entrant(form=form, window=window)
+        for form, (size, window) in product((EXPONENTIAL, LEVELLING), sizes.items())
+        if size > form.size + 1
+    )
+
+
+def draw(entrant: Entrant, series: Series, x_n: Array, draws: int, rng: np.random.Generator) -> Drawn:
+    """Fit one way, and again to points drawn from the fit (a parametric bootstrap).
+
+    Where the values were measured again, points move as they moved there, and by the scatter that this leaves
+    unexplained, drawn with the uncertainty of its own estimate.
+    """
+    first = len(series) - entrant.points(len(series))
+    part, x = series.take(np.arange(len(series)) >= first), x_n[first:]
+    y = np.log2(part.values)
+    best = solve(entrant.form, x, y[None, :], part.bounded[None, :])
+    freedom = max(len(x) - entrant.form.size, 1)
+    own = scatter_of_models(part, float(best.scatter[0]), x)
+    unsure = np.sqrt(freedom / rng.chisquare(freedom, draws))
+    noise = own * unsure[:, None] * rng.standard_normal((draws, len(x)))
+    moved = entrant.form.curve(best.coefficients, x) + noise + deviations(part, draws)
+    again = solve(entrant.form, x, moved, np.zeros(moved.shape, dtype=bool))
+    return Drawn(form=entrant.form, coefficients=again.coefficients, scatter=best.scatter[0] * unsure)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scores:
+    """What came of the back-test.
+
+    Attributes:
+        weights: Of each way, of sum 1.
+        crps: Mean continuous ranked probability score of each, in doublings; NaN without a back-test.
+        forecasts: Forecasts that were scored.
+        points: Points that were forecast at least once.
+    """
+
+    weights: Array
+    crps: Array
+    forecasts: int
+    points: int
+
+
+def backtest(ways: tuple[Entrant, ...], series: Series, x_n: Array, rng: np.random.Generator) -> Scores:
+    """Let each way learn from the first points and forecast all later ones, at several cuts.
+
+    The weights are those whose mixture would have scored best, drawn towards equal ones as if that had been
+    seen in as many points as there are ways: a dozen points do not say more. Values at the ceiling are not
+    scored, as nobody knows what they were.
+    """
+    even = np.full(len(ways), 1 / len(ways))
+    cuts = _cuts(len(series))
+    rows = [(cut, place) for cut in cuts for place in _scored(series, cut)]
+    if len(rows) < FEWEST or len(ways) < 2:
+        return Scores(weights=even, crps=np.full(len(ways), np.nan), forecasts=0, points=0)
+    forecasts = [np.concatenate([_ahead(way, series, x_n, cut, rng) for cut in cuts]) for way in ways]
+    measured = np.log2(series.values[[place for _, place in rows]])
+    each = np.array([1 / sum(cut == other for other, _ in rows) for cut, _ in rows])
+    shares = each / each.sum()
+    stacked = stacking_weights(forecasts, measured, shares)
+    known = len({place for _, place in rows})
+    weights = (known * stacked + len(ways) * even) / (known + len(ways))
+    crps = [
+        shares @ (np.abs(one - measured[:, None]).mean(axis=1) - apart(one, one) / 2) for one in forecasts
+    ]
+    return Scores(weights=weights, crps=np.array(crps), forecasts=len(rows), points=known)
+
+
+def _cuts(count: int) -> list[int]:
+    possible = np.arange(_FIRST_CUT, count)
+    if not possible.size:
+        return []
+    chosen = np.unique(np.linspace(0, len(possible) - 1, min(_CUTS, len(possible))).round().astype(int))
+    return [int(possible[place]) for place in chosen]
+
+
+def _scored(series: Series, cut: int) -> list[int]:
+    return [place for place in range(cut, len(series)) if not series.bounded[place]]
+
+
+def _ahead(way: Entrant, series: Series, x_n: Array, cut: int, rng: np.random.Generator) -> Array:
+    """Forecasts of the points after a cut, of shape (points, draws)."""
+    held = _scored(series, cut)
+    if not held:
+        return np.empty((0, _POINTS))
+    known = series.take(np.arange(len(series)) < cut)
+    return draw(way, known, x_n[:cut], _POINTS, rng).outcomes(x_n[held], rng)
