@@ -14,6 +14,7 @@ from allometry.runs.study import Study
 from allometry.sweeps import running
 from allometry.sweeps.designs import Ladder, Size
 from allometry.sweeps.executors.definition import Ended, Event, Job, Unusable
+from allometry.sweeps.executors.needs import Needs
 
 
 @pytest.fixture
@@ -43,11 +44,14 @@ class Bench:
     started: list[Job] = field(default_factory=list)
     waiting: list[Job] = field(default_factory=list)
 
-    def free(self) -> int:
-        return self.workers - len(self.waiting)
+    def room_for(self, needs: Needs) -> bool:
+        return len(self.waiting) < self.workers
+
+    def shortage(self, needs: Needs) -> str:
+        return ""
 
     def start(self, job: Job) -> None:
-        assert self.free()
+        assert self.room_for(job.needs)
         assert [started.run_id for started in self.started].count(job.run_id) < 9, "an endless sweep"
         self.started.append(job)
         self.waiting.append(job)
@@ -81,5 +85,5 @@ def _train(job: Job) -> Event:
 def bench(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Bench:
     """Takes the place of the local executor."""
     made = Bench()
-    monkeypatch.setattr(running, "LocalExecutor", lambda **_: made)
+    monkeypatch.setattr(running, "open_executor", lambda *_, **__: made)
     return made

@@ -14,7 +14,8 @@ from allometry.errors import StudyError
 from allometry.recipe import Recipe
 from allometry.runs.study import Study
 from allometry.sweeps.executors import local
-from allometry.sweeps.executors.definition import Died, Event, Job
+from allometry.sweeps.executors.definition import Job
+from allometry.sweeps.executors.events import Died, Event
 from allometry.sweeps.executors.local import LocalExecutor
 
 
@@ -97,8 +98,8 @@ def test_a_worker_that_ends_by_its_own_error_is_told_from_one_that_was_killed(
 
     never: Any = "never"  # no number: what the worker does not expect and does not catch
 
-    with closing(LocalExecutor(workers=1, log=tmp_path / "w.log", checkpoint_seconds=never)) as executor:
-        executor.start(Job(recipe=tiny, study=str(study.folder), design="grid"))
+    with closing(LocalExecutor(workers=1, log=tmp_path / "w.log")) as executor:
+        executor.start(Job(recipe=tiny, study=str(study.folder), design="grid", checkpoint_seconds=never))
         while not events:
             events = executor.wait(30.0)
 

@@ -58,6 +58,7 @@ def sweep(
     *,
     into: Path | None = None,
     target: Flag = False,
+    executor: str = "local",
     workers: int | None = None,
     device: str = "cpu",
     dry_run: Flag = False,
@@ -73,6 +74,8 @@ def sweep(
         The folder for a study.toml; the study's name if not given.
     target
         Train the run that the study has forecast, instead of its design.
+    executor
+        Where runs are made: local, ray, slurm, or a .toml file with a kind and its settings.
     workers
         Worker processes of one thread each; if not given, one per core, or one alone on an accelerator.
     device
@@ -95,7 +98,15 @@ def sweep(
     place = open_study(study, into)
     if target:
         require_forecast(place)
-    runs = al.run_sweep(design, place, workers=workers, device=device, display=open_display())
+    runs = al.run_sweep(
+        design,
+        place,
+        trainer=spec.trainer,
+        executor=executor,
+        workers=workers,
+        device=device,
+        display=open_display(),
+    )
     made = planned_table(design.recipes(runs), place)
     return show_table(made, json) or int((made["status"] == "failed").any())
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
-import os
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from allometry.errors import MissingExtra, StudyError
-from allometry.files import locked, write_atomically
+from allometry.errors import StudyError
+from allometry.files import locked
 from allometry.recipe import Recipe
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Design, Planned
-from allometry.sweeps.executors.definition import Advanced, Died, Ended, Event, Executor, Job, Unusable
-from allometry.sweeps.executors.local import LocalExecutor
+from allometry.sweeps.executors.definition import Executor, Job
+from allometry.sweeps.executors.events import Advanced, Died, Ended, Event, Unusable
+from allometry.sweeps.executors.needs import Needs, needs_of
+from allometry.sweeps.executors.places import Local, Ray, Slurm, open_executor, read_place
 from allometry.sweeps.progress import Board, Display
+from allometry.sweeps.trainers import AnyTrainer, Lab
 
 _LIVES = 3  # times a run may lose its worker to a signal before it is recorded as failed
 _TICK = 0.5  # seconds between looks at the clock when nothing happens
@@ -30,21 +29,24 @@ def run_sweep(
     design: Design | Sequence[Recipe],
     study: Study,
     *,
-    executor: Literal["local"] = "local",
+    executor: str | Local | Ray | Slurm = "local",
     workers: int | None = None,
+    trainer: AnyTrainer | None = None,
     device: str = "cpu",
     checkpoint_seconds: float = 15.0,
     display: Display | None = None,
 ) -> Runs:
     """Make every run of a design that the study does not hold yet.
 
-    Runs are known by the hash of their recipe: a finished one is never trained again, one that was
-    interrupted goes on from its last checkpoint, one that failed is tried again.
+    Runs are known by the hash of their recipe: a finished one is never trained again, wherever it was made,
+    one that was interrupted goes on from its last checkpoint, one that failed is tried again.
 
     Args:
         design: A design, or recipes to train as they are.
-        executor: Where runs are made.
-        workers: Processes; if not given, one per core, or one alone on an accelerator.
+        executor: Where runs are made: "local", "ray", "slurm", the path of a .toml file, or a `Local`, `Ray`
+            or `Slurm` with its settings.
+        workers: Processes on this machine; if not given, one per core, or one alone on an accelerator.
+        trainer: What makes them; the lab of this package if None.
         device: "cpu", "cuda", …
         checkpoint_seconds: Time between a run's checkpoints.
         display: Told what happens; nothing is shown if None.
@@ -53,23 +55,73 @@ def run_sweep(
         All runs of the study that ended, whichever sweep made them.
 
     Raises:
-        StudyError: If the study cannot be written, is in use, or was begun with other text.
-        MissingExtra: If PyTorch or tokenizers are not installed.
-        InputError: If there is no such device.
+        StudyError: If the study cannot be written, is in use, or was begun with other text; if a cluster
+            cannot be reached.
+        MissingExtra: If what the trainer or the executor needs is not installed.
+        InputError: If there is no such device, or a command has a field that a recipe does not have.
     """
-    _require_lab()
-    _require_device(device)
-    asked = design if not isinstance(design, Sequence) else _AsGiven(design)
+    place = _with_workers(read_place(executor) if isinstance(executor, str) else executor, workers, device)
+    way = _Way(
+        trainer=trainer or Lab(), needs=place.needs, device=device, checkpoint_seconds=checkpoint_seconds
+    )
+    asked = way.without_trunks(design if not isinstance(design, Sequence) else _AsGiven(design))
+    recipes = [planned.recipe for planned in asked.outline()]
+    way.trainer.require(recipes, device=device, directory=way.directory)
     busy = f"{study.folder} is in use by another sweep; wait for it, or choose another folder."
     with locked(study.folder / ".sweep.lock", busy=busy):
-        usual = 1 if device != "cpu" else os.cpu_count() or 1  # runs on one accelerator would slow each other
-        count = max(1, min(workers or usual, len(asked.outline())))
-        log = study.folder / "workers.log"
-        pool = LocalExecutor(workers=count, log=log, device=device, checkpoint_seconds=checkpoint_seconds)
-        with closing(pool), display or Display() as shown:
-            _settle_text(study, [planned.recipe for planned in asked.outline()])
-            _Sweep(design=asked, study=study, executor=pool, shown=shown).run()
+        opened = open_executor(place, study, trainer=way.trainer, runs=len(recipes))
+        with closing(opened), display or Display() as shown:
+            way.trainer.prepare(study, recipes)
+            _Sweep(design=asked, study=study, executor=opened, way=way, shown=shown).run()
     return study.runs()
+
+
+def _with_workers(place: Local | Ray | Slurm, workers: int | None, device: str) -> Local | Ray | Slurm:
+    if isinstance(place, Slurm):
+        return place
+    if isinstance(place, Local) and device != "cpu" and not place.gpus:
+        workers = workers or 1  # runs on one accelerator would slow each other
+    return replace(place, workers=workers) if workers else place
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """How the runs of a sweep are made."""
+
+    trainer: AnyTrainer
+    needs: Sequence[Needs]
+    device: str
+    checkpoint_seconds: float
+    directory: str = field(default_factory=lambda: str(Path.cwd()))
+
+    def job(self, chosen: Planned, study: Study, keep_steps: Sequence[int]) -> Job:
+        return Job(
+            recipe=chosen.recipe,
+            study=str(study.folder.resolve()),
+            design=chosen.design,
+            keep_steps=tuple(keep_steps),
+            trainer=self.trainer,
+            needs=needs_of(chosen.recipe, self.needs),
+            device=self.device,
+            checkpoint_seconds=self.checkpoint_seconds,
+            directory=self.directory,
+        )
+
+    def without_trunks(self, design: Design) -> Design:
+        return design if self.trainer.branches else _Straight(design)
+
+
+@dataclass(frozen=True)
+class _Straight:
+    """A design for a trainer that takes up no run from a checkpoint of another: it needs no trunks."""
+
+    design: Design
+
+    def recipes(self, runs: Runs) -> list[Planned]:
+        return [planned for planned in self.design.recipes(runs) if planned.design != "trunk"]
+
+    def outline(self) -> list[Planned]:
+        return [planned for planned in self.design.outline() if planned.design != "trunk"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +144,7 @@ class _Sweep:
     design: Design
     study: Study
     executor: Executor
+    way: _Way
     shown: Display
     running: dict[str, Planned] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)  # failed in this sweep: the next one tries again
@@ -124,10 +177,11 @@ class _Sweep:
         asked = {p.recipe.run_id for p in planned}
         moved = False
         for chosen in sorted(waiting, key=_urgency, reverse=True):
-            if reason := self._doomed(chosen.recipe, asked):
+            needs = needs_of(chosen.recipe, self.way.needs)
+            if reason := self._doomed(chosen.recipe, asked) or self.executor.shortage(needs):
                 self._record_failure(chosen, reason)
                 moved = True
-            elif self.executor.free() and self._is_ready(chosen.recipe, asked):
+            elif self.executor.room_for(needs) and self._is_ready(chosen.recipe, asked):
                 self._launch(chosen, planned)
                 moved = True
         return moved
@@ -181,14 +235,7 @@ class _Sweep:
         branches = {p.recipe.trunk_steps for p in planned if p.recipe.parent == run_id}
         parting = sorted({*branches, *chosen.partings})
         self.running[run_id] = chosen
-        self.executor.start(
-            Job(
-                recipe=chosen.recipe,
-                study=str(self.study.folder),
-                design=chosen.design,
-                keep_steps=tuple(parting),
-            )
-        )
+        self.executor.start(self.way.job(chosen, self.study, parting))
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -225,39 +272,3 @@ def _urgency(planned: Planned) -> tuple[float, int, int]:
     """Largest models first, and of one size what others wait for: the longest must not start last."""
     stage = {"learning_rate_check": 2, "trunk": 1}.get(planned.design, 0)
     return planned.recipe.architecture.flops_per_token(), stage, planned.recipe.tokens
-
-
-def _require_lab() -> None:
-    missing = [
-        name for name in ("torch", "tokenizers", "safetensors") if importlib.util.find_spec(name) is None
-    ]
-    if missing:
-        raise MissingExtra(f"Training needs {', '.join(missing)}. Run: pip install 'allometry[lab]'")
-
-
-def _require_device(name: str) -> None:
-    if name != "cpu":  # which is always there; asking for another loads PyTorch
-        from allometry.lab.devices import open_device
-
-        open_device(name)
-
-
-def _settle_text(study: Study, recipes: Sequence[Recipe]) -> None:
-    """Encode the text before the workers ask for it, and hold the study to the text it was begun with."""
-    from allometry.lab.tokens import prepare_tokens
-
-    for data in {recipe.data: None for recipe in recipes}:
-        tokens = prepare_tokens(data)
-        described = json.dumps(asdict(data), sort_keys=True)
-        path = study.folder / "data" / f"{hashlib.sha256(described.encode()).hexdigest()[:12]}.json"
-        if not path.exists():
-            write_atomically(
-                path, json.dumps({"data_hash": tokens.data_hash, **tokens.record}, indent=1) + "\n"
-            )
-            continue
-        begun = json.loads(path.read_text())
-        if begun["data_hash"] != tokens.data_hash:
-            raise StudyError(
-                f"{study.folder} was begun with other text ({begun['origin']}) than there is now "
-                f"({tokens.record['origin']}): its runs would not compare. Choose another folder."
-            )

@@ -22,6 +22,7 @@ from allometry.sweeps.designs import (
     Size,
     Target,
 )
+from allometry.sweeps.trainers import AnyTrainer, Lab
 
 
 @choice
@@ -77,6 +78,7 @@ class StudySpec:
         fits: Laws to fit; the first one forecasts and plans.
         target: The run beyond the ladder; None if nothing is forecast.
         plan_factor: The planning question: so many times the compute of the largest run.
+        trainer: What makes the runs: the lab of this package, or a command of the user's.
     """
 
     name: str
@@ -84,6 +86,7 @@ class StudySpec:
     fits: tuple[FitSpec, ...] = (FitSpec(law="chinchilla"),)
     target: TargetSpec | None = None
     plan_factor: float = Field(default=10.0, gt=0)
+    trainer: AnyTrainer = Lab()
 
     @property
     def selection(self) -> str:

@@ -1,11 +1,19 @@
-"""What every executor promises to `run_sweep`."""
+"""What every executor promises to `run_sweep`, and what it is told of a run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from allometry.recipe import Recipe
+from allometry.recipe import Recipe, spelled_out
+from allometry.sweeps.executors.events import Advanced, Died, Ended, Event, Unusable
+from allometry.sweeps.executors.needs import Needs
+from allometry.sweeps.trainers import AnyTrainer, Lab, read_trainer
+
+__all__ = ["Advanced", "Died", "Ended", "Event", "Executor", "Job", "Unusable"]
+
+_PLAIN = ("study", "design", "keep_steps", "device", "gpus", "checkpoint_seconds", "directory")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,73 +22,69 @@ class Job:
 
     Attributes:
         study: The study's folder.
+        design: Why it is made.
         keep_steps: Checkpoints that branches will start from.
+        trainer: What makes it.
+        needs: What it takes of a machine.
+        device: "cpu", "cuda", …
+        gpus: Which of a machine's accelerators are the run's own; empty: as `device` says.
+        checkpoint_seconds: Time between its checkpoints.
+        directory: Where the sweep was started: relative paths of a user's command begin there.
     """
 
     recipe: Recipe
     study: str
     design: str
     keep_steps: tuple[int, ...] = ()
+    trainer: AnyTrainer = field(default_factory=Lab)
+    needs: Needs = field(default_factory=Needs)
+    device: str = "cpu"
+    gpus: tuple[int, ...] = ()
+    checkpoint_seconds: float = 15.0
+    directory: str = "."
 
     @property
     def run_id(self) -> str:
         """Identity of the run."""
         return self.recipe.run_id
 
+    def on(self, gpus: tuple[int, ...]) -> Job:
+        """The job on certain accelerators of its machine."""
+        return replace(self, gpus=gpus)
 
-@dataclass(frozen=True, kw_only=True)
-class Advanced:
-    """A run in training said how far it is."""
+    def to_json(self) -> str:
+        """The job as one line of text, for the process that makes the run."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        choices = {"trainer": spelled_out(self.trainer), "needs": spelled_out(self.needs)}
+        return json.dumps({**plain, **choices, "recipe": self.recipe.to_toml()})
 
-    run_id: str
-    tokens: int
-    loss: float
-    tokens_per_second: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """A run ended and its result, whatever it is, is in the study; `reason` if it is not done."""
-
-    run_id: str
-    status: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Died:
-    """A worker died while on a run; the run's last checkpoint is intact.
-
-    Attributes:
-        by_signal: It was killed from outside (out of memory, kill -9) rather than by its own error.
-        reason: Its last words, or the signal.
-    """
-
-    run_id: str
-    by_signal: bool
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unusable:
-    """The study folder cannot be written: no run can be made until that is mended."""
-
-    run_id: str
-    reason: str
-
-
-Event = Advanced | Ended | Died | Unusable
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """Read what `to_json` wrote."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(
+            recipe=Recipe.from_toml(values.pop("recipe")),
+            trainer=read_trainer(values.pop("trainer")),
+            needs=Needs(**values.pop("needs")),
+            keep_steps=tuple(values.pop("keep_steps")),
+            gpus=tuple(values.pop("gpus")),
+            **values,
+        )
 
 
 class Executor(Protocol):
     """Makes runs; `run_sweep` decides which and when."""
 
-    def free(self) -> int:
-        """How many more jobs can be started now."""
+    def room_for(self, needs: Needs) -> bool:
+        """Whether a run with such needs can be started now."""
+        ...
+
+    def shortage(self, needs: Needs) -> str:
+        """Why a run with such needs can never be made here; empty if it can."""
         ...
 
     def start(self, job: Job) -> None:
-        """Begin a run; only when `free()` is positive."""
+        """Begin a run; only when there is room for it."""
         ...
 
     def wait(self, seconds: float) -> list[Event]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import signal
@@ -11,11 +10,14 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from allometry.errors import StudyError
 from allometry.files import explained
-from allometry.sweeps.executors.definition import Advanced, Died, Ended, Event, Job, Unusable
+from allometry.sweeps.executors.definition import Job
+from allometry.sweeps.executors.events import Advanced, Died, Event, event_from_json
+from allometry.sweeps.executors.machine import Machine
+from allometry.sweeps.executors.needs import Needs
+from allometry.sweeps.executors.worker import READY
 
 _LETTING_GO = 60.0  # seconds a worker has to save its run before it is ended
 
@@ -39,41 +41,41 @@ class LocalExecutor:
 
     Attributes:
         workers: How many; one per core leaves none idle.
-        device: Where they train.
         log: File for what the workers write to standard error.
-        checkpoint_seconds: Time between a run's checkpoints.
+        trainer: The kind of trainer that they load while they wait for jobs.
+        machine: What there is for runs that state what they need.
     """
 
     workers: int
     log: Path
-    device: str = "cpu"
-    checkpoint_seconds: float = 15.0
+    trainer: str = "lab"
+    machine: Machine = field(default_factory=Machine)
     _pool: list[_Worker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # All at once: they load PyTorch while the sweep reads and encodes the text.
         self._pool = [self._hire() for _ in range(self.workers)]
 
-    def free(self) -> int:
-        """Workers without a job."""
-        return sum(worker.job is None for worker in self._pool)
+    def room_for(self, needs: Needs) -> bool:
+        """Whether a worker is idle and what the run needs is free."""
+        idle = any(worker.job is None for worker in self._pool)
+        return idle and self.machine.has(needs, self._jobs(), workers=self.workers)
+
+    def shortage(self, needs: Needs) -> str:
+        """What this machine does not have, whatever ends."""
+        return self.machine.shortage(needs)
 
     def start(self, job: Job) -> None:
         """Give a job to an idle worker."""
         worker = next(worker for worker in self._pool if worker.job is None)
-        worker.job = job
-        message = {
-            "recipe": job.recipe.to_toml(),
-            "study": job.study,
-            "design": job.design,
-            "keep_steps": job.keep_steps,
-            "device": self.device,
-            "checkpoint_seconds": self.checkpoint_seconds,
-        }
+        worker.job = job.on(self.machine.free_gpus(self._jobs())[: job.needs.gpus])
         assert worker.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died idle: `wait` finds that out and reports the job
-            worker.process.stdin.write(json.dumps(message).encode() + b"\n")
+            worker.process.stdin.write(worker.job.to_json().encode() + b"\n")
             worker.process.stdin.flush()
+
+    def _jobs(self) -> list[Job]:
+        return [worker.job for worker in self._pool if worker.job is not None]
 
     def wait(self, seconds: float) -> list[Event]:
         """Read what the workers say, and replace those that died."""
@@ -110,7 +112,7 @@ class LocalExecutor:
             try:
                 process = subprocess.Popen(
                     # -P: a file in the user's folder that is called like a library must not be taken for it
-                    [sys.executable, "-P", "-m", "allometry.sweeps.executors.worker"],
+                    [sys.executable, "-P", "-m", "allometry.sweeps.executors.worker", self.trainer],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -127,10 +129,9 @@ class LocalExecutor:
         if not data:
             return self._bury(worker)
         *lines, worker.unread = (worker.unread + data).split(b"\n")
-        messages = [json.loads(line) for line in lines]
-        worker.ready |= any(message["kind"] == "ready" for message in messages)
-        events = [_event(message) for message in messages if message["kind"] != "ready"]
-        if any(isinstance(event, Ended | Unusable) for event in events):
+        worker.ready |= READY in lines
+        events = [event_from_json(line) for line in lines if line != READY]
+        if any(not isinstance(event, Advanced) for event in events):
             worker.job = None
         return events
 
@@ -160,15 +161,3 @@ class LocalExecutor:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), f"nothing in {self.log}")
-
-
-def _event(message: dict[str, Any]) -> Event:
-    values = {name: value for name, value in message.items() if name != "kind"}
-    match message["kind"]:
-        case "advanced":
-            names = ("run_id", "tokens", "loss", "tokens_per_second")
-            return Advanced(**{name: values[name] for name in names})
-        case "unusable":
-            return Unusable(**values)
-        case _:
-            return Ended(**values)

@@ -7,43 +7,45 @@ sent SIGTERM saves its run, too, before it dies of it: see `allometry.lab.interr
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import signal
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import asdict
-from functools import lru_cache
 from io import RawIOBase
-from typing import TYPE_CHECKING, Any
 
-from allometry.errors import AllometryError, StudyError
-from allometry.recipe import Data, Recipe
-from allometry.runs.run import Run
-from allometry.runs.study import Study
+from allometry.sweeps.executors.definition import Job
+from allometry.sweeps.executors.events import Event, event_to_json
+from allometry.sweeps.executors.working import work
+from allometry.sweeps.trainers import TRAINERS
+from allometry.sweeps.trainers.watch import Watch
 
-if TYPE_CHECKING:
-    from allometry.lab.tokens import TokenData
-
+READY = b"ready"
 _PATIENCE = 30.0  # seconds a worker of a killed sweep may take to save and let go of its run
 
 
-def main() -> None:
-    """Take jobs until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the sweep, which asks the workers to stop
-    from allometry.lab.devices import use_threads
+def main(trainer: str) -> None:
+    """Take jobs until standard input ends.
 
-    use_threads(1)
+    Args:
+        trainer: The kind of trainer that is asked for: it may have something to load first.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the sweep, which asks the workers to stop
+    TRAINERS[trainer].warm_up()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not look like an answer
     jobs: queue.Queue[str | None] = queue.Queue()
     over = threading.Event()
-    _answer(answers, {"kind": "ready"})
+    _say(answers, READY)
     threading.Thread(target=_listen, args=(jobs, over), daemon=True).start()
+    watch = Watch(
+        tell=lambda word: _answer(answers, word),
+        should_stop=over.is_set,
+        patience=_PATIENCE,
+    )
     while (line := jobs.get()) is not None:
-        _answer(answers, _work(json.loads(line), answers, over))
+        _answer(answers, work(Job.from_json(line), watch))
 
 
 def _listen(jobs: queue.Queue[str | None], over: threading.Event) -> None:
@@ -53,45 +55,14 @@ def _listen(jobs: queue.Queue[str | None], over: threading.Event) -> None:
     jobs.put(None)
 
 
-def _answer(answers: RawIOBase, message: dict[str, Any]) -> None:
+def _answer(answers: RawIOBase, event: Event) -> None:
+    _say(answers, event_to_json(event).encode())
+
+
+def _say(answers: RawIOBase, line: bytes) -> None:
     with suppress(BrokenPipeError):  # the sweep was killed: its run is still saved, see `_listen`
-        answers.write(json.dumps(message).encode() + b"\n")
-
-
-def _work(job: dict[str, Any], answers: RawIOBase, over: threading.Event) -> dict[str, Any]:
-    recipe = Recipe.from_toml(job["recipe"])
-    try:
-        run = _train(recipe, job, answers, over)
-    except StudyError as error:
-        return {"kind": "unusable", "run_id": recipe.run_id, "reason": str(error)}
-    except AllometryError as error:
-        return {"kind": "ended", "run_id": recipe.run_id, "status": "failed", "reason": str(error)}
-    return {"kind": "ended", "run_id": recipe.run_id, "status": run.status, "reason": run.reason}
-
-
-def _train(recipe: Recipe, job: dict[str, Any], answers: RawIOBase, over: threading.Event) -> Run:
-    from allometry.lab.loop import Sitting, train
-
-    text = _text(recipe.data)
-    study = Study.open(job["study"])
-    sitting = Sitting(
-        keep_steps=job["keep_steps"],
-        checkpoint_seconds=job["checkpoint_seconds"],
-        on_progress=lambda progress: _answer(answers, {"kind": "advanced", **asdict(progress)}),
-        should_stop=over.is_set,
-        design=job["design"],
-        patience=_PATIENCE,
-    )
-    return train(recipe, study=study, device=job["device"], sitting=sitting, text=text)
-
-
-@lru_cache(maxsize=4)
-def _text(data: Data) -> TokenData:
-    """Read and hash the files once a worker, not once a run."""
-    from allometry.lab.tokens import prepare_tokens
-
-    return prepare_tokens(data)
+        answers.write(line + b"\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

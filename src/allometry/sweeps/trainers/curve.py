@@ -1,0 +1,56 @@
+"""How far a run is, read from its curve: for processes that have no other line to this one."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from allometry.sweeps.executors.events import Advanced
+from allometry.sweeps.trainers.watch import Watch
+
+_TAIL = 4096  # bytes: more than a line of the curve has
+_EVERY = 2.0  # seconds between looks at a curve
+
+
+@dataclass
+class CurveReader:
+    """Follows the history.jsonl of a run in training."""
+
+    folder: Path
+    run_id: str
+    _looked: float = 0.0
+    _begun: tuple[int, float] | None = field(default=None)  # tokens and clock when it was first seen
+    _tokens: int = -1
+
+    def tell(self, watch: Watch) -> None:
+        """Pass on what is new."""
+        word = self.word()
+        if word is not None:
+            watch.tell(word)
+
+    def word(self) -> Advanced | None:
+        """What the last whole line says, if it is new; looks at the file every other second at most."""
+        if time.monotonic() - self._looked < _EVERY:
+            return None
+        self._looked = time.monotonic()
+        line = _last_line(self.folder / "history.jsonl")
+        if not line or line["tokens"] == self._tokens:
+            return None
+        self._tokens = int(line["tokens"])
+        self._begun = self._begun or (self._tokens, self._looked)
+        elapsed = self._looked - self._begun[1]
+        speed = (self._tokens - self._begun[0]) / elapsed if elapsed else 0.0
+        return Advanced(run_id=self.run_id, tokens=self._tokens, loss=line["loss"], tokens_per_second=speed)
+
+
+def _last_line(path: Path) -> dict[str, float]:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            whole = file.read().rpartition(b"\n")[0]
+    except FileNotFoundError:
+        return {}
+    last = whole.rpartition(b"\n")[2]
+    return dict(json.loads(last)) if last.startswith(b"{") else {}
