@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_forecast(counts: Counts) -> None:
 
 
 def test_new_problems_are_less_certain_than_those_that_were_tried(counts: Counts) -> None:
-    same, new = (forecast_pass(counts, 200, problems=kind, draws=300) for kind in ("same", "new"))  # type: ignore[arg-type]
+    same, new = (forecast_pass(counts, 200, problems=kind, draws=300) for kind in ("same", "new"))
 
     assert new.high[0] - new.low[0] > same.high[0] - same.low[0]
 
