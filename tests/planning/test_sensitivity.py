@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from allometry.errors import InputError
+from allometry.fitting.result import Fit
+from allometry.fitting.solve import fit
+from allometry.laws import chinchilla
+from allometry.planning import allocation
 from allometry.planning.changes import NUMBERS, Answer, Change, Kind, Sensitivity
 from allometry.planning.inference import Demand, lifetime_optimum
 from allometry.planning.published import PUBLISHED, published_fit
@@ -16,29 +22,44 @@ from allometry.planning.questions import Question
 from allometry.planning.rates import training_rate
 from allometry.planning.sensitivity import sensitivity
 from allometry.planning.surfaces import Surface
+from allometry.runs.run import Runs
 
 LAW = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
 RATE = training_rate("h100-sxm")
 DEMAND = Demand(generated_tokens=5e12)
 
 
-def surface(draws: int = 0, spread: float = 0.02) -> Surface:
-    """Draws in which A falls as alpha does, as a fit has them."""
-    rng = np.random.default_rng(0)
-    moves = spread * rng.standard_normal((5, draws + 1))
-    moves[1] = 8 * moves[3]
-    moves[:, 0] = 0
-    return Surface(**{name: LAW[name] * np.exp(move) for name, move in zip(LAW, moves, strict=True)})
+@cache
+def made(draws: int = 0, spread: float = 0.02) -> Fit:
+    """A fit of the law itself, with draws in which A falls as alpha does."""
+    params, tokens = map(np.ravel, np.meshgrid(np.geomspace(1e8, 1e11, 4), np.geomspace(1e9, 1e12, 4)))
+    loss = chinchilla.evaluate({"params": params, "tokens": tokens}, LAW)
+    exact = replace(
+        fit("chinchilla", Runs(pd.DataFrame({"params": params, "tokens": tokens, "loss": loss}))),
+        coefficients=LAW,
+    )
+    if not draws:
+        return exact
+    random = np.random.default_rng(0).standard_normal((draws, 5))
+    # Columns without any correlation but the one that is put in.
+    moves = spread * np.sqrt(draws) * np.linalg.qr(random - random.mean(axis=0))[0]
+    moves[:, 1] = 8 * moves[:, 3]
+    table = pd.DataFrame({name: value * np.exp(moves[:, k]) for k, (name, value) in enumerate(LAW.items())})
+    return replace(exact, draws=table)
+
+
+def surface() -> Surface:
+    return Surface.from_coefficients(LAW)
 
 
 @pytest.fixture(scope="module")
 def budgeted() -> Sensitivity:
-    return sensitivity(surface(40), Question(usd=1e7, rate=RATE, demand=DEMAND, pays_for="life"))
+    return sensitivity(made(40), Question(usd=1e7, rate=RATE, demand=DEMAND, pays_for="life"))
 
 
 @pytest.fixture(scope="module")
 def in_flops() -> Sensitivity:
-    return sensitivity(surface(40), Question(flops=1e24, rate=RATE))
+    return sensitivity(made(40), Question(flops=1e24, rate=RATE))
 
 
 def of_kind(found: Sensitivity, kind: Kind) -> list[Change]:
@@ -49,13 +70,27 @@ def named(found: Sensitivity, what: str, setting: str = "") -> Answer:
     return next(one.answer for one in found.changes if one.what == what and setting in one.setting)
 
 
-def test_the_answer_as_planned_is_that_of_the_verbs_it_stands_for(
-    in_flops: Sensitivity, budgeted: Sensitivity
-) -> None:
-    params, tokens = surface().best(1e24)
+@pytest.mark.parametrize(
+    "question",
+    [
+        Question(flops=1e24),
+        Question(usd=1e7, rate=RATE, demand=DEMAND, pays_for="life"),
+        Question(days=30, devices=8, rate=RATE, demand=DEMAND),
+        Question(loss=2.0, demand=DEMAND),
+        Question(flops=1e23, unique_tokens=4e11),
+    ],
+    ids=lambda question: question.asked(),
+)
+def test_the_answer_as_planned_is_the_plan(question: Question) -> None:
+    plan, base = allocation.answer(made(), question), sensitivity(made(), question).base
+
+    assert (base.params, base.tokens) == pytest.approx((plan.params.value, plan.tokens.value), rel=1e-9)
+    assert base.loss == pytest.approx(surface().loss(base.params, base.tokens)[0], rel=0.05)
+
+
+def test_a_budget_for_the_whole_life_is_spent(budgeted: Sensitivity) -> None:
     owned = lifetime_optimum(surface(), DEMAND, flops=budgeted.base.flops)
 
-    assert (in_flops.base.params, in_flops.base.tokens) == pytest.approx((params[0], tokens[0]))
     assert budgeted.base.params == pytest.approx(owned.params.value)
     assert budgeted.base.usd == pytest.approx(1e7)
 
@@ -65,7 +100,8 @@ def test_every_published_law_is_asked_at_the_same_compute(in_flops: Sensitivity)
 
     assert set(laws) == set(PUBLISHED)
     for name, answer in laws.items():
-        assert answer.params == pytest.approx(PUBLISHED[name].optimum(1e24).params)
+        # A law that knows repeats is searched, to 1e-5; the others have a closed form.
+        assert answer.params == pytest.approx(PUBLISHED[name].optimum(1e24).params, rel=1e-4)
         assert math.isnan(answer.loss)  # of another text
     assert in_flops.spread == (min(a.params for a in laws.values()), max(a.params for a in laws.values()))
 
@@ -90,12 +126,13 @@ def test_a_coefficient_at_its_end_takes_the_others_along(in_flops: Sensitivity) 
     # In these draws ln A moves eight times as ln alpha does, and nothing else moves with either.
     ends = [one for one in of_kind(in_flops, Kind.COEFFICIENT) if one.what == "alpha"]
     alpha = float(ends[0].setting)
-    followed = surface().A * (alpha / LAW["alpha"]) ** 8
+    followed = LAW["A"] * (alpha / LAW["alpha"]) ** 8
 
-    alone = replace(surface(), alpha=np.array([alpha])).best(1e24)[0][0]
-    together = replace(surface(), alpha=np.array([alpha]), A=followed).best(1e24)[0][0]
+    alone = Surface.from_coefficients({**LAW, "alpha": alpha}).best(1e24)[0][0]
+    together = Surface.from_coefficients({**LAW, "alpha": alpha, "A": followed}).best(1e24)[0][0]
 
-    assert abs(math.log(ends[0].answer.params / together)) < 0.1 * abs(math.log(alone / together))
+    assert ends[0].answer.params == pytest.approx(together, rel=2e-3)  # the setting is shown in four digits
+    assert abs(alone / together - 1) > 0.1
     assert len(of_kind(in_flops, Kind.COEFFICIENT)) == 10
 
 
@@ -114,7 +151,7 @@ def test_for_a_budget_of_money_a_dearer_hour_buys_a_smaller_model(budgeted: Sens
 
 
 def test_for_days_the_price_moves_only_the_cost_and_utilisation_the_size() -> None:
-    found = sensitivity(surface(), Question(days=30, devices=8, rate=RATE))
+    found = sensitivity(made(), Question(days=30, devices=8, rate=RATE))
 
     low, high = of_kind(found, Kind.UTILISATION)
     assert low.answer.flops / high.answer.flops == pytest.approx(0.3 / 0.5)
@@ -129,11 +166,12 @@ def test_the_more_is_served_the_smaller_the_model(budgeted: Sensitivity) -> None
 
 
 def test_a_target_keeps_its_loss_whatever_changes() -> None:
-    found = sensitivity(surface(40), Question(loss=2.0, rate=RATE, demand=DEMAND))
+    found = sensitivity(made(40), Question(loss=2.0, rate=RATE, demand=DEMAND))
 
     for change in found.changes:
         if change.kind is not Kind.LAW:
             assert change.answer.loss == pytest.approx(2.0)
+    assert found.base.usd > named(found, "tokens served", "nothing").usd
     assert named(found, "tokens served", "nothing").flops < found.base.flops
 
 
@@ -149,7 +187,7 @@ def test_without_an_own_fit_a_law_in_the_middle_answers_and_the_spread_is_told()
     found = sensitivity(None, Question(flops=5.76e23))
     larger = sum(one.answer.params > found.base.params for one in found.changes)
 
-    assert found.law in PUBLISHED
+    assert any(name in found.law for name in PUBLISHED)
     assert 2 <= larger <= len(found.changes) - 2
     assert not found.own
     # Notes on the rounding trap: 92.6 tokens per parameter as printed, where the fit itself says 59.
@@ -163,8 +201,15 @@ def test_losses_of_the_same_text_are_compared_and_others_are_not() -> None:
     assert math.isnan(named(found, "muennighoff_2023").loss)
 
 
-def test_laws_that_cannot_weigh_serving_are_not_asked(budgeted: Sensitivity) -> None:
-    assert not {"kaplan_2020", "deepseek_2024"} & {one.what for one in of_kind(budgeted, Kind.LAW)}
+def test_a_rule_without_a_law_of_the_loss_is_not_asked_about_serving(budgeted: Sensitivity) -> None:
+    assert {one.what for one in of_kind(budgeted, Kind.LAW)} == set(PUBLISHED) - {"deepseek_2024"}
+
+
+def test_more_unique_tokens_never_make_the_loss_worse() -> None:
+    found = sensitivity(made(), Question(flops=1e23, unique_tokens=1e11))
+
+    half, twice, free = (one.answer.loss for one in of_kind(found, Kind.DATA))
+    assert half > found.base.loss > twice > free
 
 
 def test_the_table_has_a_row_for_each_change_with_its_ratio(budgeted: Sensitivity) -> None:
@@ -178,7 +223,7 @@ def test_a_target_without_a_law_of_its_text_is_refused() -> None:
     with pytest.raises(InputError, match="belongs to a text"):
         sensitivity(None, Question(loss=2.0))
     with pytest.raises(InputError, match="floor"):
-        sensitivity(surface(), Question(loss=1.5))
+        sensitivity(made(), Question(loss=1.5))
 
 
 def test_a_ranking_by_something_else_is_refused(in_flops: Sensitivity) -> None:

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     PRICE = "price"
     UTILISATION = "utilisation"
     DEMAND = "demand"
+    DATA = "data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Answer:
     Attributes:
         params, tokens: What to train.
         loss: Predicted, in the unit of the law; NaN for a law of another text or none of the loss.
-        flops: Of training, and of what is served where the question counts it, in FLOP of training.
+        flops: Of training and of what is served, in FLOP of training.
         usd: What those cost; NaN without a price.
     """
 

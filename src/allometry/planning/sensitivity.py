@@ -1,4 +1,4 @@
-"""What would change a plan: the law, its coefficients, prices, utilisation, and how much will be served.
+"""What would change a plan: the law, its coefficients, prices, utilisation, what is served, and the data.
 
 One thing is changed at a time, and the question is answered again: the same budget or the same target.
 """
@@ -6,50 +6,32 @@ One thing is changed at a time, and the question is answered again: the same bud
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from allometry.errors import InputError
+from allometry.errors import FitError, InputError
 from allometry.fitting.result import Fit, middle
+from allometry.planning.basis import Basis, basis_of
+from allometry.planning.budgets import bought
 from allometry.planning.changes import NUMBERS, Answer, Change, Kind, Number, Sensitivity, rounding_words
-from allometry.planning.cost import budget_flops
-from allometry.planning.inference import best_to_own, cheapest_to_own
+from allometry.planning.divisions import divided, served_tokens, stock_of
 from allometry.planning.published import PUBLISHED, PublishedFit, PublishedRule
-from allometry.planning.quantities import Quantity
+from allometry.planning.quantities import Quantity, exactly
 from allometry.planning.questions import Question
 from allometry.planning.rates import Rate
-from allometry.planning.surfaces import Array, Surface, reachable
+from allometry.planning.surfaces import reachable
 from allometry.units import show_count
 
-Source = Fit | Surface | PublishedFit
+Array = NDArray[np.float64]
+Source = Fit | PublishedFit | str
 
-_COEFFICIENTS = ("E", "A", "B", "alpha", "beta")
 _STEP = 1e-4  # of the logarithm of a coefficient, for slopes by central differences
 _FEWEST_DRAWS = 3  # to see how the coefficients move together
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Task:
-    """A question as numbers: compute to spend or a loss to reach, and what a FLOP costs."""
-
-    flops: float | None
-    loss: float | None
-    served: float  # tokens, weighted by what they cost against training; 0 where the budget pays for none
-    usd_per_flop: float
-
-    def answer(self, surface: Surface) -> Answer:
-        """By the first set of coefficients."""
-        first = replace(surface, **{name: getattr(surface, name)[:1] for name in _COEFFICIENTS})
-        if self.flops is not None:
-            params, tokens = (float(one[0]) for one in best_to_own(first, self.flops, self.served))
-        else:
-            params, tokens = (float(one[0]) for one in cheapest_to_own(first, self.loss or 0.0, self.served))
-        spent = 6 * params * tokens + 2 * params * self.served
-        loss = float(first.loss(params, tokens)[0])
-        return Answer(params=params, tokens=tokens, loss=loss, flops=spent, usd=spent * self.usd_per_flop)
+_FACTORS = ((0.5, "half of it"), (2.0, "twice as much"))
 
 
 def sensitivity(fit: Source | None, question: Question) -> Sensitivity:
@@ -58,182 +40,170 @@ def sensitivity(fit: Source | None, question: Question) -> Sensitivity:
     Each published law is asked the same at the same compute. Its loss is left out, because a loss of another
     text and tokenizer is another quantity. Each coefficient is moved to both ends of its interval, and the
     others follow as they do in the draws: the coefficients of a law are known together, and one that moved
-    alone would leave the runs. Price and utilisation are moved to the ends of their ranges; what is served,
-    where the budget pays for it, to nothing, half and double. All are asked with as much fresh data as they
-    need.
+    alone would leave the runs. Price and utilisation are moved to the ends of their ranges; what is served
+    and the stock of unique tokens to half, double, and none of either.
 
     Args:
-        fit: An own fit, the surface of one, or a published law. With None the published law whose size is in
-            the middle for this question answers, and the spread over all is the result.
+        fit: An own fit, or a published one or its name. With None the published law whose size is in the
+            middle for this question answers, and the spread over all is the result.
         question: Budget or target, and what stands around it.
 
     Raises:
         InputError: If a target is given without a law of its text, or it is under the floor.
+        FitError: As of `allocate`.
 
-    >>> from allometry.planning.published import published_fit
-    >>> found = sensitivity(published_fit("besiroglu_2024"), Question(flops=5.76e23))
+    >>> found = sensitivity("besiroglu_2024", Question(flops=5.76e23))
     >>> top = found.ranked("params")[0]
     >>> top.what, round(found.over_base(top, "params"), 2)
     ('kaplan_2020', 3.34)
     """
-    task = _task(question)
-    law = fit if fit is not None else _middle_law(task)
-    surface = surface_of(law)
-    if task.loss is not None:
-        reachable(surface, task.loss)
-    base = task.answer(surface)
-    changes = (
-        *_laws(law, task, base),
-        *_moved_coefficients(surface, task, question.level),
-        *_moved_rates(surface, task, question),
-        *_moved_demands(surface, task),
-    )
+    law = fit if fit is not None else _middle_law(question)
+    basis = _basis(law, question)
+    if question.loss is not None:
+        reachable(basis.surface(), question.loss)
+    base = _answer(basis, question)
+    laws = tuple(_laws(law, question, base))
     return Sensitivity(
-        asked=question.asked() + _demand_words(question, task),
-        law=surface.name,
+        asked=question.asked() + _around(question),
+        law=f"{basis.law.name} on {basis.source}",
         base=base,
-        changes=changes,
-        elasticities=_elasticities(surface, task),
+        changes=(*laws, *_moved_coefficients(basis, question), *_moved_questions(basis, question)),
+        elasticities=_elasticities(basis, question),
         level=question.level,
-        own=isinstance(fit, Fit | Surface),
-        notes=tuple(_notes(fit, surface, base, changes, question)),
+        own=isinstance(fit, Fit),
+        notes=tuple(_notes(fit, basis, base, laws)),
     )
 
 
-def surface_of(law: Source) -> Surface:
-    """The surface of a fit, of a published law, or as it is.
-
-    Raises:
-        FitError: If a fit's law has no such surface.
-        InputError: If a published law has none.
-    """
-    if isinstance(law, Surface):
-        return law
-    return Surface.of(law) if isinstance(law, Fit) else law.surface()
+def _basis(law: Source, question: Question) -> Basis:
+    basis = basis_of(law)
+    return basis if question.unique_tokens is None else basis.with_repeats(question.unique_tokens)
 
 
-def _task(question: Question) -> _Task:
-    demand = question.demand
-    counted = demand is not None and (question.pays_for == "life" or question.kind == "loss")
-    return _Task(
-        flops=None if question.kind == "loss" else _flops(question),
-        loss=question.loss,
-        served=demand.weighted_tokens if demand is not None and counted else 0.0,
-        usd_per_flop=_usd_per_flop(question.rate, priced=question.kind == "usd"),
-    )
+def _answer(basis: Basis, question: Question) -> Answer:
+    """By the fitted coefficients."""
+    first = basis.fitted()
+    budget = math.nan if question.kind == "loss" else bought(question).value
+    found = divided(first, question, budget)
+    params, tokens = float(found.params[0]), float(found.tokens[0])
+    spent = 6 * params * tokens + 2 * params * served_tokens(question)
+    loss = float(first.loss(found.params, found.tokens, stock_of(question))[0])
+    usd = spent * _usd_per_flop(question.rate)
+    return Answer(params=params, tokens=tokens, loss=loss, flops=spent, usd=usd)
 
 
-def _flops(question: Question) -> float:
-    if question.flops is not None or question.rate is None:
-        return question.amount
-    named = {question.kind: question.amount}
-    return budget_flops(question.rate, devices=question.devices, **named).value
+def _usd_per_flop(rate: Rate | None) -> float:
+    known = rate is not None and rate.price is not None
+    return rate.price.value / rate.flops_per_hour.value if known else math.nan  # type: ignore[union-attr]
 
 
-def _usd_per_flop(rate: Rate | None, *, priced: bool) -> float:
-    if rate is None:
-        return math.nan
-    price = rate.price or (rate.device.rental() if priced else None)
-    return math.nan if price is None else price.value / rate.flops_per_hour.value
-
-
-def _middle_law(task: _Task) -> PublishedFit:
+def _middle_law(question: Question) -> str:
     """The published law of the middle size, so that a plan without own runs has nothing special about it."""
-    if task.flops is None:
+    if question.kind == "loss":
         raise InputError(
             "A target loss belongs to a text and a tokenizer: give the law of that text, fitted or published."
         )
-    sizes = {name: task.answer(one.surface()).params for name, one in _with_surfaces().items()}
-    return _with_surfaces()[sorted(sizes, key=lambda name: sizes[name])[len(sizes) // 2]]
+    fits = [
+        name for name, one in PUBLISHED.items() if isinstance(one, PublishedFit) and "E" in one.coefficients
+    ]
+    sizes = {name: _answer(_basis(name, question), question).params for name in fits}
+    return sorted(sizes, key=lambda name: sizes[name])[len(sizes) // 2]
 
 
-def _with_surfaces() -> dict[str, PublishedFit]:
-    return {
-        name: one for name, one in PUBLISHED.items() if _has_surface(one) and isinstance(one, PublishedFit)
-    }
-
-
-def _has_surface(law: PublishedFit | PublishedRule) -> bool:
-    return isinstance(law, PublishedFit) and "E" in law.coefficients
-
-
-def _laws(law: Source, task: _Task, base: Answer) -> Iterator[Change]:
-    """Every other published law at the compute of the plan; one without a surface cannot weigh serving."""
-    same = replace(task, flops=base.flops, loss=None)
+def _laws(law: Source, question: Question, base: Answer) -> Iterator[Change]:
+    """Every other published law at the compute of the plan; those that cannot answer are left out."""
+    paid = question.pays_for == "life"
+    compute = base.flops if paid else 6 * base.params * base.tokens
+    same = replace(question, **{question.kind: None, "flops": compute})  # type: ignore[arg-type]
     for other in PUBLISHED.values():
-        if other is law or (task.served and not _has_surface(other)):
-            continue
         cited = other.source.partition(",")[0]
-        yield Change(kind=Kind.LAW, what=other.name, setting=cited, answer=_published(other, law, same, base))
+        if law in (other, other.name):
+            continue
+        try:
+            answer = _published(other, law, same, base)
+        except (FitError, InputError):  # a rule knows no serving, and not every law knows repeats
+            continue
+        yield Change(kind=Kind.LAW, what=other.name, setting=cited, answer=answer)
 
 
-def _published(other: PublishedFit | PublishedRule, law: Source, task: _Task, base: Answer) -> Answer:
-    if isinstance(other, PublishedFit) and _has_surface(other):
-        answer = task.answer(other.surface())
-        comparable = isinstance(law, PublishedFit) and law.loss_of == other.loss_of
-        return answer if comparable else replace(answer, loss=math.nan)
+def _published(other: PublishedFit | PublishedRule, law: Source, question: Question, base: Answer) -> Answer:
+    if isinstance(other, PublishedFit):
+        answer = _answer(_basis(other, question), question)
+        return answer if _text(law) == other.loss_of else replace(answer, loss=math.nan)
+    if question.demand is not None or question.unique_tokens is not None:
+        raise InputError(f"'{other.name}' is a rule for fresh data and training alone.")
     best = other.optimum(base.flops)
     return replace(base, params=best.params, tokens=best.tokens, loss=math.nan)
 
 
-def _moved_coefficients(surface: Surface, task: _Task, level: float) -> Iterator[Change]:
+def _text(law: Source) -> str:
+    """What a published law's loss belongs to; empty for an own fit."""
+    if isinstance(law, str):
+        law = PUBLISHED[law.removeprefix("published:")]  # type: ignore[assignment]
+    return law.loss_of if isinstance(law, PublishedFit) else ""
+
+
+def _moved_coefficients(basis: Basis, question: Question) -> Iterator[Change]:
     """Each coefficient at both ends of its interval, the others where the draws then have them."""
-    logs = np.log(np.array([getattr(surface, name) for name in _COEFFICIENTS]))
+    names = _positive(basis)
+    logs = np.log(np.array([basis.coefficients[name] for name in names]))
     drawn = logs[:, 1:]
-    for place, name in enumerate(_COEFFICIENTS):
+    for place, name in enumerate(names):
         if drawn.shape[1] < _FEWEST_DRAWS or not np.ptp(drawn[place]) > 0:
             continue
         slopes = np.cov(drawn)[place] / np.var(drawn[place], ddof=1)
-        for end in middle(drawn[place], level):
-            answer = task.answer(_one(surface, np.exp(logs[:, 0] + slopes * (end - logs[place, 0]))))
+        for end in middle(drawn[place], question.level):
+            moved = np.exp(logs[:, 0] + slopes * (end - logs[place, 0]))
+            answer = _answer(_with(basis, dict(zip(names, moved, strict=True))), question)
             yield Change(kind=Kind.COEFFICIENT, what=name, setting=f"{math.exp(end):.4g}", answer=answer)
 
 
-def _moved_rates(surface: Surface, task: _Task, question: Question) -> Iterator[Change]:
-    """Price and utilisation at the ends of their ranges; a budget in FLOP stays what it is."""
+def _moved_questions(basis: Basis, question: Question) -> Iterator[Change]:
+    for kind, what, setting, other in (*_other_rates(question), *_other_amounts(question)):
+        yield Change(kind=kind, what=what, setting=setting, answer=_answer(basis, other))
+
+
+def _other_rates(question: Question) -> Iterator[tuple[Kind, str, str, Question]]:
+    """The question with price and utilisation at the ends of their ranges."""
     rate = question.rate
     if rate is None:
         return
-    price = None if math.isnan(task.usd_per_flop) else rate.price or rate.device.rental()
-    for end, ratio in _ends(price):
-        moved = _repriced(task, ratio, 1 / ratio if question.kind == "usd" else 1.0)
-        yield Change(
-            kind=Kind.PRICE, what="price of an hour", setting=f"{end:.3g} USD", answer=moved.answer(surface)
-        )
-    for end, ratio in _ends(rate.utilisation):
-        moved = _repriced(task, 1 / ratio, 1.0 if question.kind == "flops" else ratio)
-        yield Change(
-            kind=Kind.UTILISATION, what="utilisation", setting=f"{end:.3g}", answer=moved.answer(surface)
-        )
+    for end in _ends(rate.price):
+        priced = replace(rate, price=exactly(end, "USD/h", "an end of its range"))
+        yield Kind.PRICE, "price of an hour", f"{end:.3g} USD", replace(question, rate=priced)
+    for end in _ends(rate.utilisation):
+        used = replace(rate, utilisation=exactly(end, "1", "an end of its range"))
+        yield Kind.UTILISATION, "utilisation", f"{end:.3g}", replace(question, rate=used)
 
 
-def _repriced(task: _Task, dearer: float, more: float) -> _Task:
-    flops = None if task.flops is None else task.flops * more
-    return replace(task, usd_per_flop=task.usd_per_flop * dearer, flops=flops)
+def _other_amounts(question: Question) -> Iterator[tuple[Kind, str, str, Question]]:
+    """The question with less and more that is served, and with other stocks of data."""
+    demand, stock = question.demand, question.unique_tokens
+    if demand is not None:
+        nothing = replace(question, demand=None, pays_for="training")
+        yield Kind.DEMAND, "tokens served", "nothing", nothing
+        for factor, words in _FACTORS:
+            prompts, written = factor * demand.prompt_tokens, factor * demand.generated_tokens
+            moved = replace(demand, prompt_tokens=prompts, generated_tokens=written)
+            yield Kind.DEMAND, "tokens served", words, replace(question, demand=moved)
+    if stock is not None:
+        for factor, words in _FACTORS:
+            yield Kind.DATA, "unique tokens", words, replace(question, unique_tokens=factor * stock)
+        yield Kind.DATA, "unique tokens", "without limit", replace(question, unique_tokens=None)
 
 
-def _moved_demands(surface: Surface, task: _Task) -> Iterator[Change]:
-    if not task.served:
-        return
-    for factor, words in ((0.0, "nothing"), (0.5, "half of it"), (2.0, "twice as much")):
-        answer = replace(task, served=factor * task.served).answer(surface)
-        yield Change(kind=Kind.DEMAND, what="tokens served", setting=words, answer=answer)
-
-
-def _ends(quantity: Quantity | None) -> Sequence[tuple[float, float]]:
-    """Ends of a range, each with its ratio to the value; none where there is no range."""
+def _ends(quantity: Quantity | None) -> Sequence[float]:
     if quantity is None or not quantity.low < quantity.high:
         return ()
-    return [(end, end / quantity.value) for end in (quantity.low, quantity.high)]
+    return quantity.low, quantity.high
 
 
-def _elasticities(surface: Surface, task: _Task) -> pd.DataFrame:
-    now = np.array([float(getattr(surface, name)[0]) for name in _COEFFICIENTS])
+def _elasticities(basis: Basis, question: Question) -> pd.DataFrame:
     rows = []
-    for place, name in enumerate(_COEFFICIENTS):
-        step = np.zeros(len(now))
-        step[place] = _STEP
-        less, more = (task.answer(_one(surface, now * np.exp(sign * step))) for sign in (-1, 1))
+    for name in _positive(basis):
+        now = float(basis.coefficients[name][0])
+        ends = (now * math.exp(-_STEP), now * math.exp(_STEP))
+        less, more = (_answer(_with(basis, {name: end}), question) for end in ends)
         slopes = {str(one): _slope(less, more, one) for one in NUMBERS}
         rows.append({"coefficient": name, **slopes})
     return pd.DataFrame(rows)
@@ -243,30 +213,32 @@ def _slope(less: Answer, more: Answer, number: Number) -> float:
     return math.log(getattr(more, number) / getattr(less, number)) / (2 * _STEP)
 
 
-def _one(surface: Surface, coefficients: Array) -> Surface:
-    """The surface with one set of coefficients, in the order of their names."""
-    E, A, B, alpha, beta = coefficients[:, None]
-    return replace(surface, E=E, A=A, B=B, alpha=alpha, beta=beta)
+def _positive(basis: Basis) -> list[str]:
+    """Coefficients that have a logarithm in every set; the others are not moved."""
+    return [name for name, values in basis.coefficients.items() if (values > 0).all()]
 
 
-def _demand_words(question: Question, task: _Task) -> str:
-    if question.demand is None or not task.served:
-        return ""
-    return f" with {show_count(question.demand.tokens)} tokens served"
+def _with(basis: Basis, moved: Mapping[str, float]) -> Basis:
+    """The basis with one set of coefficients, some of them moved."""
+    one = {name: values[:1] for name, values in basis.coefficients.items()}
+    return replace(basis, coefficients={**one, **{name: np.array([value]) for name, value in moved.items()}})
 
 
-def _notes(
-    fit: Source | None, surface: Surface, base: Answer, changes: Sequence[Change], question: Question
-) -> Iterator[str]:
-    sizes = [one.answer.params for one in changes if one.kind is Kind.LAW]
+def _around(question: Question) -> str:
+    served = "" if question.demand is None else f" with {show_count(question.demand.tokens)} tokens served"
+    stock = question.unique_tokens
+    return served + ("" if stock is None else f" from {show_count(stock)} unique tokens")
+
+
+def _notes(fit: Source | None, basis: Basis, base: Answer, laws: Sequence[Change]) -> Iterator[str]:
+    sizes = [one.answer.params for one in laws]
     low, high = show_count(min(sizes)), show_count(max(sizes))
     yield (
         f"Published laws ask for {low} to {high} parameters at this compute; losses of other texts are not "
         "compared."
     )
-    if not isinstance(fit, Fit | Surface):
-        yield f"No law here is fitted on your runs, so the spread is the answer. {rounding_words(base.flops)}"
-    if len(surface.E) <= _FEWEST_DRAWS:
+    if not isinstance(fit, Fit):
+        rounded = rounding_words(6 * base.params * base.tokens)
+        yield f"No law here is fitted on your runs, so the spread is the answer. {rounded}"
+    if basis.sets <= _FEWEST_DRAWS:
         yield "No coefficient was moved to an end of its interval because there are no draws."
-    if question.unique_tokens is not None:
-        yield "All were asked without the limit of unique tokens; see plan_with_data for that."

@@ -1,5 +1,6 @@
 """Charts of runs, fits, forecasts and plans: nouns in, Altair charts out."""
 
+from allometry.plots.changes import what_would_change
 from allometry.plots.comparisons import fan_of_laws, held_out_errors, multiplier_against_compute
 from allometry.plots.fits import exponent_cloud, law_slices, predicted_against_measured, residuals
 from allometry.plots.forecasts import forecast_and_outcome
@@ -8,11 +9,14 @@ from allometry.plots.pictures import save_picture
 from allometry.plots.plans import loss_against_params, optimum_against_compute
 from allometry.plots.runs import learning_rate_checks, loss_against_compute, loss_against_tokens
 from allometry.plots.sensitivity import by_choice, forecast_by_floor, shift_by_run
+from allometry.plots.spending import least_loss
 from allometry.plots.transfer import learning_rate_transfer
+from allometry.plots.triangles import equal_loss_lines, trade_at_equal_loss
 
 __all__ = [
     "by_choice",
     "compute_optimal_frontier",
+    "equal_loss_lines",
     "exponent_cloud",
     "fan_of_laws",
     "forecast_and_outcome",
@@ -22,6 +26,7 @@ __all__ = [
     "law_slices",
     "learning_rate_checks",
     "learning_rate_transfer",
+    "least_loss",
     "loss_against_compute",
     "loss_against_params",
     "loss_against_tokens",
@@ -31,4 +36,6 @@ __all__ = [
     "residuals",
     "save_picture",
     "shift_by_run",
+    "trade_at_equal_loss",
+    "what_would_change",
 ]

@@ -72,9 +72,11 @@ def band(table: pd.DataFrame, *, x: Any, low: Any, high: str, **look: Any) -> La
 
 def bars(table: pd.DataFrame, *, x: Any, y: Any, x2: str = "", y2: str = "", **look: Any) -> Layers:
     """A straight bar between two values: an interval."""
+    encoded, fixed = _colour(look)
     ends = {name: f"{field}:Q" for name, field in (("x2", x2), ("y2", y2)) if field}
-    mark = alt.Chart(rows(table)).mark_rule(clip=True, **{"color": INK, "strokeWidth": 2.2, **look})
-    return [mark.encode(x=x, y=y, **ends)]
+    colour = {} if encoded else {"color": INK}
+    mark = alt.Chart(rows(table)).mark_rule(clip=True, **{**colour, "strokeWidth": 2.2, **fixed})
+    return [mark.encode(x=x, y=y, **ends, **encoded)]
 
 
 def level_line(value: float, axis_y: Any) -> Layers:
