@@ -33,6 +33,7 @@ class Outlook:
             exponential explains them better. NaN with fewer than six points.
         scores: Of the back-test.
         level: Of the intervals.
+        parts: Curves of each way, in the order of the table; x counts years from the last point.
     """
 
     series: Series
@@ -41,7 +42,7 @@ class Outlook:
     forms_apart: float
     scores: Scores
     level: float
-    _parts: tuple[Drawn, ...] = field(repr=False)
+    parts: tuple[Drawn, ...] = field(repr=False)
     _taken: tuple[int, ...] = field(repr=False)
     findings: tuple[Finding, ...] = ()
 
@@ -62,7 +63,7 @@ class Outlook:
         outcomes = self._outcomes(np.array([year]))[:, 0]
         low, high = middle(outcomes, level)
         x = np.array([year - self.series.years[-1]])
-        medians = [float(np.median(part.form.curve(part.coefficients, x))) for part in self._parts]
+        medians = [float(np.median(part.form.curve(part.coefficients, x))) for part in self.parts]
         return DatedForecast(
             name=self.series.name, unit=self.series.unit, year=year, level=level,
             median=float(2 ** np.median(outcomes)), low=float(2**low), high=float(2**high),
@@ -80,7 +81,7 @@ class Outlook:
         years = [
             crossing_years(part.form, part.coefficients[:count], float(np.log2(value)))
             + self.series.years[-1]
-            for part, count in zip(self._parts, self._taken, strict=True)
+            for part, count in zip(self.parts, self._taken, strict=True)
         ]
         return summed_up(self.series, value, np.concatenate(years), level or self.level)
 
@@ -101,7 +102,7 @@ class Outlook:
         rng = np.random.default_rng(0)
         x = years - self.series.years[-1]
         parts = [
-            part.outcomes(x, rng)[:, :count] for part, count in zip(self._parts, self._taken, strict=True)
+            part.outcomes(x, rng)[:, :count] for part, count in zip(self.parts, self._taken, strict=True)
         ]
         return np.concatenate(parts, axis=1).T
 
@@ -153,7 +154,7 @@ def outlook(series: Series, *, level: float = 0.9, draws: int = 1000, seed: int 
         forms_apart=forms_apart(series),
         scores=scores,
         level=level,
-        _parts=parts,
+        parts=parts,
         _taken=taken,
     )
     return replace(made, findings=outlook_findings(made))
