@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from allometry.cli.application import app
+from allometry.cli.application import EVERYTHING, Flag, Selection, Words, app, chosen_runs
+from allometry.units import read_quantity
 
 capability = App(
     name="capability",
@@ -12,3 +13,67 @@ capability = App(
     sort_key=9.2,
 )
 app.command(capability)
+
+
+@capability.command
+def chain(
+    source: str,
+    *,
+    task: Words,
+    at: Words,
+    chance: Words = (),
+    by: str | None = None,
+    law: str = "chinchilla_tied",
+    task_law: str = "task_sigmoid",
+    errors: Flag = False,
+    inputs: Words = (),
+    along: str = "flops",
+    selection: Selection = EVERYTHING,
+    level: float = 0.9,
+    draws: int = 200,
+    seed: int = 0,
+    json: Flag = False,
+) -> int:
+    """Forecast scores on tasks through the loss, beside the direct law and ranking at a single scale.
+
+    Parameters
+    ----------
+    source
+        A table of runs, the folder of a study, or another source.
+    task
+        Column of a score, or score=loss with the column of the loss that explains it; may be repeated.
+    at
+        The new run, column=value, for example params=7B; may be repeated.
+    chance
+        The score of guessing, score=0.25; may be repeated.
+    by
+        The column that says by which recipe a run was made, to rank recipes.
+    law
+        Step one: from size and data to the loss.
+    task_law
+        Step two: from the loss to the score.
+    errors
+        The columns are errors, which fall as models get better.
+    inputs
+        An input of step one = column; may be repeated.
+    along
+        What the direct law reads.
+    level
+        Of the intervals.
+    draws
+        Resamples of each step.
+    seed
+        Of starts and resamples.
+    json
+        Print forecasts, verdicts and ranking as JSON.
+    """
+    from allometry.capabilities.chain_recipes import forecast_tasks
+    from allometry.capabilities.chain_steps import Steps
+    from allometry.capabilities.chain_tasks import read_tasks
+    from allometry.report.terminal import pairs, show
+
+    place, guessing = ({n: read_quantity(v) for n, v in pairs(words).items()} for words in (at, chance))
+    steps = Steps(loss_law=law, task_law=task_law, inputs=pairs(inputs), along=along, draws=draws, seed=seed)
+    tasks = read_tasks(task, guessing, falls=errors)
+    made = forecast_tasks(chosen_runs(source, selection), tasks, place, by=by, level=level, steps=steps)
+    return show(made.facts(), made.summary(), json)
