@@ -33,7 +33,8 @@ class Task:
     falls: bool = False
 
     def __post_init__(self) -> None:
-        if self.chance is not None and not 0 <= self.chance < 1 + self.falls:
+        worst = self.above_chance(self.best)  # what a perfect model is better by
+        if self.chance is not None and not 0 < worst <= 1:
             raise InputError(
                 f"Chance on '{self.score}' is {self.chance:g}; it is a share, for example 0.25 for four "
                 "choices (of an error: 0.75). Divide percentages by 100."

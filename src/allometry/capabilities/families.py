@@ -60,7 +60,7 @@ class Families:
     def facts(self) -> dict[str, object]:
         """The result as plain tables."""
         return {
-            "shares": self.components.shares, "lines": self.lines, "reference": self.reference,
+            "shares": self.components.shares.tolist(), "lines": self.lines, "reference": self.reference,
             "target": self.target, "errors": self.errors(), "models": self.table, "findings": self.findings,
         }  # fmt: skip
 

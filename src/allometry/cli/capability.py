@@ -77,3 +77,60 @@ def chain(
     tasks = read_tasks(task, guessing, falls=errors)
     made = forecast_tasks(chosen_runs(source, selection), tasks, place, by=by, level=level, steps=steps)
     return show(made.facts(), made.summary(), json)
+
+
+@capability.command
+def families(
+    source: str,
+    *,
+    metric: Words,
+    family: str = "family",
+    target: str | None = None,
+    train: str | None = None,
+    components: int = 3,
+    reference: str | None = None,
+    chance: float = 0.0,
+    selection: Selection = EVERYTHING,
+    level: float = 0.9,
+    draws: int = 100,
+    seed: int = 0,
+    json: Flag = False,
+) -> int:
+    """Relate scores of models of many families to compute and to a target score, without training any.
+
+    Parameters
+    ----------
+    source
+        A table of models, such as published:obs_scaling.
+    metric
+        Column of a benchmark's score; may be repeated.
+    family
+        The column that names a model's family.
+    target
+        Column of the score to forecast.
+    train
+        SQL condition for the models to learn from, for example "flops <= 8.4e22"; all if not given.
+    components
+        How many principal components to use.
+    reference
+        The family in whose compute others are expressed; that with most models if not given.
+    chance
+        The score of guessing on the target.
+    level
+        Of the intervals.
+    draws
+        Resamples of the families.
+    seed
+        Of the resamples.
+    json
+        Print components, lines, models and findings as JSON.
+    """
+    from allometry.capabilities.families import observe_families
+    from allometry.report.terminal import show
+
+    runs = chosen_runs(source, selection)
+    made = observe_families(
+        runs, metric, family=family, target=target, train=train, components=components, reference=reference,
+        chance=chance, level=level, draws=draws, seed=seed,
+    )  # fmt: skip
+    return show(made.facts(), made.summary(), json)
