@@ -40,6 +40,11 @@ def divided(basis: Basis, question: Question, budget: float) -> Division:
     """
     if question.kind != "loss" and budget < 6:
         raise InputError(f"A budget of {budget:g} FLOP buys no training; write it like 1e21.")
+    if question.pays_for == "life" and budget < 2 * served_tokens(question):
+        raise InputError(
+            f"{budget:g} FLOP cannot even serve a model of one parameter for so many tokens; give more, or "
+            "let the budget pay for training alone."
+        )
     found = _to_reach(basis, question) if question.kind == "loss" else _to_spend(basis, question, budget)
     _refuse_edges(basis, question, found, budget)
     return found

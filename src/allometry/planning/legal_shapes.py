@@ -155,7 +155,7 @@ def _shaped(
     def made(log_size: float) -> Architecture:
         return shape(kind, vocab=vocab, context=context, size=math.exp(log_size), **chosen)
 
-    low = math.log(12 * chosen["aspect"] * chosen["width_per_head"])  # about one layer
+    low = math.log(12 * chosen["aspect"] ** 2)  # about one layer
     high = max(low, math.log(params)) + 1
     for _ in range(_HALVINGS):
         half = (low + high) / 2

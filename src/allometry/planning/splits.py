@@ -15,14 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.planning.basis import Basis
+from allometry.planning.surfaces import five_numbers
 
 Array = NDArray[np.float64]
 Tokens = Callable[[Array], Array]
+Gains = Callable[[Array, Array], tuple[Array, Array]]
 
-_STEP = 1e-4  # of the logarithm, for slopes by central differences: right to 1e-9
+# Of the logarithm, for slopes by central differences: right to 1e-8 where the law is smooth, to 1e-6 where a
+# run begins to repeat, as slopes have a bend there.
+_STEP = 1e-6
 _HALVINGS = 60
 _LARGEST = math.log(1e40)  # of sizes and tokens that are looked at
-_LEAST = 1e-300
+_LEAST = 1e-100  # of tokens, where a constraint leaves none
 
 
 def best_split(
@@ -37,10 +41,12 @@ def best_split(
         stock: Distinct tokens there are.
     """
 
+    gains = _gains(basis, stock)
+
     def excess(log_params: Array) -> Array:
         params = np.exp(log_params)
         tokens = np.maximum(tokens_of(params), _LEAST)
-        by_size, by_data = _gains(basis, params, tokens, stock)
+        by_size, by_data = gains(params, tokens)
         gained = by_data * (1 + served / (3 * tokens)) - by_size
         return np.where(np.isnan(gained), -1.0, gained)  # too small for the loss at any amount of data
 
@@ -72,12 +78,20 @@ def tokens_to_reach(basis: Basis, loss: float | Array, stock: float = np.inf) ->
     return tokens_of
 
 
-def _gains(basis: Basis, params: Array, tokens: Array, stock: float) -> tuple[Array, Array]:
-    """What the loss falls by for two steps more of size, and of data."""
+def _gains(basis: Basis, stock: float) -> Gains:
+    """What the loss falls by for a little more of size, and for as much more of data."""
+    five = five_numbers(basis.coefficients, basis.law)
+    if five is not None and np.isinf(stock):
+        A, B, alpha, beta = (five[name] for name in ("A", "B", "alpha", "beta"))
+        return lambda params, tokens: (alpha * A * params**-alpha, beta * B * tokens**-beta)
     up = math.exp(_STEP)
-    by_size = basis.loss(params / up, tokens, stock) - basis.loss(params * up, tokens, stock)
-    by_data = basis.loss(params, tokens / up, stock) - basis.loss(params, tokens * up, stock)
-    return by_size, by_data
+
+    def differences(params: Array, tokens: Array) -> tuple[Array, Array]:
+        by_size = basis.loss(params / up, tokens, stock) - basis.loss(params * up, tokens, stock)
+        by_data = basis.loss(params, tokens / up, stock) - basis.loss(params, tokens * up, stock)
+        return by_size, by_data
+
+    return differences
 
 
 def _root(function: Tokens, low: Array, high: Array) -> Array:

@@ -1,0 +1,134 @@
+"""Planning from the command line: budgets, targets, published laws, costs, devices, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from allometry.cli import run
+
+LAW = "besiroglu_2024"
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_published_law_plans_days_on_devices(capsys: pytest.CaptureFixture[str]) -> None:
+    budget = ("--days", "30d", "--device", "h100-sxm", "--devices", "8", "--price", "$2.50")
+
+    plan = printed(capsys, "plan", f"published:{LAW}", *budget, "--served", "5T", "--unique-tokens", "400B")
+
+    assert plan["cost"]["run"]["money"]["value"] == pytest.approx(14_400)
+    assert plan["compute"]["value"] == pytest.approx(8 * 30 * 86_400 * 0.4 * 989.4e12)
+    assert plan["data"]["epochs"]["value"] == pytest.approx(plan["tokens"]["value"] / 4e11)
+    assert plan["lifetime"]["demand"]["generated_tokens"] == 5e12
+
+
+def test_weeks_hours_and_days_are_the_same_time(capsys: pytest.CaptureFixture[str]) -> None:
+    flops = [
+        printed(capsys, "plan", LAW, "--days", text, "--device", "b200")["flops"]
+        for text in ("2w", "336h", "14")
+    ]
+
+    assert flops[0] == flops[1] == flops[2]
+
+
+def test_a_target_loss_prints_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", LAW, "--loss", "2.0"]) == 0
+
+    said = capsys.readouterr().out
+    assert "At the very least" in said
+    assert "no probability because there are no draws" in said
+
+
+def test_a_plan_is_written_as_a_recipe_and_printed_as_flags(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "run.toml"
+    template = "--n-layer {layers} --tokens {tokens}"
+
+    assert run(["plan", LAW, "--flops", "1e20", "--export", str(recipe), "--flags", template]) == 0
+
+    flags = capsys.readouterr().out.splitlines()[-1].split()
+    layers, tokens = int(flags[1]), int(flags[3])
+    assert f"layers = {layers}" in recipe.read_text()
+    assert f"tokens = {tokens}" in recipe.read_text()
+
+
+def test_the_cost_of_llama_65b_is_its_published_hours_and_energy(capsys: pytest.CaptureFixture[str]) -> None:
+    run_of = ("--params", "65.3B", "--tokens", "1.4T", "--device", "a100-sxm-80gb", "--devices", "2048")
+    assumed = ("--utilisation", "0.4779", "--watts", "400", "--pue", "1.1", "--kg-per-kwh", "0.385")
+
+    cost = printed(capsys, "cost", *run_of, *assumed)["sheet"]
+
+    assert cost["run"]["device_hours"]["value"] == pytest.approx(1_022_362, rel=1e-3)  # Touvron et al. 2023
+    assert cost["run"]["energy"]["value"] == pytest.approx(449_000, rel=3e-3)
+    assert cost["run"]["carbon"]["value"] == pytest.approx(173_000, rel=3e-3)
+
+
+def test_a_configuration_is_priced_by_its_own_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {"vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "gpt2", **sizes}))
+
+    cost = printed(capsys, "cost", str(path), "--tokens", "10B")
+
+    assert cost["params"] == 124_439_808
+    # 6 · (85e6 in blocks + 38.6e6 of the tied head) + 12 · 12 · 768 · 1024 for all scores (PaLM, appendix B).
+    assert cost["sheet"]["flops"]["value"] / 1e10 == pytest.approx(
+        6 * 123.53e6 + 12 * 12 * 768 * 1024, rel=2e-3
+    )
+
+
+def test_devices_are_listed_and_shown_with_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["devices"]) == 0
+    assert "rtx-4090: NVIDIA GeForce RTX 4090" in capsys.readouterr().out
+    assert run(["devices", "h100-sxm"]) == 0
+    assert "[Epoch AI, ml_hardware.csv" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["plan", LAW, "--flops=-1e21"], "buys no training"),
+        (["plan", LAW, "--flops", "1e21", "--usd", "5"], "flops and usd were given"),
+        (["plan", LAW, "--usd", "5"], "depends on the device"),
+        (["plan", LAW, "--usd", "1M", "--device", "b200"], "No price is known for b200"),
+        (["plan", LAW, "--loss", "1.8"], "the floor of"),
+        (["plan", LAW, "--loss", "2.0", "--unique-tokens", "1B"], "the least they allow"),
+        (["plan", "besiroglu_2023", "--flops", "1e21"], "Did you mean 'besiroglu_2024'"),
+        (["plan", "deepseek_2024", "--flops", "1e21"], "predicts no loss"),
+        (["plan", LAW, "--days", "3x", "--device", "h100-sxm"], "write it like 30d"),
+        (["plan", LAW, "--flops", "1e21", "--flags", "{layer}"], "Did you mean 'layers'"),
+        (["cost", "--params", "7B"], "a number of tokens above zero"),
+        (["cost", "--tokens", "7B"], "one of the two"),
+        (["cost", "--params", "7B", "--tokens", "1T", "--device", "v100-sxm"], "It has: fp16, fp32"),
+        (["cost", "--params", "7B", "--tokens", "1T", "--price", "abc"], "no amount of US dollars"),
+        (["devices", "h1000"], "h100"),
+    ],
+)
+def test_what_cannot_be_planned_gets_a_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+
+    told = capsys.readouterr()
+    assert sentence in " ".join((told.err + told.out).replace("│", " ").split())
+
+
+def test_a_configuration_without_a_field_is_refused_by_the_field(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12}')
+
+    assert run(["cost", str(path), "--tokens", "1B"]) == 2
+
+    assert "vocab_size" in capsys.readouterr().err
