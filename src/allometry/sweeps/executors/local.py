@@ -18,6 +18,7 @@ from allometry.sweeps.executors.events import Advanced, Died, Event, event_from_
 from allometry.sweeps.executors.machine import Machine
 from allometry.sweeps.executors.needs import Needs
 from allometry.sweeps.executors.worker import READY
+from allometry.sweeps.executors.working import SETTINGS
 
 _LETTING_GO = 60.0  # seconds a worker has to save its run before it is ended
 
@@ -103,8 +104,6 @@ class LocalExecutor:
             worker.process.stdout.close()
 
     def _hire(self) -> _Worker:
-        settings = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-        settings["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what cuBLAS needs to give the same bits twice
         with explained(self.log):
             self.log.parent.mkdir(parents=True, exist_ok=True)
             log = self.log.open("ab")
@@ -116,7 +115,7 @@ class LocalExecutor:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=os.environ | settings,
+                    env=os.environ | SETTINGS,
                 )
             except OSError as error:
                 raise StudyError(

@@ -143,7 +143,7 @@ def open_executor(place: Local | Ray | Slurm, study: Study, *, trainer: AnyTrain
 
             return RayExecutor.open(place, study)
         case Slurm():
-            from allometry.sweeps.executors.slurm import SlurmExecutor
+            from allometry.sweeps.executors.slurm.executor import SlurmExecutor
 
             return SlurmExecutor.open(place, study)
 

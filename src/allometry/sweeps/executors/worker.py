@@ -17,12 +17,11 @@ from io import RawIOBase
 
 from allometry.sweeps.executors.definition import Job
 from allometry.sweeps.executors.events import Event, event_to_json
-from allometry.sweeps.executors.working import work
+from allometry.sweeps.executors.working import PATIENCE, work
 from allometry.sweeps.trainers import TRAINERS
 from allometry.sweeps.trainers.watch import Watch
 
 READY = b"ready"
-_PATIENCE = 30.0  # seconds a worker of a killed sweep may take to save and let go of its run
 
 
 def main(trainer: str) -> None:
@@ -42,7 +41,7 @@ def main(trainer: str) -> None:
     watch = Watch(
         tell=lambda word: _answer(answers, word),
         should_stop=over.is_set,
-        patience=_PATIENCE,
+        patience=PATIENCE,
     )
     while (line := jobs.get()) is not None:
         _answer(answers, work(Job.from_json(line), watch))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -111,7 +112,11 @@ class Command:
         if ending.stopped or ending.timed_out or ending.code:
             return self._unfinished(ending, study, Run(run_id=job.run_id, status="stopped", values=facts))
         finished = Finished(folder=folder, directory=Path(job.directory), fields=fields)
-        return self._finished(finished, study, job.run_id, facts)
+        made = self._finished(finished, study, job.run_id, facts)
+        if made.status == "failed" and watch.should_stop():  # it was told to stop, too, and did so well
+            ended = replace(ending, stopped=True)
+            return self._unfinished(ended, study, Run(run_id=job.run_id, status="stopped", values=facts))
+        return made
 
     def _unfinished(self, ending: Ending, study: Study, run: Run) -> Ended | Died:
         if ending.stopped:

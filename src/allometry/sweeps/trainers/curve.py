@@ -50,7 +50,7 @@ def _last_line(path: Path) -> dict[str, float]:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
             whole = file.read().rpartition(b"\n")[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     last = whole.rpartition(b"\n")[2]
     return dict(json.loads(last)) if last.startswith(b"{") else {}

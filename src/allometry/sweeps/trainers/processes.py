@@ -61,7 +61,8 @@ def supervised(
     Args:
         directory: Where it is started.
         settings: Of its environment, beside those of this process.
-        should_stop: Asked all the time; true: SIGTERM to all of it.
+        should_stop: Asked all the time, and once more at the end, as a cluster that ends a job signals all of
+            its processes; true: SIGTERM to all of it.
         tick: Called all the time.
         timeout: Seconds it may take.
         grace: Seconds between SIGTERM and SIGKILL.
@@ -102,7 +103,7 @@ def supervised(
     code = process.wait()
     return Ending(
         code=code,
-        stopped=stopped,
+        stopped=stopped or (code != 0 and should_stop()),
         timed_out=timed_out,
         last_words=_last_words(folder / "stderr.log"),
         seconds=time.monotonic() - begun,

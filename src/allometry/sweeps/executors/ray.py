@@ -1,0 +1,151 @@
+"""Runs on a Ray cluster: one that is there, or one that is started on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from allometry.errors import StudyError
+from allometry.extras import needed
+from allometry.runs.study import Study
+from allometry.sweeps.executors.definition import Job
+from allometry.sweeps.executors.events import Died, Ended, Event, event_from_json
+from allometry.sweeps.executors.needs import Needs
+from allometry.sweeps.executors.working import SETTINGS, work_as_told
+from allometry.sweeps.trainers.curve import CurveReader
+
+if TYPE_CHECKING:
+    from allometry.sweeps.executors.places import Ray
+
+_STORE = 100 * 2**20  # bytes of the object store: jobs and events are small, results are files
+_LETTING_GO = 60.0  # seconds that runs have to save when the sweep ends
+_PASSED_ON = ("ALLOMETRY_CACHE", "XDG_CACHE_HOME", "HF_HOME")  # from here to processes on other nodes
+
+
+@dataclass
+class _Running:
+    job: Job
+    curve: CurveReader
+
+
+@dataclass
+class RayExecutor:
+    """A Ray cluster, on which each run is a task with its resources.
+
+    A task that loses its worker or its node is a death, and the sweep starts the run again on whatever node
+    has room, where it goes on from its last checkpoint: the study is on storage that all nodes see.
+    """
+
+    ray: ModuleType
+    place: Ray
+    cores: float  # of the cluster if it is our own, which nothing will add to
+    _running: dict[Any, _Running] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, place: Ray, study: Study) -> RayExecutor:
+        """Connect to the cluster, or start one.
+
+        Raises:
+            StudyError: If there is none at the address.
+            MissingExtra: If Ray is not installed.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        ray = needed("ray", "Making runs on a Ray cluster", "ray")
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        if place.address:
+            _connect(ray, place.address, quiet)
+            return cls(ray=ray, place=place, cores=float("inf"))
+        with _settings():
+            count = place.workers or os.cpu_count() or 1
+            ray.init("local", num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
+        return cls(ray=ray, place=place, cores=count)
+
+    def room_for(self, needs: Needs) -> bool:
+        """Whether another run may be handed over; Ray keeps it until a node has what it needs."""
+        return len(self._running) < self.place.at_once
+
+    def shortage(self, needs: Needs) -> str:
+        """What a cluster of our own does not have; another may grow."""
+        if needs.cores <= self.cores:
+            return ""
+        return f"it needs {needs.cores} cores and the Ray started here has {self.cores:g}; give more workers"
+
+    def start(self, job: Job) -> None:
+        """Hand a run to the cluster."""
+        needs = job.needs
+        task = self.ray.remote(work_as_told).options(
+            num_cpus=needs.cores,
+            num_gpus=needs.gpus,
+            memory=int(needs.memory_bytes) or None,
+            max_retries=0,  # the sweep counts how often a run loses its worker
+            name=f"run {job.run_id}",
+        )
+        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        reader = CurveReader(Path(job.study) / "runs" / job.run_id, job.run_id)
+        self._running[task.remote(job.to_json(), passed)] = _Running(job, reader)
+
+    def wait(self, seconds: float) -> list[Event]:
+        """Results that came in, and how far the other runs are."""
+        if not self._running:
+            return []
+        self.ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        came, _ = self.ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
+        events = [self._ended(task) for task in came]
+        words = (running.curve.word() for running in self._running.values())
+        return [*(word for word in words if word is not None), *events]
+
+    def close(self) -> None:
+        """Ask what runs to save and stop, then leave the cluster, or end it if it is our own."""
+        for task in self._running:
+            self.ray.cancel(task)
+        if self._running:
+            self.ray.wait(list(self._running), num_returns=len(self._running), timeout=_LETTING_GO)
+        self._running.clear()
+        self.ray.shutdown()
+
+    def _ended(self, task: Any) -> Event:
+        errors = self.ray.exceptions
+        run_id = self._running.pop(task).job.run_id
+        try:
+            return event_from_json(self.ray.get(task))
+        except errors.TaskCancelledError:
+            return Ended(run_id=run_id, status="stopped", reason="cancelled before it began")
+        except errors.RayTaskError as error:
+            last = str(error).strip().splitlines()[-1]
+            return Died(run_id=run_id, by_signal=False, reason=f"its task ended by its own error: {last}")
+        except errors.RayError as error:
+            first = next(iter(str(error).strip().splitlines()), "")
+            reason = f"its worker or its node was lost ({type(error).__name__}: {first})"
+            return Died(run_id=run_id, by_signal=True, reason=reason)
+
+
+def _connect(ray: ModuleType, address: str, quiet: Mapping[str, Any]) -> None:
+    try:
+        ray.init(address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise StudyError(
+            f"There is no Ray cluster at '{address}' ({first}). Start one with `ray start --head`, or leave "
+            f"the address out for one on this machine."
+        ) from error
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """The environment that workers of a cluster of our own inherit."""
+    before = {name: os.environ.get(name) for name in SETTINGS}
+    os.environ.update(SETTINGS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,64 @@
+"""What a job of a Slurm array does: make one run; save and queue again when its time is nearly up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from allometry.files import write_atomically
+from allometry.sweeps.executors.definition import Job
+from allometry.sweeps.executors.events import Ended, event_to_json
+from allometry.sweeps.executors.slurm.queue import requeue
+from allometry.sweeps.executors.working import PATIENCE, SETTINGS, noting, work
+from allometry.sweeps.trainers.watch import Watch
+
+_INTERRUPTED = 75  # exit status of what will be taken up later (EX_TEMPFAIL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One job of an array.
+
+    Attributes:
+        job: The run to make, as text.
+        answer: File for the event; written last, so its presence means that the job is over.
+        settings: Of the environment where the sweep was started.
+        requeues: Times that it may go back to the queue.
+    """
+
+    job: str
+    answer: str
+    settings: Mapping[str, str]
+    requeues: int
+
+    def __call__(self) -> str:
+        """Make the run.
+
+        Slurm announces the end of the time limit with SIGUSR2, preemption and cancellation with SIGTERM: the
+        run saves. After the first the job puts itself back in the queue; after the others Slurm decides.
+        """
+        os.environ.update({**SETTINGS, **self.settings})
+        job = Job.from_json(self.job)
+        os.chdir(job.directory)
+        with noting(signal.SIGUSR2) as out_of_time, noting(signal.SIGTERM) as ended:
+            watch = Watch(should_stop=lambda: out_of_time() or ended(), patience=PATIENCE)
+            event = work(job, watch)
+        if isinstance(event, Ended) and event.status == "stopped":
+            self._leave(again=out_of_time() and not ended())
+        text = event_to_json(event)
+        write_atomically(Path(self.answer), text + "\n")
+        return text
+
+    def _leave(self, *, again: bool) -> None:
+        if again and int(os.environ.get("SLURM_RESTART_COUNT", "0")) < self.requeues:
+            requeue(_own_number())
+        sys.exit(_INTERRUPTED)  # no answer: the queue says whether the run is to be waited for
+
+
+def _own_number() -> str:
+    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{index}" if array else os.environ["SLURM_JOB_ID"]
