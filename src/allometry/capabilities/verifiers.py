@@ -59,7 +59,7 @@ def best_of_imperfect(chance: npt.ArrayLike, n: npt.ArrayLike, *, auc: float) ->
         InputError: If a value is out of range.
 
     >>> best_of_imperfect(0.2, [1, 10, 100], auc=0.9).round(3)
-    
+    array([0.2  , 0.713, 0.964])
     """
     p, count = np.broadcast_arrays(np.asarray(chance, np.float64), np.asarray(n, np.float64))
     if not 0.5 <= auc < 1 or ((p < 0) | (p > 1)).any() or (count < 1).any():
@@ -70,7 +70,7 @@ def best_of_imperfect(chance: npt.ArrayLike, n: npt.ArrayLike, *, auc: float) ->
     below = p[..., None] * ndtr(score - distance) + (1 - p[..., None]) * ndtr(score)
     power = np.exp((count[..., None] - 1) * np.log(np.maximum(below, 1e-300)))
     density = np.exp(-0.5 * (score - distance) ** 2) / np.sqrt(2 * np.pi)
-    return np.asarray(count * p * (density * power) @ (half * _WEIGHTS))
+    return np.asarray(count * p * ((density * power) @ (half * _WEIGHTS)))
 
 
 def best_of_kl(n: npt.ArrayLike) -> Array:

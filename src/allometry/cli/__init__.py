@@ -6,6 +6,7 @@ the data cannot carry the request; 130 stopped by Ctrl-C.
 
 from allometry.cli import (  # each registers its own
     capability,
+    capability_attempts,
     catalogs,
     counting,
     experiments,
@@ -14,12 +15,14 @@ from allometry.cli import (  # each registers its own
     planning,
     studies,
     training,
+    trend,
 )
 from allometry.cli.application import app, main, run
 
 __all__ = [
     "app",
     "capability",
+    "capability_attempts",
     "catalogs",
     "counting",
     "experiments",
@@ -30,4 +33,5 @@ __all__ = [
     "run",
     "studies",
     "training",
+    "trend",
 ]

@@ -165,7 +165,6 @@ def quantize(
     return show_table(table.filter(["run_id", "quantized_bits", "loss", "bits_per_byte"]), json)
 
 
-@app.command(sort_key=2.75)
 def attempts(
     study: Path,
     run: str,

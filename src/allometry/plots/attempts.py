@@ -1,0 +1,98 @@
+"""Charts of repeated attempts: pass@k and its forecast, accuracy against tokens, ways to one score."""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from allometry.capabilities.attempts.forecasting import LINE, PassForecast
+from allometry.capabilities.exchange import ExchangeCurve
+from allometry.capabilities.thinking import ThinkingFit
+from allometry.plots import axes, marks
+from allometry.plots.theme import BLUE, ORANGE, counted, finish
+
+
+def pass_against_attempts(forecast: PassForecast) -> alt.LayerChart:
+    """pass@k as measured and as forecast, with what each form says at the largest k."""
+    measured = pd.DataFrame({"x": list(forecast.measured), "value": list(forecast.measured.values())})
+    last = measured.iloc[-1]
+    ahead = pd.DataFrame(
+        {"x": forecast.k, "value": forecast.median, "low": forecast.low, "high": forecast.high}
+    )
+    start = pd.DataFrame(
+        [{"x": last["x"], "value": last["value"], "low": last["value"], "high": last["value"]}]
+    )
+    ahead = pd.concat([start, ahead], ignore_index=True)
+    forms = pd.DataFrame(
+        [{"x": forecast.k[-1], "value": one.median, "form": name} for name, one in forecast.forms.items()]
+    )
+    across = axes.log_axis(
+        "attempts", [*measured["x"], *ahead["x"]], "attempts k at each problem", most=7
+    ).x()
+    up = axes.plain_axis([0.0, 1.0], "pass@k")
+    tips = {"x": "attempts", "value": "pass@k"}
+    return finish(
+        [
+            *marks.band(ahead, x=across, low=up.y("low"), high="high", color=BLUE),
+            *marks.lines(ahead, x=across, y=up.y(), color=BLUE),
+            *marks.dots(measured, x=across, y=up.y(), color=BLUE, tips=tips),
+            *marks.rings(forms, x=across, y=up.y(), color=ORANGE, size=60, tips={"form": "form", **tips}),
+        ],
+        title="Problems solved by repeated attempts",
+        subtitle=[
+            f"{counted(forecast.count, 'problem')}, {forecast.attempts} attempts at each: dots, unbiased.",
+            f"Line and shade: forecast, {forecast.level:.0%} interval. Rings: each form by itself.",
+        ],
+        description=forecast_words(forecast),
+    )
+
+
+def forecast_words(forecast: PassForecast) -> str:
+    """The forecast at the largest k in one sentence."""
+    line = forecast.forms[LINE]
+    return (
+        f"pass@{forecast.k[-1]} is forecast at {forecast.median[-1]:.2f}, {forecast.level:.0%} interval "
+        f"{forecast.low[-1]:.2f} to {forecast.high[-1]:.2f}; the log-log line alone says {line.median:.2f}."
+    )
+
+
+def accuracy_against_tokens(fitted: ThinkingFit) -> alt.LayerChart:
+    """Accuracy against tokens thought, with the line and the plateau if there is one."""
+    points = fitted.points.rename(columns={"tokens": "x", "accuracy": "value"})
+    xs = np.geomspace(points["x"].min(), points["x"].max(), 200)
+    line = pd.DataFrame({"x": xs, "value": fitted.predict(xs)})
+    across = axes.log_axis("tokens", points["x"], "tokens thought", most=6).x()
+    up = axes.plain_axis([0.0, *points["value"], *line["value"]], "accuracy").y()
+    gain, ends = fitted.gain, f"{100 * fitted.gain.low:+.1f} to {100 * fitted.gain.high:+.1f}"
+    said = f"{100 * gain.value:+.1f} points a doubling ({fitted.level:.0%}: {ends})"
+    return finish(
+        [
+            *marks.lines(line, x=across, y=up, color=BLUE),
+            *marks.dots(points, x=across, y=up, color=BLUE, tips={"x": "tokens", "value": "accuracy"}),
+        ],
+        title="Accuracy against tokens thought",
+        subtitle=[f"{said}, {counted(len(points), 'measurement')}"],
+        description=fitted.summary().splitlines()[0] + ".",
+    )
+
+
+def training_against_attempts(curve: ExchangeCurve) -> alt.LayerChart:
+    """Training compute that reaches one score, by the number of attempts."""
+    table = pd.DataFrame(
+        {"x": curve.k, "value": curve.train, "low": curve.train_low, "high": curve.train_high}
+    )
+    table = table.loc[np.isfinite(table.to_numpy()).all(axis=1)]
+    across = axes.log_axis("attempts", curve.k, "attempts k at each problem", most=6).x()
+    ends = [*table["low"], *table["high"], *table["value"]]
+    up = axes.log_axis("flops", ends, "training compute C (FLOP)", most=6)
+    return finish(
+        [
+            *marks.band(table, x=across, low=up.y("low"), high="high", color=BLUE),
+            *marks.lines(table, x=across, y=up.y(), color=BLUE),
+            *marks.dots(table, x=across, y=up.y(), color=BLUE, tips={"x": "attempts", "value": "FLOP"}),
+        ],
+        title=f"Ways to a pass@k of {curve.score:g}",
+        subtitle=[f"The more attempts, the less training. Shaded: {curve.level:.0%} of the draws."],
+        description=curve.summary().splitlines()[-1].strip() + ".",
+    )
