@@ -73,7 +73,8 @@ def test_too_few_runs_one_date_and_missing_columns_are_refused() -> None:
 
 def compared() -> Multiplier:
     table = pd.DataFrame({
-        "recipe": ["b", "c", "d"], "multiplier": [2.0, 4.0, 8.0], "low": [1.8, 3.6, 7.2], "high": [2.2, 4.4, 8.8]
+        "recipe": ["b", "c", "d"], "multiplier": [2.0, 4.0, 8.0],
+        "low": [1.8, 3.6, 7.2], "high": [2.2, 4.4, 8.8],
     })  # fmt: skip
     return Multiplier(
         by="recipe", reference="a", what="compute", level=0.9, table=table, slopes=pd.DataFrame(),

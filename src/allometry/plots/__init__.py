@@ -1,9 +1,12 @@
 """Charts of runs, fits, forecasts and plans: nouns in, Altair charts out."""
 
+from allometry.plots.chains import task_forecasts
 from allometry.plots.changes import what_would_change
 from allometry.plots.comparisons import fan_of_laws, held_out_errors, multiplier_against_compute
+from allometry.plots.families import component_against_compute, target_by_ends
 from allometry.plots.fits import exponent_cloud, law_slices, predicted_against_measured, residuals
 from allometry.plots.forecasts import forecast_and_outcome
+from allometry.plots.horizons import horizons_over_time
 from allometry.plots.isoflop import compute_optimal_frontier, iso_flop_profiles
 from allometry.plots.pictures import save_picture
 from allometry.plots.plans import loss_against_params, optimum_against_compute
@@ -11,10 +14,12 @@ from allometry.plots.runs import learning_rate_checks, loss_against_compute, los
 from allometry.plots.sensitivity import by_choice, forecast_by_floor, shift_by_run
 from allometry.plots.spending import least_loss
 from allometry.plots.transfer import learning_rate_transfer
+from allometry.plots.trends import outlook_chart, trend_chart
 from allometry.plots.triangles import equal_loss_lines, trade_at_equal_loss
 
 __all__ = [
     "by_choice",
+    "component_against_compute",
     "compute_optimal_frontier",
     "equal_loss_lines",
     "exponent_cloud",
@@ -22,6 +27,7 @@ __all__ = [
     "forecast_and_outcome",
     "forecast_by_floor",
     "held_out_errors",
+    "horizons_over_time",
     "iso_flop_profiles",
     "law_slices",
     "learning_rate_checks",
@@ -32,10 +38,14 @@ __all__ = [
     "loss_against_tokens",
     "multiplier_against_compute",
     "optimum_against_compute",
+    "outlook_chart",
     "predicted_against_measured",
     "residuals",
     "save_picture",
     "shift_by_run",
+    "target_by_ends",
+    "task_forecasts",
     "trade_at_equal_loss",
+    "trend_chart",
     "what_would_change",
 ]

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from allometry.capabilities.chain_recipes import TaskForecasts
+from allometry.capabilities.families import Families
 from allometry.errors import FitError, ForecastError, InputError, Refusal
 from allometry.fitting import Finding, Fit, Forecast, check, check_forecast
 from allometry.fitting.checks.definition import serious
@@ -27,8 +29,13 @@ from allometry.report.judging import judge_fits
 from allometry.runs.run import Runs
 from allometry.runs.study import SPEC, Study
 from allometry.sweeps.fits import largest_flops
+from allometry.trends.account import TrendAccount
+from allometry.trends.efficiency import Progress
 
-Item = Study | Runs | Fit | Plan | Forecast | Comparison | Approaches | Frontier | Multiplier
+Item = (
+    Study | Runs | Fit | Plan | Forecast | Comparison | Approaches | Frontier | Multiplier
+    | TrendAccount | Progress | TaskForecasts | Families
+)  # fmt: skip
 Kind = TypeVar("Kind")
 PLAN_FACTOR = 10.0  # of the largest run's compute, where study.toml does not say
 
@@ -80,6 +87,10 @@ class Contents:
     approaches: tuple[Approaches, ...] = ()
     frontiers: tuple[Frontier, ...] = ()
     multipliers: tuple[Multiplier, ...] = ()
+    tasks: tuple[TaskForecasts, ...] = ()
+    families: tuple[Families, ...] = ()
+    trends: tuple[TrendAccount, ...] = ()
+    progress: tuple[Progress, ...] = ()
     problems: tuple[Finding, ...] = ()
     no_plan_because: str = ""
     chain: str = ""
@@ -91,9 +102,12 @@ class Contents:
         return self.fits[0] if self.fits else None
 
     @property
-    def results(self) -> tuple[Comparison | Approaches | Frontier | Multiplier, ...]:
+    def results(
+        self,
+    ) -> tuple[Comparison | Approaches | Frontier | Multiplier | TrendAccount | Progress, ...]:
         """What was found beside fits, forecasts and plans; each has findings of its own."""
-        return (*self.multipliers, *self.comparisons, *self.approaches, *self.frontiers)
+        found = (*self.multipliers, *self.comparisons, *self.approaches, *self.frontiers)
+        return (*found, *self.trends, *self.progress)
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -152,6 +166,10 @@ def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
         approaches=_of_kind(given, Approaches),
         frontiers=_of_kind(given, Frontier),
         multipliers=_of_kind(given, Multiplier),
+        tasks=_of_kind(given, TaskForecasts),
+        families=_of_kind(given, Families),
+        trends=_of_kind(given, TrendAccount),
+        progress=_of_kind(given, Progress),
     )
     return _with_study(contents, studies[0], command) if studies else contents
 
@@ -166,7 +184,7 @@ def _refuse_unusable(given: Sequence[object]) -> None:
             kind = type(item).__name__
             raise InputError(
                 "A report shows a Study, Runs, a Fit, a Plan, a Forecast, a Comparison, Approaches, an "
-                f"IsoFlopFit, an EnvelopeFit or a Multiplier, not a {kind}."
+                f"IsoFlopFit, an EnvelopeFit, a Multiplier, a TrendAccount or a Progress, not a {kind}."
             )
     for one in (Study, Runs):
         if sum(isinstance(item, one) for item in given) > 1:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from allometry.report.chain_section import chain_section
 from allometry.report.contents import Contents
+from allometry.report.families_section import families_section
 from allometry.report.laws_compared import comparison_section
 from allometry.report.optima import approaches_section, frontier_section
 from allometry.report.recipes_compared import multiplier_section
 from allometry.report.section import Section
+from allometry.report.trend_section import progress_section, trend_section
 
 
 def sections(contents: Contents) -> Iterator[Section]:
@@ -21,3 +24,11 @@ def sections(contents: Contents) -> Iterator[Section]:
         yield approaches_section(approaches, place)
     for place, frontier in enumerate(contents.frontiers, start=1):
         yield frontier_section(frontier, place)
+    for place, series in enumerate(contents.trends, start=1):
+        yield trend_section(series, place)
+    for place, progress in enumerate(contents.progress, start=1):
+        yield progress_section(progress, place)
+    for place, tasks in enumerate(contents.tasks, start=1):
+        yield chain_section(tasks, place)
+    for place, families in enumerate(contents.families, start=1):
+        yield families_section(families, place)

@@ -44,9 +44,9 @@ class Drawn:
     scatter: Array
 
     def outcomes(self, x_m: Array, rng: np.random.Generator) -> Array:
-        """Log2 of new points, of shape (m, draws)."""
-        curve = self.form.curve(self.coefficients, x_m).T
-        return np.asarray(curve + self.scatter * rng.standard_normal(curve.shape))
+        """Log2 of new points, of shape (m, draws); each draw's point errs alike at all dates."""
+        noise = self.scatter * rng.standard_normal(len(self.scatter))
+        return np.asarray(self.form.curve(self.coefficients, x_m).T + noise)
 
 
 def entrants(count: int) -> tuple[Entrant, ...]:

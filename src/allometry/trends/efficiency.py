@@ -60,6 +60,16 @@ class Progress:
     level: float
     findings: tuple[Finding, ...] = ()
 
+    def facts(self) -> dict[str, Any]:
+        """The same as values, for programs."""
+        return {
+            "halving_months": self.halving_months,
+            "forms": self.table,
+            "no_progress_error": self.no_progress_error,
+            "level": self.level,
+            "findings": self.findings,
+        }
+
     def summary(self) -> str:
         """The halving time, one line a form, findings."""
         months = self.halving_months
@@ -252,8 +262,8 @@ def _no_progress(made: Progress) -> Iterator[Finding]:
         yield Finding(
             code="no_progress_seen",
             severity=Severity.WARNING,
-            sentence=f"A law without progress forecasts held-out runs as well ({baseline:.2%} off) as the best "
-            f"with it ({best:.2%}).",
+            sentence=f"A law without progress forecasts held-out runs as well ({baseline:.2%} off) as the "
+            f"best with it ({best:.2%}).",
             evidence={"error": best, "no_progress_error": baseline},
             remedy="Do not quote a halving time from these runs.",
         )
