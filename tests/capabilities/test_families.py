@@ -126,7 +126,18 @@ def test_a_target_among_the_metrics_is_refused() -> None:
 def test_the_command_says_both_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models(0.6).table.to_csv(tmp_path / "models.csv", index=False)
     words = [word for name in METRICS for word in ("--metric", name)]
-    words += ["--target", "target", "--train", "flops <= 6e22", "--components", "1", "--draws", "3"]
+    words += [
+        "--target",
+        "target",
+        "--train",
+        "flops <= 6e22",
+        "--components",
+        "1",
+        "--draws",
+        "3",
+        "--chance",
+        "0.2",
+    ]
 
     assert run(["capability", "families", str(tmp_path / "models.csv"), *words, "--json"]) == 0
 

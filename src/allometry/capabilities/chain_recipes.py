@@ -13,7 +13,8 @@ from allometry.capabilities.chain_steps import Steps
 from allometry.capabilities.chain_tasks import Task
 from allometry.capabilities.chain_verdict import RULE
 from allometry.errors import InputError
-from allometry.fitting.result import tails
+from allometry.fitting.checks.definition import note
+from allometry.fitting.result import Finding, tails
 from allometry.runs.run import Runs
 
 _SAME = 0.01  # relative difference of two places that count as one scale
@@ -41,6 +42,15 @@ class TaskForecasts:
     ranking: pd.DataFrame
     scale: float
     chains: Mapping[str, Chain] = field(repr=False)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Tasks that were declined."""
+        return tuple(
+            note("task_at_chance", f"{why}.", "Measure larger runs, or a loss on the task's answers.")
+            for why in self.table["declined"]
+            if why
+        )
 
     def facts(self) -> dict[str, object]:
         """The forecasts, verdicts and ranking without the fits behind them."""
