@@ -104,10 +104,13 @@ class Contents:
     @property
     def results(
         self,
-    ) -> tuple[Comparison | Approaches | Frontier | Multiplier | TrendAccount | Progress, ...]:
+    ) -> tuple[
+        Comparison | Approaches | Frontier | Multiplier | TrendAccount | Progress | TaskForecasts | Families,
+        ...,
+    ]:
         """What was found beside fits, forecasts and plans; each has findings of its own."""
         found = (*self.multipliers, *self.comparisons, *self.approaches, *self.frontiers)
-        return (*found, *self.trends, *self.progress)
+        return (*found, *self.trends, *self.progress, *self.tasks, *self.families)
 
     @property
     def steps(self) -> tuple[str, ...]:
