@@ -82,7 +82,8 @@ def least_loss(plan: Plan, law: Source, spent: Spent = "flops") -> alt.LayerChar
             _plan_words(surface, plan, spent), _layer_words(plan, surface, runs),
             _held_words(spent),
         ],
-        description=f"Predicted loss of the best run against {scale.title}. {_plan_words(surface, plan, spent)}",
+        description=f"Predicted loss of the best run against {scale.title}. "
+        f"{_plan_words(surface, plan, spent)}",
     )  # fmt: skip
 
 
@@ -134,7 +135,8 @@ def _title(spent: Spent, plan: Plan, scale: _Scale) -> str:
 def _plan_words(surface: Surface, plan: Plan, spent: Spent) -> str:
     now, more = (float(surface.loss(*surface.best(times * plan.flops))[0]) for times in (1.0, _MORE))
     fall = f"{now - more:.2g} {plan.loss.unit}"
-    return f"10% more {_NOUN[spent]} lowers the predicted {plan.output.replace('_', ' ')} by {fall}."
+    loss = plan.output.replace("_", " ")
+    return f"Along the line, 10% more {_NOUN[spent]} lowers the predicted {loss} by {fall}."
 
 
 def _layer_words(plan: Plan, surface: Surface, runs: pd.DataFrame) -> str:
