@@ -141,9 +141,9 @@ def chosen_runs(setting: Setting, seed: int, width: float) -> Interval:
         found = _interval(setting, fitted, spent, len(table), rng)
         if found.width <= width or not len(left):
             break
-        picks = informative(
-            left, aim, [belief_from_fit(fitted)], width=0.9 * width, level=setting.level
-        ).picks
+        beliefs = [belief_from_fit(fitted, draws=12)]
+        measured = found.width if np.isfinite(found.width) else None
+        picks = informative(left, aim, beliefs, width=SAFELY * width, measured=measured).picks
         part = left.cheapest_part(picks or [int(np.argmin(left.straight))], spent)
         table = pd.concat([table, _made(setting, left, np.array(part), rng)], ignore_index=True)
         spent += left.cost(part)
@@ -153,7 +153,7 @@ def chosen_runs(setting: Setting, seed: int, width: float) -> Interval:
 
 def _candidates(setting: Setting) -> Candidates:
     """Sizes and horizons within the range of grid and ladder; two seeds of each, on trunks of their own."""
-    sizes = (LARGEST / 6 / RATIO) ** 0.5 * 10 ** np.arange(-1.75, 0.5, 0.125)
+    sizes = (LARGEST / 6 / RATIO) ** 0.5 * 10 ** np.arange(-1.75, 0.51, 0.25)
     ratios = RATIO * 2.0 ** np.arange(-3, 4)
     epochs = EPOCHS if "unique_tokens" in setting.law.reads else (1.0,)
     params, ratio, epoch, seed = np.array(list(product(sizes, ratios, epochs, (0.0, 1.0)))).T

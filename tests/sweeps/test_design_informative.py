@@ -151,6 +151,14 @@ def test_what_a_fit_knows_narrows_the_target(fitted: Fit, grid: Candidates, beli
     assert after == pytest.approx((forecast.high - forecast.low) / forecast.median, rel=0.5)
 
 
+def test_expected_widths_begin_at_the_measured_one(grid: Candidates, believed: Belief) -> None:
+    plain = informative(grid, LARGER, [believed], flops=1e18)
+    scaled = informative(grid, LARGER, [believed], flops=1e18, measured=2 * plain.width_before)
+
+    assert scaled.picks == plain.picks
+    assert scaled.width_after == pytest.approx(2 * plain.width_after)
+
+
 def test_a_belief_has_the_draws_of_its_fit_and_no_held_coefficient(fitted: Fit) -> None:
     assert len(belief_from_fit(fitted, draws=10).natural) == 10
     held = replace(fitted, held={"E": fitted.coefficients["E"]})

@@ -60,6 +60,7 @@ def informative(
     flops: float | None = None,
     least: int = 0,
     level: float = 0.9,
+    measured: float | None = None,
 ) -> Chosen:
     """Choose the runs that narrow a target's interval most per FLOP.
 
@@ -77,6 +78,8 @@ def informative(
         flops: The most to spend.
         least: Runs to choose in any case, as a fit needs more runs than coefficients.
         level: Of the interval that the width is of.
+        measured: Width that a fit of the first belief's law gives now. Expected widths are scaled to begin
+            there: linear theory does not know how far a law bends within its draws.
 
     Raises:
         InputError: If neither width nor flops nor least says when to stop, or there is no belief.
@@ -99,7 +102,7 @@ def informative(
     (True, True)
     """
     _refuse(candidates, beliefs, width, flops, least)
-    views = [_View.of(belief, candidates, aim, level) for belief in beliefs]
+    views = _scaled([_View.of(belief, candidates, aim, level) for belief in beliefs], measured)
     enough = np.inf if flops is None else 0.0  # without a width: the least runs, or all that the budget buys
     stop = _Stop(
         width=enough if width is None else width, flops=np.inf if flops is None else flops, least=least
@@ -189,6 +192,11 @@ class _Filled:
     picks: tuple[int, ...]
     flops: float
     width: float
+
+
+def _scaled(views: Sequence[_View], measured: float | None) -> list[_View]:
+    factor = 1.0 if measured is None else measured / _width(views[:1])
+    return [replace(view, wide=factor * view.wide) for view in views]
 
 
 def _cheapest_fill(candidates: Candidates, views: Sequence[_View], stop: _Stop) -> _Filled:

@@ -1,0 +1,295 @@
+"""`sweep_until`: design, train, fit, in rounds, until a rule says that the forecast is sharp enough.
+
+rounds/<number>.json in the study says what each round asked for, and why, before its first run: a loop that
+was killed goes on with the round it was in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from allometry.errors import CorruptFile, FitError, Refusal
+from allometry.files import write_atomically
+from allometry.fitting.result import Fit
+from allometry.fitting.solve import fit
+from allometry.fitting.uncertainty import bootstrap
+from allometry.laws import read_law
+from allometry.runs.run import Runs
+from allometry.runs.study import Study
+from allometry.sweeps.designs import Design, Planned
+from allometry.sweeps.designs.informative import (
+    ForecastOf,
+    belief_from_fit,
+    belief_from_law,
+    candidates_of,
+    informative,
+)
+from allometry.sweeps.designs.informative.candidates import Options
+from allometry.sweeps.fits import selected_runs, target_inputs
+from allometry.sweeps.spec import FitSpec, StudySpec, read_spec
+from allometry.sweeps.until import Until
+from allometry.units import show_power
+
+LEVEL = 0.9  # of the interval whose width is meant
+_SEEDS = 4  # of the cheapest run besides its own: without repeats the noise is a guess from few residuals
+_BEYOND_COEFFICIENTS = 3  # first runs more than the law has coefficients: a fit needs some to be wrong by
+_FIRST_NOISE = 0.005  # of the log loss, until runs say it
+_SAFELY = 0.9  # of the wanted width: what comes is then seldom wider than what is expected
+_DRAWS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One round of a sweep that chooses its own runs.
+
+    Attributes:
+        number: From 1.
+        runs: Run ids it asks for, trunks included; none if the rule fired.
+        flops: What they cost together, in FLOP.
+        width: Of the forecast's interval before the round, as a share of the forecast; None before a fit.
+        expected: The same after all runs that are planned, of which these are the cheapest part.
+        because: Why these runs, or why no more, as a sentence.
+    """
+
+    number: int
+    runs: tuple[str, ...]
+    flops: float
+    width: float | None
+    expected: float | None
+    because: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Planned runs as a design: all of them, whatever has run."""
+
+    planned: Sequence[Planned]
+
+    def recipes(self, runs: Runs) -> list[Planned]:
+        """All of them."""
+        return list(self.planned)
+
+    def outline(self) -> list[Planned]:
+        """All of them."""
+        return list(self.planned)
+
+
+def sweep_until(study: Study, until: Until, *, train: Callable[[Design], Runs]) -> list[Round]:
+    """Train only those runs of a study's design that its forecast needs, in rounds.
+
+    The learning-rate checks come first. The first round holds the runs that a law believed at its typical
+    coefficients learns most from per FLOP, and repeated seeds of the cheapest run. After it the study's laws
+    are fitted, all runs are chosen that are expected to bring the forecast of the study's target to the
+    wanted width, and the cheapest of them are made, for at most as much compute as all rounds before: what
+    they show decides whether the dear ones are made at all.
+
+    Args:
+        until: When to stop.
+        train: Makes the runs of a design in the study, for example
+            `lambda design: run_sweep(design, study)`.
+
+    Returns:
+        All rounds of the study, earlier sittings included; the last one asks for no run and says why.
+
+    Raises:
+        RecipeError: If the study has no target.
+        Refusal: If its learning-rate checks fail.
+    """
+    spec = read_spec(study)
+    stated = _checked(study, spec, train)
+    loop = _Loop(study=study, spec=spec, until=until, stated=stated, repeats=_repeats(stated))
+    rounds = [
+        one for one in read_rounds(study) if one.runs
+    ]  # one that ended a loop may go on by another rule
+    if rounds:
+        train(loop.asked(rounds[-1]))
+    while not rounds or rounds[-1].runs:
+        rounds.append(loop.next(rounds))
+        _save(study, rounds[-1])
+        if rounds[-1].runs:
+            train(loop.asked(rounds[-1]))
+    return rounds
+
+
+def read_rounds(study: Study) -> list[Round]:
+    """The rounds of a study, the first one first.
+
+    Raises:
+        CorruptFile: If one cannot be read.
+    """
+    return [_read(path) for path in sorted((study.folder / "rounds").glob("*.json"))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loop:
+    """What does not change from round to round."""
+
+    study: Study
+    spec: StudySpec
+    until: Until
+    stated: Sequence[Planned]
+    repeats: Sequence[Planned]
+
+    def asked(self, made: Round) -> Asked:
+        """The runs of a round."""
+        known = {one.recipe.run_id: one for one in (*self.stated, *self.repeats)}
+        missing = [run_id for run_id in made.runs if run_id not in known]
+        if missing:
+            raise Refusal(
+                f"Round {made.number} asks for run {missing[0]}, which the design in study.toml no longer "
+                "has; put the design back, or delete that file in rounds/ to choose anew."
+            )
+        return Asked([known[run_id] for run_id in made.runs])
+
+    def next(self, rounds: Sequence[Round]) -> Round:
+        """The next round; one without runs if the rule fired or nothing is left to run."""
+        fitted = self._fits()
+        spent = sum(one.flops for one in rounds)
+        step = _Step(number=len(rounds) + 1, spent=spent, width=self._width(fitted))
+        if step.width is not None and (why := self.until.fired(width=step.width, gain=np.inf)):
+            return step.last(f"Done: {why}.")
+        ended = self._ended()
+        if all(one.recipe.run_id in ended for one in _runs_of(self.stated)):
+            return step.last("Every run of the design is made; give it more sizes or horizons.")
+        options = candidates_of(self.stated, done=ended)
+        made = self._chosen(step, options, fitted) if fitted else self._first(step, options, ended)
+        if step.spent + made.flops <= self.until.flops:
+            return made
+        return step.last(
+            f"Done: {show_power(step.spent)} FLOP are spent, and the next runs, of {show_power(made.flops)} "
+            f"FLOP, would take that above {show_power(self.until.flops)}."
+        )
+
+    def _chosen(self, step: _Step, options: Options, fitted: Sequence[Fit]) -> Round:
+        """The cheapest part of what is expected to reach the width, or of what doubles the compute."""
+        candidates, beliefs, aim = options.candidates, [belief_from_fit(one) for one in fitted], self._aim()
+        again = max(step.spent, candidates.cheapest)
+        found = informative(candidates, aim, beliefs, flops=again, level=LEVEL, measured=step.width)
+        gain = 1 - found.width_after / found.width_before
+        if why := self.until.fired(width=np.inf, gain=gain):
+            return step.last(f"Done: {why}.")
+        if self.until.width:
+            wanted = _SAFELY * self.until.width
+            found = informative(candidates, aim, beliefs, width=wanted, level=LEVEL, measured=step.width)
+        part = candidates.cheapest_part(found.picks, again)
+        if not part:
+            return step.last("No run of the design is expected to narrow the interval; give it larger sizes.")
+        because = f"{len(part)} of {len(found.picks)} runs expected to bring it to {found.width_after:.2%}"
+        return step.asking(options, part, found.width_after, because)
+
+    def _first(self, step: _Step, options: Options, ended: Collection[str]) -> Round:
+        """Enough runs for a fit, chosen by the law at its typical coefficients, and repeated seeds."""
+        main = self.spec.fits[0]
+        law = read_law(main.law)
+        belief = belief_from_law(law, noise=_FIRST_NOISE, columns=main.inputs)
+        least = min(len(law.names) + _BEYOND_COEFFICIENTS, len(options.candidates))
+        picks = informative(options.candidates, self._aim(), [belief], least=least, level=LEVEL).picks
+        made = step.asking(options, picks, None, "what the law at typical coefficients learns most from")
+        seeds = [one for one in self.repeats if one.recipe.run_id not in ended]
+        return replace(
+            made,
+            runs=(*made.runs, *(one.recipe.run_id for one in seeds)),
+            flops=made.flops + sum(one.own_flops for one in seeds),
+        )
+
+    def _ended(self) -> set[str]:
+        table = self.study.runs().table
+        return set(table["run_id"]) if len(table) else set()
+
+    def _aim(self) -> ForecastOf:
+        return ForecastOf(inputs=target_inputs(self.study))
+
+    def _fits(self) -> list[Fit]:
+        """The study's laws of the same inputs, the main one first; none before that one fits."""
+        runs = selected_runs(self.study) if len(self.study.runs()) else Runs.of([])
+        main, *others = self.spec.fits
+        try:
+            found = [_made(main, runs)]
+        except FitError:
+            return []
+        for one in others:
+            if not one.where and read_law(one.law).reads == found[0].law.reads:
+                with suppress(FitError):  # a law with more coefficients joins once there are runs for it
+                    found.append(_made(one, runs))
+        return found
+
+    def _width(self, fitted: Sequence[Fit]) -> float | None:
+        if not fitted:
+            return None
+        at = {name: value for name, value in self._aim().inputs.items() if name in fitted[0].inputs.values()}
+        forecast = fitted[0].predict(LEVEL, **at)
+        width = (forecast.high - forecast.low) / forecast.median
+        return float(width) if np.isfinite(width) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """Where the loop stands before a round."""
+
+    number: int
+    spent: float
+    width: float | None
+
+    def asking(self, options: Options, picks: Sequence[int], expected: float | None, because: str) -> Round:
+        return Round(
+            number=self.number,
+            runs=options.asked(picks),
+            flops=options.candidates.cost(picks),
+            width=self.width,
+            expected=expected,
+            because=because,
+        )
+
+    def last(self, because: str) -> Round:
+        return Round(number=self.number, runs=(), flops=0.0, width=self.width, expected=None, because=because)
+
+
+def _made(spec: FitSpec, runs: Runs) -> Fit:
+    found = fit(spec.law, runs, inputs=spec.inputs or None, objective=spec.objective)
+    return bootstrap(found, draws=min(spec.draws, _DRAWS))
+
+
+def _checked(study: Study, spec: StudySpec, train: Callable[[Design], Runs]) -> list[Planned]:
+    """All runs of the design, stated once its learning-rate checks have ended."""
+    spec.target_design()  # refuses a study without a target before anything is trained
+    checks = [one for one in spec.design.recipes(study.runs()) if one.design == "learning_rate_check"]
+    stated = spec.design.recipes(train(Asked(checks)) if checks else study.runs())
+    if not _runs_of(stated):
+        raise Refusal(
+            f"A learning-rate check of {study.folder} failed, and the runs wait for it; see: "
+            f"allometry status {study.folder}"
+        )
+    return stated
+
+
+def _runs_of(stated: Sequence[Planned]) -> list[Planned]:
+    return [one for one in stated if one.design not in ("trunk", "learning_rate_check")]
+
+
+def _repeats(stated: Sequence[Planned]) -> list[Planned]:
+    """The cheapest run by other seeds, trained straight."""
+    cheapest = min(_runs_of(stated), key=lambda one: one.recipe.flops())
+    first = cheapest.recipe.seed + 1
+    seeds = range(first, first + _SEEDS)
+    return [replace(cheapest, recipe=replace(cheapest.recipe, seed=seed, parent="")) for seed in seeds]
+
+
+def _save(study: Study, made: Round) -> None:
+    path = study.folder / "rounds" / f"{made.number:03d}.json"
+    write_atomically(path, json.dumps(asdict(made), indent=1) + "\n")
+
+
+def _read(path: Path) -> Round:
+    try:
+        values = json.loads(path.read_text())
+        return Round(**{**values, "runs": tuple(values["runs"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptFile(
+            f"{path} is not a round of a sweep: {error}. Delete it to choose that round anew."
+        ) from error

@@ -1,0 +1,175 @@
+"""A sweep that chooses its own next runs, over losses that obey a known law (nothing is trained)."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allometry.errors import CorruptFile, InputError, RecipeError, Refusal
+from allometry.runs.run import Run, Runs
+from allometry.runs.study import Study
+from allometry.sweeps.designs import Design
+from allometry.sweeps.rounds import Round, read_rounds, sweep_until
+from allometry.sweeps.spec import quickstart_path
+from allometry.sweeps.until import Until, read_rule
+
+NOISE = 0.01
+QUICKSTART = quickstart_path().read_text()
+SPEC = """name = "until"
+[[fits]]
+law = "power_law_with_floor"
+inputs = { x = "flops" }
+draws = 60
+""" + QUICKSTART[QUICKSTART.index("[design]") :].replace("check_tokens = 131072", "check_tokens = 0")
+WIDE, STRICT = Until(width=0.058), Until(width=0.03)
+
+
+def loss(flops: float) -> float:
+    """Henighan et al. 2020, eq. 1.1, with a laptop's numbers."""
+    return 2.0 + 40 * math.pow(flops, -0.1)
+
+
+@dataclass
+class Lab:
+    """Trains by a formula, with noise of each recipe's own; may be cut off after so many runs."""
+
+    study: Study
+    most: int = 10**9
+    made: list[str] = field(default_factory=list)
+
+    def train(self, design: Design) -> Runs:
+        for planned in design.recipes(self.study.runs()):
+            recipe = planned.recipe
+            if self.study.run(recipe.run_id) is not None:
+                continue
+            if len(self.made) >= self.most:
+                raise KeyboardInterrupt
+            params, noise = recipe.architecture.params(), np.random.default_rng(int(recipe.run_id, 16))
+            values = {
+                "design": planned.design, "parent": recipe.parent, "params": params, "seed": recipe.seed,
+                "tokens": recipe.tokens, "flops": recipe.flops(), "decayed": planned.design != "trunk",
+                "loss": loss(recipe.flops()) * float(np.exp(NOISE * noise.standard_normal())),
+            }  # fmt: skip
+            self.study.save_run(Run(run_id=recipe.run_id, status="done", values=values))
+            self.made.append(recipe.run_id)
+        return self.study.runs()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that was swept until its forecast was narrow enough."""
+    study = Study.create(tmp_path_factory.mktemp("until") / "study", SPEC)
+    sweep_until(study, WIDE, train=Lab(study).train)
+    return study.folder
+
+
+@pytest.fixture
+def swept(template: Path, tmp_path: Path) -> Study:
+    shutil.copytree(template, tmp_path / "study")
+    return Study.open(tmp_path / "study")
+
+
+def test_it_ends_when_the_interval_is_narrow_enough_and_leaves_runs_unmade(swept: Study) -> None:
+    *rounds, last = read_rounds(swept)
+
+    assert last.runs == ()
+    assert last.width is not None
+    assert last.width < WIDE.width
+    assert last.because.startswith("Done: the interval is")
+    assert len(swept.runs().where("design = 'ladder' AND seed = 0")) < 16  # of four sizes and four horizons
+    assert [one.number for one in rounds] == list(range(1, len(rounds) + 1))
+
+
+def test_the_first_round_has_runs_for_a_fit_and_seeds_for_the_noise(swept: Study) -> None:
+    first = swept.runs().table.set_index("run_id").loc[list(read_rounds(swept)[0].runs)]
+
+    branches = first[first["design"] == "ladder"]
+    assert (branches["seed"] == 0).sum() == 3 + 3  # coefficients of the law, and three
+    assert sorted(branches.loc[branches["seed"] > 0, "seed"]) == [1, 2, 3, 4]
+    assert read_rounds(swept)[0].width is None
+
+
+def test_a_second_call_trains_nothing(swept: Study) -> None:
+    lab = Lab(swept)
+
+    again = sweep_until(swept, WIDE, train=lab.train)
+
+    assert lab.made == []
+    assert again == read_rounds(swept)
+
+
+def test_a_stricter_rule_goes_on_from_where_the_first_one_ended(swept: Study) -> None:
+    before, lab = read_rounds(swept), Lab(swept)
+
+    after = sweep_until(swept, STRICT, train=lab.train)
+
+    assert after[: len(before) - 1] == before[:-1]
+    assert lab.made
+
+
+@pytest.mark.parametrize("most", [3, 13])
+def test_a_killed_loop_ends_as_an_undisturbed_one(template: Path, tmp_path: Path, most: int) -> None:
+    study = Study.create(tmp_path / "killed", SPEC)
+    with pytest.raises(KeyboardInterrupt):
+        sweep_until(study, WIDE, train=Lab(study, most=most).train)
+
+    sweep_until(study, WIDE, train=Lab(study).train)
+
+    assert read_rounds(study) == read_rounds(Study.open(template))
+
+
+def test_more_than_the_stated_compute_is_never_spent(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "study", SPEC)
+
+    rounds = sweep_until(study, Until(width=1e-9, flops=1.5e12), train=Lab(study).train)
+
+    assert sum(one.flops for one in rounds) <= 1.5e12
+    assert "would take that above 1.5e12" in rounds[-1].because
+
+
+def test_it_ends_when_as_much_compute_again_would_gain_little(swept: Study) -> None:
+    rounds = sweep_until(swept, Until(gain=0.9), train=Lab(swept).train)
+
+    assert "as much compute again would narrow it by" in rounds[-1].because
+
+
+def test_a_round_of_another_design_is_refused(swept: Study) -> None:
+    rounds = read_rounds(swept)
+    path = swept.folder / "rounds" / f"{len(rounds) - 1:03d}.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"runs": ["0123456789ab"]}))
+
+    with pytest.raises(Refusal, match=r"run 0123456789ab, which the design in study.toml no longer has"):
+        sweep_until(swept, WIDE, train=Lab(swept).train)
+    path.write_text("{")
+    with pytest.raises(CorruptFile, match="is not a round of a sweep"):
+        read_rounds(swept)
+
+
+def test_a_study_without_a_target_is_refused_before_any_run(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "study", SPEC[: SPEC.index("[target]")])
+
+    with pytest.raises(RecipeError, match="forecasts nothing: add a"):
+        sweep_until(study, WIDE, train=Lab(study).train)
+
+
+def test_a_round_is_read_as_it_was_written(swept: Study) -> None:
+    assert all(isinstance(one, Round) and isinstance(one.runs, tuple) for one in read_rounds(swept))
+
+
+@pytest.mark.parametrize(
+    "rule", ["width", "width > 1%", "width < 0%", "loss < 2", "width < 1% and gain < 2%", ""]
+)
+def test_what_is_no_rule_is_refused(rule: str) -> None:
+    with pytest.raises(InputError, match=r"rule to stop by|above zero"):
+        read_rule(rule)
+
+
+def test_a_rule_may_have_several_parts() -> None:
+    assert read_rule("Width < 1% or gain < 0.05 or flops > 2e15") == Until(width=0.01, gain=0.05, flops=2e15)
