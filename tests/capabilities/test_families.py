@@ -146,17 +146,35 @@ def test_the_command_says_both_ends(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert said["lines"][0]["models"] == 5
 
 
-@pytest.mark.public_data
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the public tables are not at {SHARED}")
-def test_public_scores_have_the_published_components(monkeypatch: pytest.MonkeyPatch) -> None:
+BENCHMARKS = ["MMLU", "ARC-C", "HellaSwag", "Winograd", "TruthfulQA", "XWinograd", "HumanEval"]
+
+
+@pytest.fixture
+def public(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    if not SHARED.is_dir():
+        pytest.skip(f"the public tables are not at {SHARED}")
     monkeypatch.setenv("ALLOMETRY_DATA", str(SHARED))
-    metrics = [
-        "MMLU", "ARC-C", "HellaSwag", "Winograd", "TruthfulQA", "GSM8K", "XWinograd", "HumanEval",
-    ]  # fmt: skip
-    runs = read_runs("published:obs_scaling")
-    whole = Runs(runs.table.dropna(subset=metrics).reset_index(drop=True))
+    return read_runs("published:obs_scaling")
+
+
+@pytest.mark.public_data
+def test_public_scores_have_the_published_components(public: Runs) -> None:
+    metrics = [*BENCHMARKS, "GSM8K"]
+    whole = Runs(public.table.dropna(subset=metrics).reset_index(drop=True))
 
     made = observe_families(whole, metrics, family="Model Family")
 
     assert made.components.shares[0] == pytest.approx(0.85, abs=0.01)  # published as "about" whole percents
     assert made.components.shares[:3].sum() == pytest.approx(0.97, abs=0.01)
+
+
+@pytest.mark.public_data
+def test_the_fitted_end_of_gsm8k_lies_below_what_larger_models_reach(public: Runs) -> None:
+    made = observe_families(
+        public, BENCHMARKS, family="Model Family", target="GSM8K", train="flops <= 8.4e22", draws=2
+    )
+
+    assert made.free is not None
+    assert made.free.end < 0.7
+    assert made.table.loc[~made.table["trained"], "target"].max() > 0.8
+    assert "ends_disagree" in [one.code for one in made.findings]
