@@ -69,13 +69,13 @@ def noise_points(fit: Fit) -> Array:
     Spread as Student's t, because with few runs the size of the noise is itself uncertain. Around a lower
     envelope the residuals themselves are the noise.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit  # Student's t, in a tenth of the time that scipy.stats takes to import
 
     middles: Array = (np.arange(_NOISE_POINTS) + 0.5) / _NOISE_POINTS
     if fit.objective == "lower_envelope":
         return np.asarray(np.quantile(fit.residuals(), middles))
     noise = noise_of(fit)
-    return np.asarray(noise.scale * t.ppf(middles, noise.freedom))
+    return np.asarray(noise.scale * stdtrit(noise.freedom, middles))
 
 
 def _point(fit: Fit, at: Mapping[str, float]) -> float:

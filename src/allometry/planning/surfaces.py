@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.result import Estimate, Fit, middle
+from allometry.fitting.result import Estimate, Fit, middle, tails
 from allometry.laws import Law, chinchilla, chinchilla_tied, data_constrained
 
 Array = NDArray[np.float64]
@@ -124,6 +124,50 @@ def estimate_of(sets: Array, unit: str, level: float) -> Estimate:
     enough = known.size and known.size >= level * drawn.size
     low, high = middle(known, level) if enough else (np.nan, np.nan)
     return Estimate(value=float(sets[0]), low=float(low), high=float(high), unit=unit)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LossBands:
+    """Losses over a grid of sizes and tokens, with their ranges; all of shape (sizes, tokens)."""
+
+    loss: Array
+    low: Array
+    high: Array
+    level: float
+
+
+def loss_bands(surface: Surface, params: Array, tokens: Array, *, level: float = 0.9) -> LossBands:
+    """The loss of every size with every number of tokens, and the middle `level` of the draws.
+
+    The loss is a sum of one term of size and one of data: the terms are computed once for each draw, and the
+    grid row by row, so that memory does not grow with its area.
+
+    Args:
+        params, tokens: Of shape (sizes,) and (tokens,).
+
+    Returns:
+        Low and high are NaN where there are no draws.
+
+    >>> law = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+    >>> loss_bands(Surface.from_coefficients(law), np.array([280e9]), np.array([300e9])).loss.round(3)
+    array([[1.993]])
+    """
+    size = surface.A * params[:, None] ** -surface.alpha  # (sizes, sets)
+    data = surface.E[:, None] + surface.B[:, None] * tokens ** -surface.beta[:, None]  # (sets, tokens)
+    loss = size[:, :1] + data[0]
+    if len(surface.E) == 1:
+        none = np.full_like(loss, np.nan)
+        return LossBands(loss=loss, low=none, high=none, level=level)
+    drawn = np.ascontiguousarray(data[1:].T)  # (tokens, sets): a quantile then runs along neighbours
+    ends = [_row_ends(drawn + size[row, 1:], level) for row in range(len(params))]
+    low, high = (np.stack(part) for part in zip(*ends, strict=True))
+    return LossBands(loss=loss, low=low, high=high, level=level)
+
+
+def _row_ends(draws: Array, level: float) -> tuple[Array, Array]:
+    """Ends of the middle of the draws along the last axis, as `middle` has them."""
+    low, high = np.quantile(draws, tails(level), axis=-1, method="weibull", overwrite_input=True)
+    return low, high
 
 
 def probability(sets: NDArray[np.bool_]) -> float:
