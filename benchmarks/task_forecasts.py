@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a scrip
 
 import benchmarks.parts.one_thread  # noqa: F401, I001  before NumPy
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,11 +74,13 @@ def _ladder(table: pd.DataFrame) -> pd.DataFrame:
     return last.assign(params=last["N"].fillna(tenfold), loss=last["c4_loss"])
 
 
-def _place(row: dict[str, float]) -> dict[str, float]:
+def _place(row: Mapping[Any, Any]) -> dict[str, float]:
     return {"params": float(row["params"]), "tokens": float(row["tokens"])}
 
 
-def _scored(made: TaskForecasts, held: dict[str, dict[str, float]], table: str, target: str) -> pd.DataFrame:
+def _scored(
+    made: TaskForecasts, held: Mapping[str, Mapping[Any, Any]], table: str, target: str
+) -> pd.DataFrame:
     """Errors of every forecaster, and whether the intervals held."""
     rows = made.table.assign(table=table, target=target)
     rows["measured"] = [held[row["recipe"]][row["task"]] for row in rows.to_dict("records")]
@@ -88,7 +91,7 @@ def _scored(made: TaskForecasts, held: dict[str, dict[str, float]], table: str, 
     return rows.assign(direct_inside=direct, **_orders(made, rows))
 
 
-def _orders(made: TaskForecasts, rows: pd.DataFrame) -> dict[str, object]:
+def _orders(made: TaskForecasts, rows: pd.DataFrame) -> dict[str, Any]:
     """Whether recipes stand in the measured order, by either ranking; NaN with one recipe."""
     if made.ranking.empty:
         return {"order_by_single_scale": np.nan, "order_by_forecast": np.nan}
@@ -125,7 +128,7 @@ def page_table(rows: pd.DataFrame, draws: int) -> Table:
     )
 
 
-def _cells(row: dict[str, object]) -> tuple[str, ...]:
+def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
     target = f"{row['recipe']} {row['target']}".removesuffix("_original").replace("_original", "").strip()
     task = str(row["task"]).removeprefix("acc__").removeprefix("error_")
     chain = _cell(row["forecast_error"], row["inside"])

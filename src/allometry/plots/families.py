@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -78,7 +81,7 @@ def target_by_ends(found: Families) -> alt.LayerChart:
     )  # fmt: skip
 
 
-def _line(row: dict[str, float], dots: pd.DataFrame) -> pd.DataFrame:
+def _line(row: Mapping[Any, Any], dots: pd.DataFrame) -> pd.DataFrame:
     x = dots.loc[(dots["series"] == row["family"]) & dots["trained"], "x"]
     ends = np.array([x.min(), x.max()])
     return pd.DataFrame(
