@@ -222,11 +222,21 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--study", type=Path, required=True, help="folder, made if it is not there")
     parser.add_argument("--sharding", choices=("ddp", "fsdp"), default="ddp")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--design", default="", help="why the run is made")
+    parser.add_argument("--keep-steps", default="", help="checkpoints to keep for branches, as in 8,64")
+    parser.add_argument("--checkpoint-seconds", type=float, default=15.0)
     chosen = parser.parse_args(words)
+    sitting = Sitting(
+        keep_steps=[int(step) for step in chosen.keep_steps.split(",") if step],
+        checkpoint_seconds=chosen.checkpoint_seconds,
+        design=chosen.design,
+    )
     try:
         recipe = Recipe.from_toml(chosen.recipe.read_text(), str(chosen.recipe))
         study = open_or_make(chosen.study)
-        run = train_distributed(recipe, study=study, sharding=chosen.sharding, device=chosen.device)
+        run = train_distributed(
+            recipe, study=study, sharding=chosen.sharding, device=chosen.device, sitting=sitting
+        )
     except AllometryError as error:
         sys.stderr.write(f"{error}\n")
         return 2
