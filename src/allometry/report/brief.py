@@ -60,10 +60,10 @@ def make_brief(plan: Plan, law: Source, study: Study | None = None) -> Brief:
     """
     return Brief(
         title=f"Training plan for {plan.question.asked()}",
-        answer=_answer(plan),
+        answer=answer_words(plan),
         paragraphs=(
-            Paragraph(question="What does it cost?", sentences=tuple(_costs(plan))),
-            Paragraph(question="What will it reach?", sentences=tuple(_reached(plan))),
+            Paragraph(question="What does it cost?", sentences=tuple(cost_words(plan))),
+            Paragraph(question="What will it reach?", sentences=tuple(chance_words(plan))),
             Paragraph(question=_next_question(plan), sentences=(_next(plan, law),)),
             Paragraph(question="What would change the answer?", sentences=tuple(_changes(plan, law))),
             Paragraph(question="What was assumed?", sentences=tuple(_assumed(plan))),
@@ -73,7 +73,8 @@ def make_brief(plan: Plan, law: Source, study: Study | None = None) -> Brief:
     )
 
 
-def _answer(plan: Plan) -> str:
+def answer_words(plan: Plan) -> str:
+    """What to train, and what it will measure, in one sentence."""
     loss = plan.output.replace("_", " ")
     return (
         f"Train {count(plan.params.value)} parameters on {count(plan.tokens.value)} tokens; the {loss} is "
@@ -81,7 +82,8 @@ def _answer(plan: Plan) -> str:
     )
 
 
-def _costs(plan: Plan) -> Iterator[str]:
+def cost_words(plan: Plan) -> Iterator[str]:
+    """What training and serving take, and what is not known of it."""
     yield f"Compute: {plan.compute.show(power)}."
     if plan.cost is None:
         yield "No money, time or energy, because no device was named."
@@ -102,7 +104,8 @@ def _money(costs: Costs) -> str:
     return ", ".join(one.show(show_count) for one in named if one is not None) or "no price is known"
 
 
-def _reached(plan: Plan) -> Iterator[str]:
+def chance_words(plan: Plan) -> Iterator[str]:
+    """What the run will reach with which probability, or why there is none."""
     if plan.no_interval_because:
         yield f"No probabilities, because {plan.no_interval_because}."
     elif plan.quantiles:

@@ -13,8 +13,11 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from allometry.capabilities.attempts.forecasting import PassForecast
 from allometry.capabilities.chain_recipes import TaskForecasts
+from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
 from allometry.capabilities.families import Families
+from allometry.capabilities.thinking import ThinkingFit
 from allometry.errors import FitError, ForecastError, InputError, Refusal
 from allometry.fitting import Finding, Fit, Forecast, check, check_forecast
 from allometry.fitting.checks.definition import serious
@@ -32,9 +35,11 @@ from allometry.sweeps.fits import largest_flops
 from allometry.trends.account import TrendAccount
 from allometry.trends.efficiency import Progress
 
+TestTime = PassForecast | ThinkingFit | JointOptimum | ExchangeCurve
 Item = (
     Study | Runs | Fit | Plan | Forecast | Comparison | Approaches | Frontier | Multiplier
     | TrendAccount | Progress | TaskForecasts | Families
+    | TestTime
 )  # fmt: skip
 Kind = TypeVar("Kind")
 PLAN_FACTOR = 10.0  # of the largest run's compute, where study.toml does not say
@@ -70,6 +75,7 @@ class Contents:
 
     Attributes:
         fits: The one that the study forecasts with comes first.
+        asked: The plans that were given, and not made from a study's runs by default.
         frontiers: Results of approaches 1 and 2 that were given by themselves.
         problems: What is in the study's folder and cannot be read, or cannot be relied on.
         no_plan_because: Why there is no plan, where there is a fit; empty otherwise.
@@ -82,6 +88,7 @@ class Contents:
     runs: Runs | None = None
     fits: tuple[Fit, ...] = ()
     plans: tuple[Plan, ...] = ()
+    asked: tuple[Plan, ...] = ()
     forecasts: tuple[Stated, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     approaches: tuple[Approaches, ...] = ()
@@ -89,6 +96,7 @@ class Contents:
     multipliers: tuple[Multiplier, ...] = ()
     tasks: tuple[TaskForecasts, ...] = ()
     families: tuple[Families, ...] = ()
+    attempts: tuple[TestTime, ...] = ()
     trends: tuple[TrendAccount, ...] = ()
     progress: tuple[Progress, ...] = ()
     problems: tuple[Finding, ...] = ()
@@ -105,12 +113,22 @@ class Contents:
     def results(
         self,
     ) -> tuple[
-        Comparison | Approaches | Frontier | Multiplier | TrendAccount | Progress | TaskForecasts | Families,
+        Comparison
+        | Approaches
+        | Frontier
+        | Multiplier
+        | TrendAccount
+        | Progress
+        | TaskForecasts
+        | Families
+        | TestTime,
         ...,
     ]:
         """What was found beside fits, forecasts and plans; each has findings of its own."""
-        found = (*self.multipliers, *self.comparisons, *self.approaches, *self.frontiers)
-        return (*found, *self.trends, *self.progress, *self.tasks, *self.families)
+        return (
+            *self.multipliers, *self.comparisons, *self.approaches, *self.frontiers, *self.trends,
+            *self.progress, *self.tasks, *self.families, *self.attempts,
+        )  # fmt: skip
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -164,6 +182,7 @@ def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
         runs=runs[0] if runs else None,
         fits=_of_kind(given, Fit),
         plans=_of_kind(given, Plan),
+        asked=_of_kind(given, Plan),
         forecasts=tuple(Stated(forecast=item) for item in _of_kind(given, Forecast)),
         comparisons=_of_kind(given, Comparison),
         approaches=_of_kind(given, Approaches),
@@ -171,6 +190,7 @@ def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
         multipliers=_of_kind(given, Multiplier),
         tasks=_of_kind(given, TaskForecasts),
         families=_of_kind(given, Families),
+        attempts=tuple(item for item in given if isinstance(item, TestTime)),
         trends=_of_kind(given, TrendAccount),
         progress=_of_kind(given, Progress),
     )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from allometry.report.attempts_section import attempts_section
 from allometry.report.chain_section import chain_section
 from allometry.report.contents import Contents
 from allometry.report.families_section import families_section
 from allometry.report.laws_compared import comparison_section
 from allometry.report.optima import approaches_section, frontier_section
+from allometry.report.plan_section import plan_section
 from allometry.report.recipes_compared import multiplier_section
 from allometry.report.section import Section
 from allometry.report.trend_section import progress_section, trend_section
 
 
 def sections(contents: Contents) -> Iterator[Section]:
-    """One part for each comparison of recipes or laws, and for each result on the compute-optimal size."""
+    """One part for each plan that was asked for, each comparison and each other result."""
+    for place, plan in enumerate(contents.asked, start=1):
+        yield plan_section(plan, contents.fits, place)
     for place, recipes in enumerate(contents.multipliers, start=1):
         yield multiplier_section(recipes, place)
     for place, laws in enumerate(contents.comparisons, start=1):
@@ -32,3 +36,5 @@ def sections(contents: Contents) -> Iterator[Section]:
         yield chain_section(tasks, place)
     for place, families in enumerate(contents.families, start=1):
         yield families_section(families, place)
+    for place, tried in enumerate(contents.attempts, start=1):
+        yield attempts_section(tried, place)
