@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from allometry.capabilities.attempts import Counts, PassForecast, forecast_pass
 from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
 from allometry.capabilities.thinking import fit_thinking
 from allometry.fitting import Estimate
+from allometry.report import write_report
 from allometry.report.attempts_section import attempts_section
 
 
@@ -49,3 +52,11 @@ def test_an_optimum_and_an_exchange_are_tables() -> None:
 
     assert attempts_section(best, 1).tables[0].rows[0][1] == "2B (1B to 3B)"
     assert attempts_section(ways, 2).tables[0].rows[1][1] == "1e20"
+
+
+def test_a_report_of_a_forecast_alone_has_its_part(forecast: PassForecast, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+
+    write_report([forecast], page)
+
+    assert "More attempts at the same task" in page.read_text()

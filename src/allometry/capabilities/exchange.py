@@ -154,6 +154,7 @@ class ExchangeCurve:
     rate_low: Array
     rate_high: Array
     level: float
+    findings: tuple[Finding, ...] = ()
 
     def summary(self) -> str:
         """The curve in plain words."""

@@ -11,12 +11,11 @@ from allometry.plots.attempts import (
     pass_against_attempts,
     training_against_attempts,
 )
+from allometry.report.contents import TestTime
 from allometry.report.figure import as_figure
 from allometry.report.numbers import count, estimate, interval, percent, places, power
 from allometry.report.section import Section
 from allometry.report.tables import Table, number, words
-
-TestTime = PassForecast | ThinkingFit | JointOptimum | ExchangeCurve
 
 
 def attempts_section(found: TestTime, place: int) -> Section:
