@@ -29,7 +29,7 @@ def horizons() -> Horizons:
     chance = 1 / (1 + np.exp(np.arange(8)[None, :] - 1.5 * np.arange(6)[:, None] - 0.5))
     agent, task, run = (one.ravel() for one in np.indices((6, 8, 10)))
     given = TaskRuns(
-        agents=tuple("abcdef"), tasks=tuple("12345678"), released=2020.0 + np.arange(6),
+        agents=tuple("abcdef"), tasks=tuple("12345678"), released=np.arange(2020.0, 2026.0),
         log2_minutes=np.arange(8.0), family=np.arange(8), agent=agent, task=task,
         score=((run + 0.5) / 10 < chance[agent, task]) * 1.0,
     )  # fmt: skip

@@ -23,11 +23,11 @@ def trend_section(made: TrendAccount, place: int) -> Section:
     Args:
         place: Of this series among those of the report, from 1.
     """
-    asked = (*made.forecasts, *made.crossings)
+    asked = [one.summary() for one in made.forecasts] + [one.summary() for one in made.crossings]
     return Section(
         slug=f"trend-{place}",
         title=f"{made.series.name.replace('_', ' ')} over the calendar",
-        sentences=(trend_words(made.trend), outlook_words(made.outlook), *(one.summary() for one in asked)),
+        sentences=(trend_words(made.trend), outlook_words(made.outlook), *asked),
         notes=(windows_words(made.trend), forms_words(made.outlook), backtest_words(made.outlook)),
         figures=tuple(_figures(made)),
         tables=tuple(_tables(made)),
