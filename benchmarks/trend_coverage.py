@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a scrip
 
 import benchmarks.parts.one_thread  # noqa: F401, I001  before NumPy
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,11 +144,12 @@ def outlooks(studies: int) -> Table:
 def _ahead(name: str, seed: int) -> list[bool]:
     rng = np.random.default_rng(seed)
     years = np.sort(rng.uniform(2019, 2025, 14))
-    truth = {
+    truths: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "exponential": lambda y: 1.8 * (y - 2025),
         "levelling off": lambda y: -np.log2(1 + 2 ** (-2 * (y - 2024.5))),
         "bent two years ago": lambda y: np.where(y < 2023, 1.0, 3.0) * (y - 2023),
-    }[name]
+    }
+    truth = truths[name]
     labels = tuple(map(str, range(14)))
     noisy = truth(years) + 0.5 * rng.standard_normal(14)
     series = Series(name="p50", labels=labels, years=years, values=np.exp2(noisy))
