@@ -32,7 +32,7 @@ MULTIPLES = (0.5, 1.0, 2.0, 4.0)  # the ladder's horizons, of the ratio
 DECAY = 0.25  # share of a run after it left its trunk
 EPOCHS = (1.0, 4.0, 16.0)  # of a law that reads unique tokens
 SEEDS = 6  # extra seeds of the cheapest run, to measure the noise
-SAFELY = 0.9  # of the width: what is expected, so that what comes is seldom wider
+SAFELY = 0.95  # of the width: what is expected, so that what comes is seldom wider
 MOST_ROUNDS = 25
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from allometry.cli import run
 from allometry.errors import CorruptFile, InputError, RecipeError, Refusal
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
+from allometry.sweeps import running
 from allometry.sweeps.designs import Design
 from allometry.sweeps.rounds import Round, read_rounds, sweep_until
 from allometry.sweeps.spec import quickstart_path
@@ -173,3 +175,28 @@ def test_what_is_no_rule_is_refused(rule: str) -> None:
 
 def test_a_rule_may_have_several_parts() -> None:
     assert read_rule("Width < 1% or gain < 0.05 or flops > 2e15") == Until(width=0.01, gain=0.05, flops=2e15)
+
+
+def test_the_command_makes_and_shows_the_rounds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study.create(tmp_path / "study", SPEC)
+    lab = Lab(study)
+    monkeypatch.setattr(running, "run_sweep", lambda design, **_: lab.train(design))
+
+    assert run(["sweep", str(study.folder), "--until", "width < 8%", "--json"]) == 0
+
+    *rounds, last = json.loads(capsys.readouterr().out)
+    assert sum(len(one["runs"]) for one in rounds) == len(lab.made)
+    assert last["width"] < 0.08
+
+
+def test_the_command_refuses_what_is_no_rule_and_trains_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = Study.create(tmp_path / "study", SPEC)
+
+    assert run(["sweep", str(study.folder), "--until", "loss < 2"]) == 2
+
+    assert "no rule to stop by" in capsys.readouterr().err
+    assert not (study.folder / "runs").exists()

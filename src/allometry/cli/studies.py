@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import allometry as al
-from allometry.cli.application import Flag, app
+from allometry.cli.application import Flag, Quantity, app
 from allometry.cli.fits import check, fit
 from allometry.cli.judging import forecast
 from allometry.cli.planning import plan
@@ -61,7 +61,11 @@ def sweep(
     executor: str = "local",
     workers: int | None = None,
     device: str = "cpu",
+    until: str = "",
     dry_run: Flag = False,
+    flops_per_second: Quantity | None = None,
+    usd_per_hour: Quantity | None = None,
+    plot: Path | None = None,
     json: Flag = False,
 ) -> int:
     """Train the runs of a study that are not there yet, over worker processes.
@@ -80,34 +84,51 @@ def sweep(
         Worker processes of one thread each; if not given, one per core, or one alone on an accelerator.
     device
         cpu, cuda, cuda:1 …
+    until
+        Train only the runs that the forecast needs, in rounds, until "width < 1%" (of its interval),
+        "gain < 5%" (of the width, from as much compute again) or "flops > 1e15" is so; join several by "or".
     dry_run
-        Show the runs, and make none.
+        Show the runs, and make none: what each takes, in FLOP, hours and money.
+    flops_per_second
+        For the hours of a dry run: speed of one worker; that of the study's own runs if not given.
+    usd_per_hour
+        For the money of a dry run: price of one worker.
+    plot
+        Where a dry run saves a picture of the design: a .svg or .png file.
     json
         Print the runs as JSON.
     """
+    from functools import partial
+
     from allometry.report.registering import require_forecast
+    from allometry.report.sweeping import show_estimate, show_rounds
     from allometry.report.terminal import show_table
     from allometry.sweeps.progress import open_display
+    from allometry.sweeps.rounds import sweep_until
     from allometry.sweeps.spec import open_study, read_spec_file
     from allometry.sweeps.status import planned_table
+    from allometry.sweeps.until import read_rule
 
     spec = read_spec_file(study)
     design = spec.target_design() if target else spec.design
     if dry_run:
-        return show_table(planned_table(design.outline()), json)
+        rates = {"flops_per_second": flops_per_second, "usd_per_hour": usd_per_hour}
+        return show_estimate(design, study, rates, plot=plot, as_json=json)
     place = open_study(study, into)
     if target:
         require_forecast(place)
-    runs = al.run_sweep(
-        design,
-        place,
+    train = partial(
+        al.run_sweep,
+        study=place,
         trainer=spec.trainer,
         executor=executor,
         workers=workers,
         device=device,
         display=open_display(),
     )
-    made = planned_table(design.recipes(runs), place)
+    if until:
+        return show_rounds(sweep_until(place, read_rule(until), train=train), json)
+    made = planned_table(design.recipes(train(design)), place)
     return show_table(made, json) or int((made["status"] == "failed").any())
 
 

@@ -3,6 +3,7 @@
 from allometry.plots.chains import task_forecasts
 from allometry.plots.changes import what_would_change
 from allometry.plots.comparisons import fan_of_laws, held_out_errors, multiplier_against_compute
+from allometry.plots.designs import planned_runs
 from allometry.plots.families import component_against_compute, target_by_ends
 from allometry.plots.fits import exponent_cloud, law_slices, predicted_against_measured, residuals
 from allometry.plots.forecasts import forecast_and_outcome
@@ -39,6 +40,7 @@ __all__ = [
     "multiplier_against_compute",
     "optimum_against_compute",
     "outlook_chart",
+    "planned_runs",
     "predicted_against_measured",
     "residuals",
     "save_picture",

@@ -40,7 +40,7 @@ LEVEL = 0.9  # of the interval whose width is meant
 _SEEDS = 4  # of the cheapest run besides its own: without repeats the noise is a guess from few residuals
 _BEYOND_COEFFICIENTS = 3  # first runs more than the law has coefficients: a fit needs some to be wrong by
 _FIRST_NOISE = 0.005  # of the log loss, until runs say it
-_SAFELY = 0.9  # of the wanted width: what comes is then seldom wider than what is expected
+_SAFELY = 0.95  # of the wanted width: what comes is then seldom wider than what is expected
 _DRAWS = 300
 
 

@@ -1,0 +1,69 @@
+"""What a sweep says of itself: before it runs, and round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from allometry.plots.designs import planned_runs
+from allometry.plots.pictures import save_picture
+from allometry.report.terminal import say, show, show_table
+from allometry.runs.run import Runs
+from allometry.runs.study import Study
+from allometry.sweeps.designs import Design
+from allometry.sweeps.estimates import estimate
+from allometry.sweeps.rounds import Round
+from allometry.sweeps.spec import is_study
+from allometry.units import show_power
+
+
+def show_estimate(
+    design: Design,
+    source: Path,
+    rates: Mapping[str, float | None],
+    *,
+    plot: Path | None,
+    as_json: bool,
+) -> int:
+    """Print every run of a design with what it takes, and the totals; returns the exit code 0.
+
+    Args:
+        source: The study, whose timed runs say how fast a worker is, or its study.toml.
+        rates: flops_per_second and usd_per_hour, each stated or None.
+        plot: Where to save the design as a picture.
+    """
+    made = estimate(design, _runs(source), **rates)
+    if plot:
+        save_picture(planned_runs(made), plot)
+    code = show_table(made.runs, as_json)
+    if len(made.runs):
+        say(made.describe(), as_json)
+    return code
+
+
+def show_rounds(rounds: Sequence[Round], as_json: bool) -> int:
+    """Print the rounds of a sweep that chose its own runs; returns the exit code 0."""
+    table = pd.DataFrame(
+        [
+            {
+                "round": one.number,
+                "runs": len(one.runs),
+                "flops": show_power(one.flops) if one.runs else "",
+                "width": _share(one.width),
+                "expected": _share(one.expected),
+                "because": one.because,
+            }
+            for one in rounds
+        ]
+    )
+    return show(list(rounds), table.to_string(index=False), as_json)
+
+
+def _runs(source: Path) -> Runs | None:
+    return Study.open(source).runs() if is_study(source) else None
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
