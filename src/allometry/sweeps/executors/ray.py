@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from allometry.sweeps.executors.places import Ray
 
 _STORE = 100 * 2**20  # bytes of the object store: jobs and events are small, results are files
+_ANSWERING = 10.0  # seconds that a cluster has to answer
 _LETTING_GO = 60.0  # seconds that runs have to save when the sweep ends
 _PASSED_ON = ("ALLOMETRY_CACHE", "XDG_CACHE_HOME", "HF_HOME")  # from here to processes on other nodes
 
@@ -126,9 +128,12 @@ class RayExecutor:
 
 
 def _connect(ray: ModuleType, address: str, quiet: Mapping[str, Any]) -> None:
+    host, _, port = address.rpartition(":")
     try:
+        if host and port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), _ANSWERING).close()
         ray.init(address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise StudyError(
             f"There is no Ray cluster at '{address}' ({first}). Start one with `ray start --head`, or leave "
