@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import duckdb
 import numpy as np
 import pandas as pd
 
@@ -171,6 +170,8 @@ class Runs:
 
 
 def _matching_rows(table: pd.DataFrame, query: str, source: str) -> np.ndarray:
+    import duckdb  # here: most commands filter nothing, and it takes a tenth of a second
+
     # The condition comes from the user, never from a file; DuckDB still gets no access to files or network.
     with duckdb.connect(config={"enable_external_access": "false"}) as connection:
         connection.register("runs", table.assign(_row=np.arange(len(table))))

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 
 from allometry.errors import CorruptFile, InputError, StudyError
@@ -117,6 +116,8 @@ class Study:
         Raises:
             InputError: If the query cannot be answered.
         """
+        import duckdb  # here: most commands ask nothing in SQL, and it takes a tenth of a second
+
         with duckdb.connect() as connection:
             connection.register("runs_frame", self.runs().table)
             connection.execute("CREATE TABLE runs AS FROM runs_frame")
