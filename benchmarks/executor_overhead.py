@@ -112,7 +112,7 @@ def table(measured: dict[str, Overhead], busy: float, seconds: float, count: int
         name="executor-overhead",
         title="What an executor adds to a run",
         command="benchmarks/executor_overhead.py",
-        says=f"Median over {count} runs, one after the other on one worker, in time on the clock: other programs "
+        says=f"Median over {count} runs, one by one on one worker, in time on the clock: other programs "
         "on the machine count. A run that is done already is only looked up; the program is `sh -c printf`, "
         "which is started under a guard, its output kept and its result read.",
         header=("executor", "run that is done", "program", "program alone", "added"),
