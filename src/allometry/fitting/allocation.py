@@ -65,7 +65,7 @@ def optimal_params(
         names: "params" and "tokens" to the law's own names for them.
     """
     c = {name: np.atleast_1d(np.asarray(value, dtype=np.float64)) for name, value in coefficients.items()}
-    size = _closed_form(c, flops) if law.formula == chinchilla.formula else _search(law, names, c, flops)
+    size = _closed_form(c, flops) if law.has_form_of(chinchilla) else _search(law, names, c, flops)
     return np.where(np.isfinite(size) & (size > 0), size, np.nan)
 
 

@@ -12,7 +12,7 @@ from allometry.errors import FitError
 from allometry.fitting.prediction import NO_DRAWS, PROBABILITIES, noise_points
 from allometry.fitting.result import Estimate, Fit, FitStatus, tails
 from allometry.fitting.scales import invert, transform
-from allometry.laws import Law, data_constrained
+from allometry.laws import Law, chinchilla, data_constrained
 from allometry.laws.definition import Scale
 from allometry.planning.data_limits import RepeatedLaw
 from allometry.planning.published import PublishedFit, published_fit
@@ -66,6 +66,9 @@ class Basis:
     def loss(self, params: Array, tokens: Array, stock: float = np.inf) -> Array:
         """Predicted loss; sizes and tokens of shape (sets,), or of any shape where there is one set."""
         columns = {"params": params, "tokens": tokens}
+        if self.law.has_form_of(chinchilla):  # a closed form: nothing has to be derived for a plan
+            with np.errstate(all="ignore"):
+                return Surface(**self.coefficients).loss(params, tokens)
         if _STOCK in self.names:
             columns[_STOCK] = np.minimum(stock, tokens)
         inputs = {name: columns[column] for column, name in self.names.items()}

@@ -209,7 +209,7 @@ def _stacked(fit: Fit, name: str) -> Array:
 
 def five_numbers(c: Mapping[str, Array], law: Law) -> dict[str, Array] | None:
     """E, A, B, alpha and beta from a law's own coefficients, or None for a law of another shape."""
-    if law.name == data_constrained.name or law.formula == chinchilla.formula:
+    if law.name == data_constrained.name or law.has_form_of(chinchilla):
         return {name: c[name] for name in ("E", "A", "B", "alpha", "beta")}
     if law.name == chinchilla_tied.name:
         eta = c["eta"]
