@@ -132,3 +132,31 @@ def test_a_configuration_without_a_field_is_refused_by_the_field(
     assert run(["cost", str(path), "--tokens", "1B"]) == 2
 
     assert "vocab_size" in capsys.readouterr().err
+
+
+def test_without_a_law_of_ones_own_the_spread_over_published_laws_is_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = printed(capsys, "plan", "--flops", "5.76e23")
+
+    sizes = [one["answer"]["params"] for one in made["what_if"]["changes"] if one["kind"] == "law"]
+    assert min(sizes) < made["plan"]["params"]["value"] < max(sizes)
+
+
+def test_a_target_loss_needs_the_law_of_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--loss", "2.0"]) == 2
+
+    assert "belongs to a text and a tokenizer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", ["md", "html"])
+def test_a_plan_is_written_as_one_page(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / f"brief.{suffix}"
+    budget = ("--days", "30d", "--device", "h100-sxm", "--devices", "8")
+
+    assert run(["plan", LAW, *budget, "--brief", str(page)]) == 0
+
+    assert capsys.readouterr().out.endswith(f"Brief: {page}\n")
+    assert "USD" in page.read_text()

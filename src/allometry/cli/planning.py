@@ -97,7 +97,7 @@ class Assumed:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Handover:
-    """A run that can be trained, for the lab or another trainer.
+    """What else comes of a plan: a run to train, a page for the person who pays, what would change it.
 
     Parameters
     ----------
@@ -111,6 +111,10 @@ class Handover:
         Of its tokenizer.
     context
         Tokens per sequence.
+    what_if
+        Say what other laws, coefficients, prices, utilisation, demand and data would change.
+    brief
+        Write one page for the person who pays into this file (.html or .md).
     """
 
     export: Path | None = None
@@ -118,19 +122,29 @@ class Handover:
     architecture: str = "transformer"
     vocab: int = 50_304
     context: int = 2048
+    what_if: Flag = False
+    brief: Path | None = None
 
-    def of(self, made: al.Plan) -> tuple[object, str]:
-        """The plan, and the run where one was asked for, as a value and in words."""
-        if self.export is None and self.flags is None:
-            return made, made.summary()
+    def of(self, made: al.Plan, law: al.Fit | str | None, study: al.Study | None) -> tuple[object, str]:
+        """The plan and whatever else was asked for, as a value and in words."""
+        value: dict[str, object] = {"plan": made}
+        said = [made.summary()]
+        if self.what_if or law is None:
+            said.append(_what_if(made, law, value))
+        if self.brief is not None:
+            said.append(_written_brief(self.brief, made, law, study))
+        if self.export is not None or self.flags is not None:
+            said += self._run(made, value)
+        return (value if len(value) > 1 else made), "\n".join(part for part in said if part)
+
+    def _run(self, made: al.Plan, value: dict[str, object]) -> list[str]:
         from allometry.planning.exports import as_flags, write_recipe
         from allometry.planning.legal_shapes import legal_run
 
         run = legal_run(made, kind=self.architecture, vocab=self.vocab, context=self.context)
         flags = "" if self.flags is None else as_flags(run, self.flags)
-        said = "" if self.export is None else write_recipe(run, self.export)
-        text = "\n".join(part for part in (made.summary(), run.summary(), said, flags) if part)
-        return {"plan": made, "run": run, "flags": flags}, text
+        value |= {"run": run, "flags": flags}
+        return [run.summary(), "" if self.export is None else write_recipe(run, self.export), flags]
 
 
 ASSUMED = Assumed()
@@ -140,7 +154,7 @@ NOTHING = Budget()
 
 @app.command(sort_key=8)
 def plan(
-    source: str,
+    source: str | None = None,
     *,
     budget: Budget = NOTHING,
     device: str | None = None,
@@ -161,7 +175,8 @@ def plan(
     ----------
     source
         A saved fit, the folder of a study with fits, or a published law such as besiroglu_2024. A study needs
-        no budget: it plans for plan_factor times the compute of its largest run.
+        no budget: it plans for plan_factor times the compute of its largest run. Without any, the published
+        law of the middle size answers, and what the others say is printed with it.
     device
         A name from `allometry devices`; needed for a budget that is not in FLOP, and for costs.
     devices
@@ -185,11 +200,12 @@ def plan(
     from allometry.report.terminal import show
 
     rate = None if device is None else training_rate(device, **assumed.given())
-    how: dict[str, Any] = {**_spend(source, budget), "device": rate, "devices": devices}
+    law, study = _law(source)
+    how: dict[str, Any] = {**_spend(study, budget), "device": rate, "devices": devices}
     how |= {"served_tokens": served, "serving_utilisation": serving_utilisation, "pays_for": pays_for}
     how |= {"unique_tokens": unique_tokens, "level": level, "tolerance": tolerance}
-    made = al.allocate(_law(source), **how)
-    value, text = handover.of(made)
+    made = al.allocate(law, **how)
+    value, text = handover.of(made, law, study)
     return show(value, text, json)
 
 
@@ -257,19 +273,36 @@ def devices(name: str | None = None, *, json: Flag = False) -> int:
     return show(known, "\n".join(describe_device(one) for one in known), json)
 
 
-def _law(source: str) -> al.Fit | str:
-    """A saved fit, the main fit of a study, or the name of a published law."""
+def _law(source: str | None) -> tuple[al.Fit | str | None, al.Study | None]:
+    """A saved fit, the main fit of a study with the study, the name of a published law, or none."""
+    if source is None:
+        return None, None
     path = Path(source)
     if path.is_dir():
         from allometry.sweeps.fits import main_fit
 
-        return main_fit(path)
-    return al.Fit.load(path) if path.suffix or path.exists() else source
+        return main_fit(path), al.Study.open(path)
+    return (al.Fit.load(path) if path.suffix or path.exists() else source), None
 
 
-def _spend(source: str, budget: Budget) -> dict[str, float]:
-    if budget.given() or not Path(source).is_dir():
+def _spend(study: al.Study | None, budget: Budget) -> dict[str, float]:
+    if budget.given() or study is None:
         return budget.given()
     from allometry.sweeps.fits import plan_budget
 
-    return {"flops": plan_budget(Path(source))}
+    return {"flops": plan_budget(study.folder)}
+
+
+def _what_if(made: al.Plan, law: al.Fit | str | None, value: dict[str, object]) -> str:
+    from allometry.planning.sensitivity import sensitivity
+
+    value["what_if"] = found = sensitivity(law, made.question)
+    return found.summary()
+
+
+def _written_brief(path: Path, made: al.Plan, law: al.Fit | str | None, study: al.Study | None) -> str:
+    from allometry.planning.sensitivity import middle_law
+    from allometry.report.briefing import write_brief
+
+    written = write_brief(made, path, law=middle_law(made.question) if law is None else law, study=study)
+    return f"Brief: {written}"

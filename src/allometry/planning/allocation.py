@@ -24,6 +24,7 @@ from allometry.planning.questions import LEVEL, TOLERANCE, Payment, Question
 from allometry.planning.rates import Rate, training_rate
 from allometry.planning.requirements import requirements
 from allometry.planning.result import NearOptimal, Plan
+from allometry.planning.sensitivity import middle_law
 from allometry.planning.splits import best_split, tokens_to_reach
 from allometry.planning.surfaces import estimate_of
 
@@ -35,7 +36,7 @@ FLOPS_CONVENTION = "6ND"
 
 
 def allocate(
-    fit: Fit | PublishedFit | str,
+    fit: Fit | PublishedFit | str | None = None,
     *,
     flops: float | None = None,
     device_hours: float | None = None,
@@ -67,7 +68,8 @@ def allocate(
     least loss; `Plan.lifetime` says what is saved.
 
     Args:
-        fit: A fit, a published fit, or its name, for example "besiroglu_2024".
+        fit: A fit, a published fit, or its name, for example "besiroglu_2024". With None the published law
+            whose size is in the middle answers; `sensitivity` says how far apart they are.
         flops: Training compute, counted as 6 · params · tokens, params as in the fitted runs.
         device_hours, usd, kilowatt_hours, days: Budgets that are spent on a device; days on all `devices`.
         loss: A target instead of a budget.
@@ -112,7 +114,7 @@ def allocate(
         level=level,
         tolerance=tolerance,
     )
-    return answer(fit, question)
+    return answer(middle_law(question) if fit is None else fit, question)
 
 
 def answer(fit: Fit | PublishedFit | str, question: Question) -> Plan:

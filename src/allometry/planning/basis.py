@@ -68,7 +68,7 @@ class Basis:
         columns = {"params": params, "tokens": tokens}
         if self.law.has_form_of(chinchilla):  # a closed form: nothing has to be derived for a plan
             with np.errstate(all="ignore"):
-                return Surface(**self.coefficients).loss(params, tokens)
+                return Surface(**self.coefficients, unit=self.unit, name=self.law.name).loss(params, tokens)
         if _STOCK in self.names:
             columns[_STOCK] = np.minimum(stock, tokens)
         inputs = {name: columns[column] for column, name in self.names.items()}

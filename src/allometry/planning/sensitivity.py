@@ -57,7 +57,7 @@ def sensitivity(fit: Source | None, question: Question) -> Sensitivity:
     >>> top.what, round(found.over_base(top, "params"), 2)
     ('kaplan_2020', 3.34)
     """
-    law = fit if fit is not None else _middle_law(question)
+    law = fit if fit is not None else middle_law(question)
     basis = _basis(law, question)
     if question.loss is not None:
         reachable(basis.surface(), question.loss)
@@ -97,8 +97,15 @@ def _usd_per_flop(rate: Rate | None) -> float:
     return rate.price.value / rate.flops_per_hour.value if known else math.nan  # type: ignore[union-attr]
 
 
-def _middle_law(question: Question) -> str:
-    """The published law of the middle size, so that a plan without own runs has nothing special about it."""
+def middle_law(question: Question) -> str:
+    """Name of the published law of the middle size, so that a plan without own runs is none of the extremes.
+
+    Raises:
+        InputError: If the question is a target loss, which belongs to one text.
+
+    >>> middle_law(Question(flops=1e22))
+    'muennighoff_2023'
+    """
     if question.kind == "loss":
         raise InputError(
             "A target loss belongs to a text and a tokenizer: give the law of that text, fitted or published."
