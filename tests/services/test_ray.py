@@ -1,4 +1,4 @@
-"""A real Ray: a lost node, a cluster that is not there, and one study over several executors."""
+"""A real Ray: a lost node, a cluster that is not there, and what it does not have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,17 +112,3 @@ def test_more_cores_than_the_ray_started_here_has_is_a_failure_in_a_sentence(
     assert runs.table["reason"].tolist() == [
         "it needs 64 cores and the Ray started here has 1; give more workers"
     ]
-
-
-def test_a_study_begun_here_is_continued_by_ray_without_making_anything_again(
-    tiny: Recipe, study: Study
-) -> None:
-    recipes = [replace(tiny, seed=seed) for seed in range(3)]
-    good = trainer(study, "echo on >> $1/sittings; echo '{\"loss\": 3}'")
-    run_sweep(recipes[:2], study, trainer=good, workers=1)
-
-    runs = run_sweep(recipes, study, executor=Ray(workers=1), trainer=good)
-
-    assert list(runs.table["status"]) == 3 * ["done"]
-    made = [(study.run_folder(recipe.run_id) / "sittings").read_text() for recipe in recipes]
-    assert made == 3 * ["on\n"]

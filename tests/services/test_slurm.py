@@ -102,15 +102,14 @@ def test_only_missing_cells_are_sent(tiny: Recipe, study: Study) -> None:
 
 
 def test_a_run_whose_time_is_up_saves_queues_again_and_is_taken_up(tiny: Recipe, study: Study) -> None:
-    limit = Slurm(minutes=1, warning_seconds=50, poll_seconds=0.5)  # so the warning comes after 10 seconds
+    # Slurm looks once a minute: it warns 20 to 80 seconds after the start.
+    limit = Slurm(minutes=3, warning_seconds=100, poll_seconds=0.5)
 
-    with closing(SlurmExecutor.open(limit, study)) as executor:
-        executor.start(job(tiny, study, RESUMING))
-        ended = until_ended(executor)
+    runs = run_sweep([tiny], study, executor=limit, trainer=trainer(study, RESUMING))
 
-    assert isinstance(ended, Ended)
-    assert ended.status == "done", ended.reason
+    assert list(runs.table["status"]) == ["done"], list(runs.table["reason"])
     assert sittings(tiny, study) == 2
+    assert len(list((study.folder / "slurm" / "arrays").iterdir())) == 1  # the same job, not another one
 
 
 def test_a_run_that_is_cancelled_has_failed_in_a_sentence(tiny: Recipe, study: Study) -> None:
