@@ -152,7 +152,8 @@ def _changes(plan: Plan, law: Source) -> Iterator[str]:
 
 
 def _settings(changes: list[Change]) -> str:
-    return ", ".join(f"{count(one.answer.params)} parameters for {one.setting}" for one in changes)
+    first, *others = (f"{one.setting}, {count(one.answer.params)}" for one in changes)
+    return "; ".join([f"{first} parameters", *others])
 
 
 def _assumed(plan: Plan) -> Iterator[str]:
