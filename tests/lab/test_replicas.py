@@ -146,11 +146,11 @@ def test_every_kind_of_leaf_gives_the_gradients_of_its_own_model(
 
     shared = Stack.of(models).gradients(batches)
 
-    for model, batch, (loss, handed) in zip(models, batches, shared, strict=True):
+    for model, batch, made in zip(models, batches, shared, strict=True):
         model.zero_grad()
         expected_loss = gradients(model, batch)
-        torch.testing.assert_close(loss, expected_loss, rtol=1e-6, atol=0)
-        found = {id(weight): gradient for weight, gradient in handed}
+        torch.testing.assert_close(made.loss, expected_loss, rtol=1e-6, atol=0)
+        found = {id(weight): gradient for weight, gradient in made.gradients}
         assert len(found) == len(list(model.parameters()))
         for weight in model.parameters():
             assert weight.grad is not None

@@ -21,7 +21,7 @@ from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
 from allometry.lab.loop import ENDED, Ending, Training, train
 from allometry.lab.sitting import Sitting, held
-from allometry.lab.stacking import Gradients, Stack, can_stack
+from allometry.lab.stacking import Made, Stack, can_stack
 from allometry.lab.steps import Batch, Stepper, next_token
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.recipe import Recipe, TaskProblems
@@ -214,7 +214,8 @@ class _Crew:
     def make_gradients(self) -> None:
         """For the next turn of each; one that has no step left ignores its own."""
         batches = [one.next_batch() for one in self.trainings]
-        made = self.stack.gradients(batches, self.steppers[0].arithmetic)
+        clips = [one.recipe.optimizer.clip for one in self.trainings]
+        made = self.stack.gradients(batches, self.steppers[0].arithmetic, clips=clips)
         for stepper, handed in zip(self.steppers, made, strict=True):
             stepper.handed = handed
 
@@ -241,7 +242,7 @@ class _KeptFeed:
 class _HandedStepper(Stepper):
     """Steps with gradients that were made elsewhere."""
 
-    handed: tuple[Tensor, Gradients] | None = field(default=None, init=False)
+    handed: Made | None = field(default=None, init=False)
 
     @classmethod
     def instead_of(cls, stepper: Stepper) -> _HandedStepper:
@@ -249,8 +250,11 @@ class _HandedStepper(Stepper):
 
     def _fitting_gradients(self, batch: Batch) -> Tensor:
         assert self.handed is not None
-        loss, gradients = self.handed
-        for weight, gradient in gradients:
+        for weight, gradient in self.handed.gradients:
             weight.grad = gradient
-        self.handed = None
-        return loss
+        return self.handed.loss
+
+    def _clipped(self) -> Tensor:
+        assert self.handed is not None
+        made, self.handed = self.handed, None
+        return made.norm  # clipped already, with those of the others

@@ -23,6 +23,21 @@ from allometry.lab.steps import Batch, cross_entropy
 Gradients = list[tuple[nn.Parameter, Tensor]]
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a shared pass made for one replica.
+
+    Attributes:
+        loss: Cross-entropy in nats per token.
+        norm: Of the gradients before clipping.
+        gradients: By parameter, clipped.
+    """
+
+    loss: Tensor
+    norm: Tensor
+    gradients: Gradients
+
+
 class Stacked(nn.Module):
     """A leaf whose parameters are those of several leaves, one after another along a first axis.
 
@@ -142,25 +157,57 @@ class Stack:
         return cls(body, head_RVD, leaves)
 
     def gradients(
-        self, batches: Sequence[Batch], arithmetic: Arithmetic = EXACT
-    ) -> list[tuple[Tensor, Gradients]]:
-        """Of each replica on its own batch: the cross-entropy in nats per token, and the gradients."""
+        self,
+        batches: Sequence[Batch],
+        arithmetic: Arithmetic = EXACT,
+        *,
+        clips: Sequence[float] | None = None,
+    ) -> list[Made]:
+        """Of each replica on its own batch.
+
+        Args:
+            clips: What each replica's norm is clipped to; None for no clipping.
+        """
         for parameter in self.body.parameters():
             parameter.grad = None
         with arithmetic.products():
             x_BTD = self.body.hidden(torch.cat([batch.inputs_BT for batch in batches]))
             x_RBTD = x_BTD.unflatten(0, (len(batches), -1)).unbind(0)  # type: ignore[no-untyped-call]
             each = zip(x_RBTD, self.head_RVD.unbind(0), batches, strict=True)
-            losses = torch.stack([cross_entropy(x, head, batch) for x, head, batch in each])
-        losses.sum().backward()  # type: ignore[no-untyped-call]
-        return [(losses[r].detach(), list(self._gradients_of(r))) for r in range(len(batches))]
+            losses_R = torch.stack([cross_entropy(x, head, batch) for x, head, batch in each])
+        losses_R.sum().backward()  # type: ignore[no-untyped-call]
+        norms_R = self._norms()
+        if clips is not None:
+            self._clip(norms_R, clips)
+        handed = self._by_owner()
+        each_loss, each_norm = losses_R.detach().unbind(0), norms_R.unbind(0)
+        return [Made(*one) for one in zip(each_loss, each_norm, handed, strict=True)]
 
-    def _gradients_of(self, replica: int) -> Iterator[tuple[nn.Parameter, Tensor]]:
+    def _norms(self) -> Tensor:
+        """Of each replica's gradients, of shape (R,)."""
+        by_stack = [torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in self._grads()]
+        norms_R: Tensor = torch.linalg.vector_norm(torch.stack(by_stack), dim=0)
+        return norms_R
+
+    def _clip(self, norms_R: Tensor, clips: Sequence[float]) -> None:
+        """As `torch.nn.utils.clip_grad_norm_` does it, for all replicas at once."""
+        shares_R = (norms_R.new_tensor(clips) / (norms_R + 1e-6)).clamp_(max=1.0)
+        for grad in self._grads():
+            grad.mul_(shares_R.view(-1, *[1] * (grad.dim() - 1)))
+
+    def _grads(self) -> Iterator[Tensor]:
         for leaf in self.leaves:
-            for name, owners in leaf.owners.items():
-                gradient = leaf.get_parameter(f"{name}_R").grad
-                assert gradient is not None
-                yield owners[replica], gradient[replica]
+            for name in leaf.owners:
+                grad = leaf.get_parameter(f"{name}_R").grad
+                assert grad is not None
+                yield grad
+
+    def _by_owner(self) -> list[Gradients]:
+        owners = [own for leaf in self.leaves for own in leaf.owners.values()]
+        pairs = [
+            zip(own, grad.unbind(0), strict=True) for own, grad in zip(owners, self._grads(), strict=True)
+        ]
+        return [list(one) for one in zip(*pairs, strict=True)]
 
 
 def _leaves(model: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -198,7 +198,7 @@ class Stepper:
         loss = self._fitting_gradients(batch)
         if self.loss_scale:
             self.loss_scale.unscale(self.model.parameters())
-        self.gradient_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
+        self.gradient_norm = self._clipped()
         set_rate(self.optimizer, self.recipe.optimizer.learning_rate * rate_at(self.recipe, step))
         if self._is_taken(self.gradient_norm):
             self.optimizer.step()
@@ -221,6 +221,10 @@ class Stepper:
         self.parts = notes.get("parts", self.parts)
         if self.loss_scale and notes.get("loss_scale"):
             self.loss_scale = LossScale(**notes["loss_scale"])
+
+    def _clipped(self) -> Tensor:
+        """Clip the gradients; their norm before."""
+        return nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip)
 
     def _fitting_gradients(self, batch: Batch) -> Tensor:
         while True:

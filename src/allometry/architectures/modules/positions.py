@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Rotary(nn.Module):
@@ -30,25 +31,26 @@ class Rotary(nn.Module):
         pairs = width // 2
         speeds = base ** (-torch.arange(pairs) / pairs)
         angles_Td = torch.outer(torch.arange(context), speeds)
-        self.register_buffer("cos", angles_Td.cos(), persistent=False)
-        self.register_buffer("sin", angles_Td.sin(), persistent=False)
+        cos, sin, nothing = angles_Td.cos(), angles_Td.sin(), torch.zeros_like(angles_Td)
+        # What a head's elements are multiplied by: themselves, the one half a turn after, the one before.
+        self.register_buffer("own", torch.cat((cos, cos), dim=-1), persistent=False)
+        self.register_buffer("after", torch.cat((-sin, nothing), dim=-1), persistent=False)
+        self.register_buffer("before", torch.cat((nothing, sin), dim=-1), persistent=False)
 
     def forward(self, x_BHTd: Tensor) -> Tensor:
         """Turn queries or keys by their positions; the first and second half of what turns are the pairs."""
         heads, length, head_width = x_BHTd.shape[1:]
+        still = head_width - self.width
         own, after, before = (
-            table.repeat(1, heads) for table in self._tables(length, head_width - self.width)
+            _padded(self.get_buffer(name)[:length], still, value).repeat(1, heads)
+            for name, value in (("own", 1.0), ("after", 0.0), ("before", 0.0))
         )
         turned: Tensor = _Turn.apply(x_BHTd.transpose(1, 2), own, after, before, self.width // 2)  # type: ignore[no-untyped-call]
         return turned.transpose(1, 2)
 
-    def _tables(self, length: int, still: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What a head's elements are multiplied by: themselves, the one half a turn after, the one before."""
-        cos, sin = self.get_buffer("cos")[:length], self.get_buffer("sin")[:length]
-        nothing = torch.zeros_like(sin)
-        own = torch.cat((cos, cos, cos.new_ones(length, still)), dim=-1)
-        tail = cos.new_zeros(length, still)
-        return own, torch.cat((-sin, nothing, tail), dim=-1), torch.cat((nothing, sin, tail), dim=-1)
+
+def _padded(table: Tensor, still: int, value: float) -> Tensor:
+    return functional.pad(table, (0, still), value=value) if still else table
 
 
 class _Turn(torch.autograd.Function):
@@ -66,14 +68,15 @@ class _Turn(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None, None]:
         own, after, before = ctx.saved_tensors
-        return _turn(outer[0], own, -after, -before, ctx.half), None, None, None, None
+        return _turn(outer[0], own, after, before, ctx.half, sign=-1), None, None, None, None
 
 
-def _turn(x_BTHd: Tensor, own: Tensor, after: Tensor, before: Tensor, half: int) -> Tensor:
+def _turn(x_BTHd: Tensor, own: Tensor, after: Tensor, before: Tensor, half: int, *, sign: int = 1) -> Tensor:
+    """Forth, or back if the sign is -1."""
     row = x_BTHd.flatten(2)
     turned = row * own
-    turned[..., :-half] += row[..., half:] * after[:, :-half]
-    turned[..., half:] += row[..., :-half] * before[:, half:]
+    turned[..., :-half].add_(row[..., half:] * after[:, :-half], alpha=sign)
+    turned[..., half:].add_(row[..., :-half] * before[:, half:], alpha=sign)
     return turned.view_as(x_BTHd)
 
 
