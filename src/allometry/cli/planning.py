@@ -253,6 +253,60 @@ def cost(
     return show(made, made.summary(), json)
 
 
+@app.command(sort_key=8.3)
+def serving(
+    model: Path,
+    *,
+    device: str = "h100-sxm",
+    devices: int = 1,
+    weights: str = "bfloat16",
+    precision: str = "bf16",
+    context: int | None = None,
+    batch: int | None = None,
+    ms_per_token: float | None = None,
+    price: Money | None = None,
+    price_as_of: str = "",
+    json: Flag = False,
+) -> int:
+    """Bound what serving a model takes: time of a token, sequences that fit, money for a million tokens.
+
+    Parameters
+    ----------
+    model
+        A recipe (.toml), or a public model's configuration (.json).
+    device
+        A name from `allometry devices`.
+    devices
+        How many share weights and caches.
+    weights
+        How they are stored: bfloat16, float8, int8, int4, mxfp4, float32.
+    precision
+        Of the products: bf16, fp8, fp16.
+    context
+        Tokens that each sequence holds; the model's own if not given.
+    batch
+        Sequences decoded together; as many as fit if not given.
+    ms_per_token
+        A limit in milliseconds that lowers the batch until a token takes no longer.
+    price
+        US dollars for one device and hour; the catalog's dated range if not given.
+    price_as_of
+        When that price was asked, 2026-05; today if not given.
+    json
+        Print the bounds as JSON.
+    """
+    from allometry.planning.rates import training_rate
+    from allometry.planning.serving import serve
+    from allometry.report.terminal import show
+
+    rate = training_rate(device, **Assumed(precision=precision, price=price, price_as_of=price_as_of).given())
+    limit = None if ms_per_token is None else ms_per_token / 1000
+    made = serve(
+        model, rate, devices=devices, weights=weights, context=context, batch=batch, seconds_per_token=limit
+    )
+    return show(made, made.summary(), json)
+
+
 @app.command(sort_key=8.4)
 def devices(name: str | None = None, *, json: Flag = False) -> int:
     """List the devices that plans and costs know: dense peaks, memory, power, price, with sources.

@@ -177,10 +177,11 @@ def describe_device(device: Device, *, whole: bool = False) -> str:
     'h100-sxm: NVIDIA H100 SXM5, 80 GB; 989 TFLOP/s bf16, 80 GB, 700 W, 1.99 to 5 USD/h (2026-05)'
     """
     first = device.peaks[0]
-    parts = [f"{first.value / 1e12:.3g} TFLOP/s {first.precision}", f"{device.memory.value / 1e9:.3g} GB"]
+    parts = [f"{first.value / 1e12:,.0f} TFLOP/s {first.precision}", f"{device.memory.value / 1e9:.3g} GB"]
     parts += [] if device.power is None else [f"{device.power.value:g} W"]
     if device.price is not None:
-        parts.append(f"{device.price.low:g} to {device.price.high:g} USD/h ({device.price.as_of})")
+        ends = dict.fromkeys((f"{device.price.low:g}", f"{device.price.high:g}"))
+        parts.append(f"{' to '.join(ends)} USD/h ({device.price.as_of})")
     line = f"{device.name}: {device.title}; {', '.join(parts)}"
     return "\n".join([line, *_sources(device)]) if whole else line
 

@@ -136,14 +136,38 @@ def count_file(path: Path, *, context: float | None = None) -> ModelCounts:
         case ".json":
             return count_model(read_model(path), context=_whole(context))
         case ".toml" if context is None:
-            (recipe,) = read_recipes([path])
-            return count_recipe(recipe)
+            return count_recipe(_read_recipe(path))
         case ".toml":
             raise InputError(f"{path} states its own context; leave context out, or change it in the recipe.")
         case _:
-            raise InputError(
-                f"{path} is neither a recipe (.toml) nor a configuration of a public model (.json)."
-            )
+            raise _no_model(path)
+
+
+def read_shape(path: Path) -> tuple[str, Architecture, int]:
+    """Name, shape and context of the model of a recipe (.toml) or of a public model's configuration (.json).
+
+    Raises:
+        InputError: For another file, or one that cannot be read.
+        UnknownName: For a family of models that is not known.
+    """
+    match path.suffix:
+        case ".json":
+            model = read_model(path)
+            return model.family, model.shape, model.context
+        case ".toml":
+            shape = _read_recipe(path).architecture
+            return shape.kind, shape, shape.context
+        case _:
+            raise _no_model(path)
+
+
+def _read_recipe(path: Path) -> Recipe:
+    (recipe,) = read_recipes([path])
+    return recipe
+
+
+def _no_model(path: Path) -> InputError:
+    return InputError(f"{path} is neither a recipe (.toml) nor a configuration of a public model (.json).")
 
 
 def active_without_lookup(shape: Architecture) -> int:
