@@ -5,23 +5,25 @@ runs/<run_id>/recipe.toml  what determines the run
 runs/<run_id>/run.json     what was measured; written last, so its presence means the run ended
 runs/<run_id>/history.jsonl  the curve: one line a logged step
 data/<hash>.json           which text: origin, sha256, every file with its hash
+compacted/                 the above in few large files, if `compact` was asked for; never needed
 fits/ forecasts.jsonl report.html workers.log
 """
 
 from __future__ import annotations
 
-import glob
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from allometry.errors import CorruptFile, InputError, StudyError
+from allometry.errors import InputError, StudyError
 from allometry.files import write_atomically
+from allometry.runs import lens
+from allometry.runs.lens import CURVE, Compacted
+from allometry.runs.records import RECORD, Records
 from allometry.runs.run import Run, Runs
 
 SPEC = "study.toml"
@@ -42,6 +44,10 @@ class Study:
     """
 
     folder: Path
+    _records: Records = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_records", Records(self.folder))
 
     @classmethod
     def create(cls, folder: str | Path, spec: str) -> Study:
@@ -87,23 +93,21 @@ class Study:
         return self.folder / "runs" / run_id
 
     def run(self, run_id: str) -> Run | None:
-        """One run, or None if it has not ended."""
-        path = self.run_folder(run_id) / "run.json"
-        return _read_run(path) if path.exists() else None
+        """One run, or None if it has not ended; its file is read again only if it has changed."""
+        return self._records.run(run_id)
 
     def runs(self) -> Runs:
-        """All runs that ended, in the order of their names."""
-        paths = sorted((self.folder / "runs").glob("*/run.json"))
-        return Runs.of((_read_run(path) for path in paths), source=str(self.folder))
+        """All runs that ended, in the order of their names; only what has changed is read again."""
+        return Runs.of(self._records.runs(), source=str(self.folder))
 
     def save_run(self, run: Run) -> None:
         """Record that a run ended; atomic, so a reader sees all of it or nothing."""
-        path = self.run_folder(run.run_id) / "run.json"
+        path = self.run_folder(run.run_id) / RECORD
         write_atomically(path, json.dumps(run.row(), indent=1) + "\n")
 
     def history(self, run_id: str) -> pd.DataFrame:
         """The curve of one run, one row a logged step; empty if there is none."""
-        path = self.run_folder(run_id) / "history.jsonl"
+        path = self.run_folder(run_id) / CURVE
         if not path.exists():
             return pd.DataFrame()
         lines = path.read_text().splitlines(keepends=True)
@@ -116,30 +120,17 @@ class Study:
         Raises:
             InputError: If the query cannot be answered.
         """
-        import duckdb  # here: most commands ask nothing in SQL, and it takes a tenth of a second
+        return lens.answer(self.folder, sql, self.runs().table)
 
-        with duckdb.connect() as connection:
-            connection.register("runs_frame", self.runs().table)
-            connection.execute("CREATE TABLE runs AS FROM runs_frame")
-            connection.execute(f"CREATE TABLE history AS {self._history_query()}")
-            connection.execute("SET enable_external_access = false")
-            try:
-                return connection.execute(sql).df()
-            except duckdb.Error as error:
-                raise InputError(
-                    f"Cannot answer the query: {str(error).splitlines()[0]}. "
-                    f"There are two tables: runs and history; try: SELECT * FROM runs LIMIT 3."
-                ) from error
+    def compact(self) -> Compacted:
+        """Gather finished runs and their curves in a few Parquet files, so that many are read fast.
 
-    def _history_query(self) -> str:
-        if not any(path.stat().st_size for path in (self.folder / "runs").glob("*/history.jsonl")):
-            return "SELECT '' AS run_id WHERE false"
-        pattern = f"{glob.escape(str(self.folder))}/runs/*/history.jsonl".replace("'", "''")
-        return (
-            "SELECT parse_filename(parse_dirpath(filename)) AS run_id, * EXCLUDE (filename) FROM "
-            f"read_json('{pattern}', format = 'newline_delimited', filename = true, union_by_name = true, "
-            "ignore_errors = true) WHERE step IS NOT NULL"  # a line that is being written has no step yet
-        )
+        The files stay the truth: what changes or ends later is read from them. No lock is held.
+
+        Raises:
+            StudyError: If it cannot be written; an older compaction still counts.
+        """
+        return lens.compact(self.folder)
 
 
 def read_toml(text: str, name: str) -> dict[str, Any]:
@@ -168,16 +159,3 @@ def read_toml_file(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text (byte {error.start + 1}); save it as UTF-8.") from error
     return read_toml(text, str(path))
-
-
-def _read_run(path: Path) -> Run:
-    try:
-        row: Mapping[str, Any] = json.loads(path.read_text())
-        known = {"run_id", "status", "reason"}
-        values = {name: value for name, value in row.items() if name not in known}
-        return Run(run_id=row["run_id"], status=row["status"], values=values, reason=row["reason"])
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
-        raise CorruptFile(
-            f"{path} cannot be read as a run ({error}). Delete it; the next sweep makes the run again from "
-            f"its last checkpoint."
-        ) from error
