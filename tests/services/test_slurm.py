@@ -140,7 +140,7 @@ def test_a_run_that_is_in_the_queue_is_not_sent_again(tiny: Recipe, study: Study
 
 
 def test_what_slurm_refuses_is_a_sentence(tiny: Recipe, study: Study) -> None:
-    with pytest.raises(StudyError, match=r"Slurm refused the jobs: .*invalid partition"):
+    with pytest.raises(StudyError, match=r"Slurm refused the jobs: .*Invalid partition"):
         run_sweep(
             [tiny],
             study,
