@@ -3,42 +3,47 @@
 import json
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import pytest
 
-from allometry.fitting import bootstrap, fit
+from allometry.trends.prices import Prices, price_trends
 
 pytestmark = pytest.mark.public_data
 
-FACTOR_TOLERANCE = 1e-6  # relative; both are the same closed-form line
-# The published interval is by t with n - 2 degrees of freedom, ours by 2,000 draws: the 5% quantile of t
-# with 3 degrees of freedom is then known to 5.2%, and this is three times as much.
-WIDTH_TOLERANCE = 0.16
-
-TRENDS = (
-    ("MMLU", "GPT-3"),
-    ("MMLU", "GPT-3.5"),
-    ("MMLU", "GPT-3.5 Turbo"),
-    ("MMLU", "GPT-4-0314"),
-    ("MMLU", "GPT-4 Turbo"),
-    ("HumanEval", "GPT-4-0314"),
-    ("HumanEval", "GPT-3.5-Turbo-2023-06"),
-)
+FACTOR_TOLERANCE = 1e-3
+END_TOLERANCE = 0.01
 
 
-@pytest.mark.parametrize(("benchmark", "model"), TRENDS)
-def test_the_price_of_a_score_falls_by_the_published_factor(
-    published: Any, benchmark: str, model: str
-) -> None:
-    wanted = f"bench = '{benchmark}' AND threshold_model = '{model}'"
-    runs = published.dated("price_frontier", "Release Date", days_a_year=365).where(wanted)
-    answer = published("price_frontier_fits").where(wanted).table.iloc[0]
+@pytest.fixture(scope="module")
+def found(published: Any) -> Prices:
+    runs = published("price_frontier")
+    return price_trends(
+        runs, price="USD per 1M Tokens", by=["bench", "threshold_model"], date="Release Date",
+        label="Model Name",
+    )  # fmt: skip
 
-    found = fit("exponential_trend", runs, objective="least_squares", output="USD per 1M Tokens")
-    drawn = bootstrap(found, draws=2000)
 
-    slope = -np.log(answer["price_reduction_factor_per_year"])
-    assert found.coefficients["g"] * np.log(2) == pytest.approx(slope, rel=FACTOR_TOLERANCE)
-    limits = -np.log(json.loads(answer["price_reduction_factor_per_year_90_ci"]))[::-1]
-    width = WIDTH_TOLERANCE * np.ptp(limits) / 2
-    assert np.array(drawn.interval("g")) * np.log(2) == pytest.approx(limits, abs=width)
+@pytest.fixture(scope="module")
+def answers(published: Any) -> pd.DataFrame:
+    table: pd.DataFrame = published("price_frontier_fits").table
+    return table.assign(name=table["bench"] + ", " + table["threshold_model"])
+
+
+def test_the_price_of_each_score_falls_by_the_published_factor(found: Prices, answers: pd.DataFrame) -> None:
+    assert len(answers) == 7
+    for answer in answers.to_dict("records"):
+        one = found[answer["name"]]
+        low, high = json.loads(answer["price_reduction_factor_per_year_90_ci"])
+        assert len(one.series) == answer["sample_size"]
+        assert one.factor.value == pytest.approx(
+            answer["price_reduction_factor_per_year"], rel=FACTOR_TOLERANCE
+        )
+        assert (one.factor.low, one.factor.high) == pytest.approx((low, high), rel=END_TOLERANCE)
+
+
+def test_every_trend_of_fewer_than_six_points_is_flagged(found: Prices, answers: pd.DataFrame) -> None:
+    few = set(answers.loc[answers["sample_size"] < 6, "name"])
+
+    (flag,) = [one for one in found.findings if one.code == "few_points"]
+    assert set(flag.evidence) == few
+    assert len(few) == 2
