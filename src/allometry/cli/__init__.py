@@ -16,6 +16,7 @@ from allometry.cli import (  # each registers its own
     studies,
     training,
     trend,
+    trend_prices,
 )
 from allometry.cli.application import app, main, run
 
@@ -34,4 +35,5 @@ __all__ = [
     "studies",
     "training",
     "trend",
+    "trend_prices",
 ]

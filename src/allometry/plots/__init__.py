@@ -11,6 +11,7 @@ from allometry.plots.horizons import horizons_over_time
 from allometry.plots.isoflop import compute_optimal_frontier, iso_flop_profiles
 from allometry.plots.pictures import save_picture
 from allometry.plots.plans import loss_against_params, optimum_against_compute
+from allometry.plots.prices import prices_over_time
 from allometry.plots.runs import learning_rate_checks, loss_against_compute, loss_against_tokens
 from allometry.plots.sensitivity import by_choice, forecast_by_floor, shift_by_run
 from allometry.plots.spending import least_loss
@@ -42,6 +43,7 @@ __all__ = [
     "outlook_chart",
     "planned_runs",
     "predicted_against_measured",
+    "prices_over_time",
     "residuals",
     "save_picture",
     "shift_by_run",
