@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from allometry.planning.changes import Kind, Number, Sensitivity
@@ -30,6 +31,7 @@ _WORDS: dict[Number, str] = {
 }
 _PAD = 0.2  # of the axis on each side: room for words beside the dots
 _BAR: dict[str, Any] = {"strokeWidth": 5, "opacity": 0.45}
+_CLOSE = 0.02  # of the log ratio: nearer dots cannot be told apart
 _ROW = 24  # pixels of the chart's height for each row
 _LEAST_HEIGHT = 160
 
@@ -77,8 +79,12 @@ def _table(found: Sensitivity, by: Number) -> pd.DataFrame:
 
 
 def _settings(table: pd.DataFrame, along: axes.Axis, down: alt.Y) -> marks.Layers:
-    """The settings beside their dots, but for laws, whose names are at the axis."""
+    """The settings beside their dots, but for laws, whose names are at the axis; one word where dots meet."""
     told = table[table["kind"] != str(Kind.LAW)]
+    place = np.round(np.log(told["ratio"]) / _CLOSE)
+    told = told.groupby([told["what"], place], sort=False).agg({
+        "what": "first", "ratio": "first", "setting": ", ".join,
+    })  # fmt: skip
     more, less = (alt.Chart(rows(told[told["ratio"] * sign > sign])) for sign in (1, -1))
     marked = (
         more.mark_text(align="left", dx=8, fontSize=11.5, color=INK),
