@@ -6,6 +6,7 @@ import hashlib
 import json
 import tomllib
 from dataclasses import replace
+from functools import cached_property
 from typing import Annotated, Literal
 
 import tomli_w
@@ -99,7 +100,7 @@ class Recipe:
                 f"decay begins; give a shorter warmup or more tokens."
             )
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """The content hash: 12 hexadecimal digits. A choice left at its default is not part of it.
 

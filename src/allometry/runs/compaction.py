@@ -104,10 +104,13 @@ class Compaction:
 
 
 def clock_ns(folder: Path) -> int:
-    """The time by the file system that holds a study: other machines' clocks differ from it."""
-    aside = folder / FOLDER / f".clock-{uuid.uuid4().hex[:8]}"
+    """The time by the file system that holds a study: other machines' clocks differ from it.
+
+    Raises:
+        StudyError: If the study cannot be written.
+    """
+    aside = folder / f".clock-{uuid.uuid4().hex[:8]}"
     with explained(aside):
-        aside.parent.mkdir(parents=True, exist_ok=True)
         aside.touch()
         try:
             return aside.stat().st_mtime_ns

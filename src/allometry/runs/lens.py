@@ -92,6 +92,8 @@ def compact(folder: Path) -> Compacted:
         StudyError: If it cannot be written; an older compaction still counts.
     """
     made_ns, before = clock_ns(folder), Compaction.read(folder)
+    with explained(folder / FOLDER):
+        (folder / FOLDER).mkdir(exist_ok=True)
     now = {run_id: _keep(folder, run_id, before) for run_id in folders_in(folder)}
     kept = {run_id: one for run_id, one in now.items() if one is not None}
     added = [run_id for run_id, one in kept.items() if before.kept.get(run_id) != one]

@@ -23,7 +23,7 @@ from allometry.errors import InputError, StudyError
 from allometry.files import write_atomically
 from allometry.runs import lens
 from allometry.runs.lens import CURVE, Compacted
-from allometry.runs.records import RECORD, Records
+from allometry.runs.records import RECORD, Records, folders_in
 from allometry.runs.run import Run, Runs
 
 SPEC = "study.toml"
@@ -91,6 +91,10 @@ class Study:
     def run_folder(self, run_id: str) -> Path:
         """Where the files of one run are."""
         return self.folder / "runs" / run_id
+
+    def run_ids(self) -> list[str]:
+        """Names of all runs that have a folder, ended or not, in order."""
+        return folders_in(self.folder)
 
     def run(self, run_id: str) -> Run | None:
         """One run, or None if it has not ended; its file is read again only if it has changed."""

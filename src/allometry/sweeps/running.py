@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from allometry.errors import StudyError
 from allometry.files import locked
+from allometry.lab.siblings import most_replicas, shared_by_replicas
 from allometry.recipe import Recipe
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
@@ -22,6 +25,7 @@ from allometry.sweeps.trainers import AnyTrainer, Lab
 
 _LIVES = 3  # times a run may lose its worker to a signal before it is recorded as failed
 _TICK = 0.5  # seconds between looks at the clock when nothing happens
+_CHEAP = 0.05  # seconds: a design that answers faster is asked whenever a run ends
 _FINISHED = ("done", "diverged")
 
 
@@ -94,7 +98,9 @@ class _Way:
     checkpoint_seconds: float
     directory: str = field(default_factory=lambda: str(Path.cwd()))
 
-    def job(self, chosen: Planned, study: Study, keep_steps: Sequence[int]) -> Job:
+    def job(
+        self, chosen: Planned, study: Study, keep_steps: Sequence[int], siblings: Sequence[Planned] = ()
+    ) -> Job:
         return Job(
             recipe=chosen.recipe,
             study=str(study.folder.resolve()),
@@ -105,7 +111,11 @@ class _Way:
             device=self.device,
             checkpoint_seconds=self.checkpoint_seconds,
             directory=self.directory,
+            siblings=tuple(one.recipe for one in siblings),
         )
+
+    def shares_passes(self, recipe: Recipe) -> bool:
+        return self.trainer.shares_passes and needs_of(recipe, self.needs).processes == 1
 
     def without_trunks(self, design: Design) -> Design:
         return design if self.trainer.branches else _Straight(design)
@@ -137,6 +147,24 @@ class _AsGiven:
         return [Planned(recipe=recipe, design="given") for recipe in self.given]
 
 
+@dataclass(kw_only=True)
+class _Answer:
+    """What a design last asked for.
+
+    Asking ten thousand cells takes seconds, so it is asked again only when that costs a tenth of the time, or
+    nothing is left to wait for.
+    """
+
+    planned: Sequence[Planned] = ()
+    took: float = 0.0
+    outdated: bool = True
+    at: float = field(default_factory=time.monotonic)
+
+    def is_due(self, *, idle: bool) -> bool:
+        cheap = self.took < _CHEAP or time.monotonic() - self.at >= 9 * self.took
+        return self.outdated and (idle or cheap)
+
+
 @dataclass
 class _Sweep:
     """One sweep in progress."""
@@ -149,47 +177,62 @@ class _Sweep:
     running: dict[str, Planned] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)  # failed in this sweep: the next one tries again
     deaths: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, Run] = field(default_factory=dict)  # as last looked at
+    siblings: dict[str, list[str]] = field(default_factory=dict)  # in training with a run that has its job
+    apart: set[str] = field(default_factory=set)  # to be made alone: a job that they shared failed
+    answer: _Answer = field(default_factory=_Answer)
 
     def run(self) -> None:
         board = Board.of(_distinct(self.design.outline()))
-        planned = self._ask()
-        while self._start(planned) or self.running:
-            board = board.refreshed(planned, self._ended(planned))
+        while self._start(planned := self._planned()) or self.running:
+            board = board.refreshed(planned, self._shown_ended())
             self.shown.update(board)
-            events = self.executor.wait(_TICK)
-            for event in events:
+            for event in self.executor.wait(_TICK):
                 board = board.told(event)
                 self._handle(event)
-            if any(not isinstance(event, Advanced) for event in events):
-                planned = self._ask()
-        self.shown.update(board.refreshed(planned, self._ended(planned)))
+        self.shown.update(board.refreshed(planned, self._shown_ended()))
 
-    def _ask(self) -> list[Planned]:
-        return _distinct(self.design.recipes(self.study.runs()))
+    def _planned(self) -> Sequence[Planned]:
+        """What the design asks for, asked anew after runs ended."""
+        if self.answer.is_due(idle=not self.running):
+            begun = time.monotonic()
+            planned = _distinct(self.design.recipes(self.study.runs()))
+            looked = ((p.recipe.run_id, self.study.run(p.recipe.run_id)) for p in planned)
+            self.ended = {run_id: run for run_id, run in looked if run is not None}
+            self.answer = _Answer(planned=planned, took=time.monotonic() - begun, outdated=False)
+        return self.answer.planned
 
-    def _ended(self, planned: Sequence[Planned]) -> dict[str, Run]:
-        runs = ((p.recipe.run_id, self.study.run(p.recipe.run_id)) for p in planned)
-        return {run_id: run for run_id, run in runs if run is not None and run_id not in self.running}
+    def _shown_ended(self) -> dict[str, Run]:
+        return {run_id: run for run_id, run in self.ended.items() if run_id not in self.running}
+
+    def _look_at(self, run_id: str) -> None:
+        """Take note of a run that ended: of the others nothing is read."""
+        self.answer.outdated = True
+        if run := self.study.run(run_id):
+            self.ended[run_id] = run
 
     def _start(self, planned: Sequence[Planned]) -> bool:
         """Start what is ready on free workers; true if anything was started or failed for good."""
         waiting = [p for p in planned if self._is_open(p.recipe.run_id)]
         asked = {p.recipe.run_id for p in planned}
         moved = False
-        for chosen in sorted(waiting, key=_urgency, reverse=True):
+        waiting.sort(key=_urgency, reverse=True)
+        for chosen in waiting:
+            if chosen.recipe.run_id in self.running:
+                continue  # with one before it
             needs = needs_of(chosen.recipe, self.way.needs)
             if reason := self._doomed(chosen.recipe, asked) or self.executor.shortage(needs):
                 self._record_failure(chosen, reason)
                 moved = True
             elif self.executor.room_for(needs) and self._is_ready(chosen.recipe, asked):
-                self._launch(chosen, planned)
+                self._launch(chosen, planned, self._siblings(chosen, waiting, planned))
                 moved = True
         return moved
 
     def _is_open(self, run_id: str) -> bool:
         if run_id in self.running or run_id in self.given_up:
             return False
-        run = self.study.run(run_id)
+        run = self.ended.get(run_id)
         return run is None or run.status not in _FINISHED
 
     def _is_ready(self, recipe: Recipe, asked: Collection[str]) -> bool:
@@ -230,37 +273,85 @@ class _Sweep:
             return f"it needs run {ancestor}, which is not in {self.study.folder}: train that one there first"
         return f"it needs run {ancestor}, which {run.status}: {run.reason}"
 
-    def _launch(self, chosen: Planned, planned: Sequence[Planned]) -> None:
+    def _launch(self, chosen: Planned, planned: Sequence[Planned], siblings: Sequence[Planned]) -> None:
         run_id = chosen.recipe.run_id
-        branches = {p.recipe.trunk_steps for p in planned if p.recipe.parent == run_id}
-        parting = sorted({*branches, *chosen.partings})
-        self.running[run_id] = chosen
-        self.executor.start(self.way.job(chosen, self.study, parting))
+        self.running |= {one.recipe.run_id: one for one in (chosen, *siblings)}
+        self.siblings[run_id] = [one.recipe.run_id for one in siblings]
+        self.executor.start(self.way.job(chosen, self.study, _partings(chosen, planned), siblings))
+
+    def _siblings(
+        self, chosen: Planned, waiting: Sequence[Planned], planned: Sequence[Planned]
+    ) -> list[Planned]:
+        """Runs that are made in the same passes, where the trainer can."""
+        alone = chosen.recipe.run_id in self.apart or _partings(chosen, planned)
+        if alone or not self.way.shares_passes(chosen.recipe):
+            return []
+        asked = {p.recipe.run_id for p in planned}
+        alike = (
+            other
+            for other in waiting
+            if _is_alike(chosen, other)
+            and other.recipe.run_id not in self.running.keys() | self.apart
+            and not _partings(other, planned)
+            and self._is_ready(other.recipe, asked)
+        )
+        return list(itertools.islice(alike, most_replicas(chosen.recipe, device=self.way.device) - 1))
+
+    def _let_go(self, run_id: str) -> Planned:
+        """A job has ended, and with it the runs that were made in the same passes."""
+        for sibling in self.siblings.pop(run_id, []):
+            self.running.pop(sibling)
+            self._look_at(sibling)
+        return self.running.pop(run_id)
+
+    def _part(self, run_id: str) -> None:
+        """Whichever of a job's runs was to blame, the others must not suffer: each is made alone."""
+        self.apart |= {run_id, *self.siblings[run_id]}
+        self._let_go(run_id)
+        self._look_at(run_id)
 
     def _handle(self, event: Event) -> None:
         match event:
             case Advanced():
                 pass
+            case Ended(status="failed") | Died() if self.siblings.get(event.run_id):
+                self._part(event.run_id)
             case Ended(status="failed"):
-                self._record_failure(self.running.pop(event.run_id), event.reason)
+                self._record_failure(self._let_go(event.run_id), event.reason)
             case Ended():
-                self.running.pop(event.run_id)
+                self._let_go(event.run_id)
+                self._look_at(event.run_id)
             case Died():
                 self._bury(event)
             case Unusable():
                 raise StudyError(event.reason)
 
     def _bury(self, event: Died) -> None:
-        chosen = self.running.pop(event.run_id)
+        chosen = self._let_go(event.run_id)
         self.deaths[event.run_id] = self.deaths.get(event.run_id, 0) + 1
         if not event.by_signal or self.deaths[event.run_id] >= _LIVES:
             self._record_failure(chosen, f"{event.reason} ({self.deaths[event.run_id]} times)")
+        self._look_at(event.run_id)
 
     def _record_failure(self, chosen: Planned, reason: str) -> None:
         run_id = chosen.recipe.run_id
         self.given_up.add(run_id)
         values = {"design": chosen.design, "parent": chosen.recipe.parent, "tokens": chosen.recipe.tokens}
         self.study.save_run(Run(run_id=run_id, status="failed", values=values, reason=reason))
+        self._look_at(run_id)
+
+
+def _partings(chosen: Planned, planned: Sequence[Planned]) -> list[int]:
+    """Steps at which others branch off a run."""
+    branches = {p.recipe.trunk_steps for p in planned if p.recipe.parent == chosen.recipe.run_id}
+    return sorted({*branches, *chosen.partings})
+
+
+def _is_alike(chosen: Planned, other: Planned) -> bool:
+    """Whether two runs can be made in the same passes, and for the same reason."""
+    if other is chosen or other.design != chosen.design:
+        return False
+    return shared_by_replicas(other.recipe) == shared_by_replicas(chosen.recipe)
 
 
 def _distinct(planned: Iterable[Planned]) -> list[Planned]:

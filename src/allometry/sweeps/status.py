@@ -1,22 +1,35 @@
-"""Where a study stands: every run it asks for, made or not."""
+"""Where a study stands: every run it asks for, made or not, and whether the unfinished ones still move."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
+from allometry.errors import StudyError
 from allometry.recipe import Recipe
+from allometry.runs.compaction import clock_ns, stamp_of
+from allometry.runs.lens import CURVE
+from allometry.runs.run import Run
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Design, Planned
 from allometry.sweeps.spec import read_spec
+from allometry.units import show_seconds
+
+# A run that is trained writes a line far more often; a checkpoint of a large one may take this long.
+SILENT_SECONDS = 300.0
+_FACTS = ("params", "tokens", "flops", "learning_rate")
+_SIGNS = (CURVE, "stdout.log", "checkpoints")  # what a run in training writes
 
 
 def study_status(study: Study) -> pd.DataFrame:
     """One row a run that can be named now: design, run_id, params, tokens, flops, status, loss.
 
-    Those the design asks for come first. The status is that of the run, or "planned"; runs whose learning
-    rate waits for a check are not named yet.
+    Those the design asks for come first. The status is that of the run; without one it is "running" if the
+    run has written a line, a log or a checkpoint in the last five minutes, "stopped" if for longer not,
+    and "planned" before it has begun. Runs whose learning rate waits for a check are not named yet.
     """
     spec = read_spec(study)
     designs: list[Design] = [spec.design]
@@ -24,30 +37,57 @@ def study_status(study: Study) -> pd.DataFrame:
         designs.append(spec.target_design())
     runs = study.runs()
     asked = [planned for design in designs for planned in design.recipes(runs)]
-    return planned_table([*asked, *_others(study, asked)], study)
+    table = planned_table(asked, study)
+    others = pd.DataFrame(_other_rows(study, {planned.recipe.run_id for planned in asked}))
+    return pd.concat([part for part in (table, others) if len(part)] or [table], ignore_index=True)
 
 
-def _others(study: Study, asked: list[Planned]) -> list[Planned]:
-    """Runs in the study that its design does not ask for: trained one by one, or by an earlier design."""
-    known = {planned.recipe.run_id for planned in asked}
-    paths = sorted((study.folder / "runs").glob("*/recipe.toml"))
-    recipes = [Recipe.from_toml(p.read_text(), str(p)) for p in paths if p.parent.name not in known]
-    return [Planned(recipe=recipe, design=_design(study, recipe)) for recipe in recipes]
+def counts(status: pd.DataFrame) -> dict[str, int]:
+    """How many runs are planned, running, done and so on; states without a run are left out."""
+    order = ("planned", "running", "done", "diverged", "failed", "stopped")
+    found = status["status"].value_counts() if len(status) else {}
+    return {state: int(found[state]) for state in order if state in found}
 
 
-def _design(study: Study, recipe: Recipe) -> str:
-    run = study.run(recipe.run_id)
-    return str(run.values.get("design", "")) if run else ""
-
-
-def planned_table(planned: list[Planned], study: Study | None = None) -> pd.DataFrame:
+def planned_table(planned: Sequence[Planned], study: Study | None = None) -> pd.DataFrame:
     """Planned runs as a table, with what a study knows of them."""
-    return pd.DataFrame([_row(one, study) for one in planned])
+    now = _now_ns(study) if study else 0
+    return pd.DataFrame([_row(one, study, now) for one in planned])
 
 
-def _row(planned: Planned, study: Study | None) -> dict[str, object]:
+def given_table(recipes: Sequence[Recipe], study: Study | None = None) -> pd.DataFrame:
+    """Recipes that were asked for one by one, as a table, with what a study knows of them."""
+    return planned_table([Planned(recipe=recipe, design="given") for recipe in recipes], study)
+
+
+def _other_rows(study: Study, asked: set[str]) -> list[dict[str, Any]]:
+    """Runs in the study that its design does not ask for: trained one by one, or by an earlier design."""
+    now = _now_ns(study)
+    names = [name for name in study.run_ids() if name not in asked]
+    return [row for name in names if (row := _other_row(study, name, now))]
+
+
+def _other_row(study: Study, run_id: str, now_ns: int) -> dict[str, Any] | None:
+    run = study.run(run_id)
+    if run is not None and all(name in run.values for name in _FACTS):
+        # Its recipe would say the same and take longer to read than all else.
+        facts = {name: run.values[name] for name in _FACTS}
+        return {"design": str(run.values.get("design", "")), "run_id": run_id, **facts, **_outcome(run)}
+    path = study.run_folder(run_id) / "recipe.toml"
+    if not path.is_file():
+        return None
+    recipe = Recipe.from_toml(path.read_text(encoding="utf-8"), str(path))
+    design = str(run.values.get("design", "")) if run else ""
+    return {**_row(Planned(recipe=recipe, design=design), study, now_ns), "run_id": run_id}
+
+
+def _row(planned: Planned, study: Study | None, now_ns: int) -> dict[str, Any]:
     recipe = planned.recipe
     run = study.run(recipe.run_id) if study else None
+    if run is not None:
+        state = _outcome(run)
+    else:
+        state = _unfinished(study, recipe.run_id, now_ns) if study else _PLANNED
     return {
         "design": planned.design,
         "run_id": recipe.run_id,
@@ -55,12 +95,32 @@ def _row(planned: Planned, study: Study | None) -> dict[str, object]:
         "tokens": recipe.tokens,
         "flops": recipe.flops(),
         "learning_rate": recipe.optimizer.learning_rate,
-        "status": run.status if run else "planned",
-        "loss": run.values.get("loss") if run else None,
-        "reason": run.reason if run else "",
+        **state,
     }
 
 
-def given_table(recipes: Sequence[Recipe], study: Study | None = None) -> pd.DataFrame:
-    """Recipes that were asked for one by one, as a table, with what a study knows of them."""
-    return planned_table([Planned(recipe=recipe, design="given") for recipe in recipes], study)
+def _now_ns(study: Study) -> int:
+    try:
+        return clock_ns(study.folder)
+    except StudyError:  # one that may only be read
+        return time.time_ns()
+
+
+_PLANNED: Mapping[str, Any] = {"status": "planned", "loss": None, "reason": ""}
+
+
+def _outcome(run: Run) -> dict[str, Any]:
+    return {"status": run.status, "loss": run.values.get("loss"), "reason": run.reason}
+
+
+def _unfinished(study: Study, run_id: str, now_ns: int) -> Mapping[str, Any]:
+    folder = f"{study.folder}/runs/{run_id}"
+    stamps = (stamp_of(f"{folder}/{name}") for name in _SIGNS)
+    signs = [stamp.mtime_ns for stamp in stamps if stamp is not None]
+    if not signs:
+        return _PLANNED
+    silent = (now_ns - max(signs)) / 1e9
+    if silent <= SILENT_SECONDS:
+        return {"status": "running", "loss": None, "reason": ""}
+    reason = f"no sign of life for {show_seconds(silent)}; a sweep takes it up from its last checkpoint"
+    return {"status": "stopped", "loss": None, "reason": reason}
