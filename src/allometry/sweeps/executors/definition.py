@@ -30,6 +30,7 @@ class Job:
         gpus: Which of a machine's accelerators are the run's own; empty: as `device` says.
         checkpoint_seconds: Time between its checkpoints.
         directory: Where the sweep was started: relative paths of a user's command begin there.
+        siblings: Other runs that are made in the same passes; the job has ended when all have.
     """
 
     recipe: Recipe
@@ -42,6 +43,7 @@ class Job:
     gpus: tuple[int, ...] = ()
     checkpoint_seconds: float = 15.0
     directory: str = "."
+    siblings: tuple[Recipe, ...] = ()
 
     @property
     def run_id(self) -> str:
@@ -56,7 +58,8 @@ class Job:
         """The job as one line of text, for the process that makes the run."""
         plain = {name: getattr(self, name) for name in _PLAIN}
         choices = {"trainer": spelled_out(self.trainer), "needs": spelled_out(self.needs)}
-        return json.dumps({**plain, **choices, "recipe": self.recipe.to_toml()})
+        siblings = [recipe.to_toml() for recipe in self.siblings]
+        return json.dumps({**plain, **choices, "recipe": self.recipe.to_toml(), "siblings": siblings})
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -68,6 +71,7 @@ class Job:
             needs=Needs(**values.pop("needs")),
             keep_steps=tuple(values.pop("keep_steps")),
             gpus=tuple(values.pop("gpus")),
+            siblings=tuple(map(Recipe.from_toml, values.pop("siblings"))),
             **values,
         )
 

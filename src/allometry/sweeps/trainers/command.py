@@ -59,6 +59,11 @@ class Command:
         """Whether it takes up a run from a checkpoint of another: every run is trained straight."""
         return False
 
+    @property
+    def shares_passes(self) -> bool:
+        """Whether a job may have siblings: another's trainer makes one run at a time."""
+        return False
+
     def require(self, recipes: Sequence[Recipe], *, device: str, directory: str) -> None:
         """Refuse before anything is started.
 

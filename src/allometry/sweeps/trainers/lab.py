@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from allometry.errors import MissingExtra, StudyError
 from allometry.files import write_atomically
 from allometry.recipe import Data, Recipe, choice
+from allometry.runs.run import Run
 from allometry.runs.study import Study
 from allometry.sweeps.executors.events import Advanced, Died, Ended
 from allometry.sweeps.trainers.curve import CurveReader
@@ -24,6 +25,7 @@ from allometry.sweeps.trainers.watch import Watch
 
 if TYPE_CHECKING:
     from allometry.lab.loop import Progress
+    from allometry.lab.sitting import Sitting
     from allometry.lab.tokens import TokenData
     from allometry.sweeps.executors.definition import Job
 
@@ -32,14 +34,27 @@ _GRACE = 60.0  # seconds that torchrun's processes have to save their run
 
 @choice
 class Lab:
-    """Recipes are trained by `allometry.lab`: exactly resumable, and branches start from their trunks."""
+    """Recipes are trained by `allometry.lab`: exactly resumable, and branches start from their trunks.
+
+    Attributes:
+        replicas: Train small models of one shape, such as the learning-rate checks or the seeds of a size, in
+            shared passes. Each run then equals the one trained alone to rounding, not to the last bit, and
+            which runs share a pass depends on what is ready when a worker is free: a sweep that is made
+            twice does not come out the same to the last bit.
+    """
 
     kind: Literal["lab"] = "lab"
+    replicas: bool = False
 
     @property
     def branches(self) -> bool:
         """Whether it takes up a run from a checkpoint of another."""
         return True
+
+    @property
+    def shares_passes(self) -> bool:
+        """Whether a job may have siblings."""
+        return self.replicas
 
     def require(self, recipes: Sequence[Recipe], *, device: str, directory: str) -> None:
         """Refuse before anything is started.
@@ -84,7 +99,7 @@ class Lab:
 
 def _here(job: Job, watch: Watch) -> Ended:
     from allometry.lab.devices import use_threads
-    from allometry.lab.loop import Sitting, train
+    from allometry.lab.sitting import Sitting
 
     use_threads(job.needs.threads)
     sitting = Sitting(
@@ -95,9 +110,20 @@ def _here(job: Job, watch: Watch) -> Ended:
         design=job.design,
         patience=watch.patience,
     )
-    study, text = Study.open(job.study), _text(job.recipe.data)
-    run = train(job.recipe, study=study, device=_device(job), sitting=sitting, text=text)
+    run = _trained(job, sitting)
     return Ended(run_id=run.run_id, status=run.status, reason=run.reason)
+
+
+def _trained(job: Job, sitting: Sitting) -> Run:
+    """The run of a job; its siblings' are in the study."""
+    from allometry.lab.loop import train
+    from allometry.lab.replicas import train_replicas
+
+    study, text, device = Study.open(job.study), _text(job.recipe.data), _device(job)
+    if not job.siblings:
+        return train(job.recipe, study=study, device=device, sitting=sitting, text=text)
+    recipes = [job.recipe, *job.siblings]
+    return train_replicas(recipes, study=study, device=device, sitting=sitting, text=text)[0]
 
 
 def _device(job: Job) -> str:
