@@ -10,17 +10,25 @@ import pandas as pd
 
 from allometry.capabilities.chain_forecast import chained
 from allometry.capabilities.chain_steps import (
+    LossStep,
     Steps,
     backtest,
     direct_step,
-    drawn_pair,
+    drawn_score,
     loss_step,
     score_step,
     signal_to_noise,
     with_along,
 )
-from allometry.capabilities.chain_tasks import Task, last_rows, read_tasks, refuse_impossible, scored
-from allometry.capabilities.chain_verdict import BACKTEST_SHARE, Predictability, Verdict, judge
+from allometry.capabilities.chain_tasks import (
+    Task,
+    last_rows,
+    read_tasks,
+    refuse_impossible,
+    rows_with_both,
+    scored,
+)
+from allometry.capabilities.chain_verdict import Predictability, Verdict, judge
 from allometry.errors import InputError
 from allometry.fitting.observations import finished
 from allometry.fitting.result import Fit, Forecast
@@ -159,15 +167,15 @@ def chain(
     >>> found = chain(runs, ["acc"], chance={"acc": 0.25}, steps=Steps(draws=20))
     >>> forecast = found.tasks["acc"].forecast(params=4e9, tokens=8e10)
     >>> round(forecast.median, 3), str(found.tasks["acc"].verdict.says)
-    (0.787, 'predictable')
+    (0.773, 'predictable')
     """
     how = steps or Steps()
     asked = _tasks(tasks, chance)
     final = with_along(last_rows(finished(runs)), how.along)
     refuse_impossible(final, asked)
-    return Chain(
-        runs=final, along=how.along, tasks={task.score: _chain_of(final, task, how) for task in asked}
-    )
+    firsts: dict[tuple[str, bytes], LossStep] = {}
+    made = {task.score: _chain_of(final, task, how, firsts) for task in asked}
+    return Chain(runs=final, along=how.along, tasks=made)
 
 
 def _tasks(tasks: Sequence[Task | str], chance: Mapping[str, float] | None) -> list[Task]:
@@ -176,16 +184,20 @@ def _tasks(tasks: Sequence[Task | str], chance: Mapping[str, float] | None) -> l
     return [*ready, *(read_tasks(words, chance) if words or not ready else ())]
 
 
-def _chain_of(final: Runs, task: Task, steps: Steps) -> TaskChain:
+def _chain_of(final: Runs, task: Task, steps: Steps, firsts: dict[tuple[str, bytes], LossStep]) -> TaskChain:
+    """One task's chain; step one is that in `firsts` where another task left the same there."""
     runs = scored(final, task)
-    loss, score = loss_step(runs, task.loss, steps), score_step(runs, task, steps)
-    direct = direct_step(runs, task, steps)
+    same = (task.loss, rows_with_both(final, task).tobytes())
+    if same not in firsts:
+        firsts[same] = loss_step(runs, task.loss, steps)
+    first = firsts[same]
+    score, direct = score_step(runs, task, steps), direct_step(runs, task, steps)
     losses, scores = runs.column(task.loss), runs.column(task.score)
-    error = backtest(runs, task, steps, loss, BACKTEST_SHARE)
-    verdict = judge(task, losses, scores, signal=signal_to_noise(score), backtest=error)
+    verdict = judge(task, losses, scores, signal=signal_to_noise(score), backtest=backtest(first, score))
+    loss = first.point
     if verdict.says is not Predictability.AT_CHANCE:
-        loss, score = drawn_pair(loss, score, steps)
-        direct = bootstrap(direct, draws=steps.draws, seed=steps.seed)
+        loss, score = first.drawn, drawn_score(first.drawn, score, steps)
+        direct = bootstrap(direct, draws=steps.draws, seed=steps.seed, starts=1)
     largest = float(scores[np.argmax(runs.column(steps.along))])
     return TaskChain(task=task, loss=loss, score=score, direct=direct, largest=largest, verdict=verdict)
 

@@ -120,13 +120,18 @@ def refuse_impossible(runs: Runs, tasks: Sequence[Task]) -> None:
                     "Check how it is scored, give another chance, or leave chance away")  # fmt: skip
 
 
+def rows_with_both(runs: Runs, task: Task) -> NDArray[np.bool_]:
+    """Which runs have the score and its loss, of shape (runs,)."""
+    return np.isfinite(runs.column(task.score)) & np.isfinite(runs.column(task.loss))
+
+
 def scored(runs: Runs, task: Task) -> Runs:
     """The runs that have both the score and its loss.
 
     Raises:
         FitError: If fewer than six are left.
     """
-    both = np.isfinite(runs.column(task.score)) & np.isfinite(runs.column(task.loss))
+    both = rows_with_both(runs, task)
     if both.sum() < _FEWEST:
         raise FitError(
             f"{runs.source} has {int(both.sum())} runs with '{task.score}' and '{task.loss}'; a chain from "

@@ -15,7 +15,7 @@ from allometry.fitting.definition import Problem, Samples
 from allometry.fitting.descent import Descent, Minima, Tactic
 from allometry.fitting.objectives import Objective
 
-__all__ = ["Minima", "Problem", "Samples", "joined", "minimise"]
+__all__ = ["Minima", "Problem", "Samples", "improved", "joined", "minimise"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -30,19 +30,22 @@ _TACTICS = (
 )
 
 
-def minimise(problem: Problem, starts_bp: Array, samples: Samples, *, rivals: int = 1) -> Minima:
+def minimise(
+    problem: Problem, starts_bp: Array, samples: Samples, *, rivals: int = 1, retries: int = _RETRIES
+) -> Minima:
     """Search from each start, in working coefficients, for the least objective of its own sample.
 
     Args:
         rivals: So many consecutive starts share a sample, and only the lowest end counts: one that is lost is
             given up where another came to rest no higher.
+        retries: Times that searches without rest begin again by other means.
     """
     samples = samples.condensed()
     stages, smoothed = problem.objective.stages(), problem.objective.smoothed()
     end = _minimise_in_stages(problem, starts_bp, samples, stages, _TACTICS[0])
     # One that got stuck between kinks goes on over smoother objectives; one that is lost begins again by
     # other means.
-    for attempt in range(_RETRIES):
+    for attempt in range(retries):
         rows = _lost(end, rivals)
         if not rows.size:
             break
@@ -50,7 +53,7 @@ def minimise(problem: Problem, starts_bp: Array, samples: Samples, *, rivals: in
         fresh = tactic is not _TACTICS[0]
         begun = starts_bp[rows] if fresh else end.working[rows]
         found = _minimise_in_stages(problem, begun, samples.take(rows), stages if fresh else smoothed, tactic)
-        end = _improved(end, rows, found)
+        end = improved(end, rows, found)
     return end
 
 
@@ -70,7 +73,7 @@ def _lost(end: Minima, rivals: int) -> Index:
     return np.flatnonzero(~end.converged & (lower if rivals > 1 else True))
 
 
-def _improved(end: Minima, rows: Index, found: Minima) -> Minima:
+def improved(end: Minima, rows: Index, found: Minima) -> Minima:
     """Put what was found in place where it is lower, or where it came to rest no higher."""
     better = (found.value < end.value[rows]) | (found.converged & (found.value <= end.value[rows]))
     working, value, converged = end.working.copy(), end.value.copy(), end.converged.copy()

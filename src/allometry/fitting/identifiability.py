@@ -96,17 +96,20 @@ def _lost_direction(problem: Problem) -> Array | None:
 def _jacobians(problem: Problem) -> Array:
     """The law's Jacobian at typical places and places all over the start ranges; (places, runs, p)."""
     law = problem.law
+    p = len(law.names)
     some = slice(None, None, max(1, len(problem.inputs[0]) // _ROWS))
     actual = {name: x[some] for name, x in zip(law.reads, problem.inputs, strict=True)}
     # Centred inputs with exponents near 1 are far from any optimum but well conditioned, and rank is generic.
     centred = {name: x / np.exp(np.log(x).mean()) if x.min() > 0 else x for name, x in actual.items()}
     middle = {n: 0.8 if c.unit == "1" else 1.0 for n, c in zip(law.names, law.coefficients, strict=True)}
-    places = [(centred, middle), (actual, {**middle, **law.typical})]
     all_over = spread(problem, seed=0)
-    for place in all_over[:: max(1, len(all_over) // _PLACES)]:
-        coefficients = dict(zip(law.names, map(float, place), strict=True))
-        places += [(actual, coefficients), (centred, coefficients)]
-    with np.errstate(all="ignore"):
-        each = [law.gradient(inputs, coefficients) for inputs, coefficients in places]
-    shape = (len(problem.inputs[0][some]), len(law.names))
-    return np.stack([np.broadcast_to(one, shape) for one in each])  # a law may use none of its inputs
+    all_over = all_over[:: max(1, len(all_over) // _PLACES)]
+    ordinary = {**middle, **law.typical}
+    found = []
+    for inputs, first in ((centred, middle), (actual, ordinary)):
+        places = np.vstack([[first[name] for name in law.names], all_over])
+        columns = dict(zip(law.names, places.T[:, :, None], strict=True))
+        with np.errstate(all="ignore"):
+            each = law.gradient(inputs, columns)
+        found.append(np.broadcast_to(each, (len(places), len(problem.inputs[0][some]), p)))
+    return np.concatenate(found)  # broadcast, as a law may use none of its inputs

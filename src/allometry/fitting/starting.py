@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -75,7 +76,9 @@ def _linear(problem: Problem) -> list[int]:
     return [place for place in problem.law.derivation.linear if not problem.fixed[place]]
 
 
+@lru_cache(maxsize=16)  # a Sobol set takes longer to make than to look at
 def _unit_points(dimensions: int, solved: bool, seed: int) -> Array:
+    """Shared by all who ask: read it only."""
     if solved and dimensions in _LEVELS:
         axis = np.linspace(0, 1, _LEVELS[dimensions])
         points = np.array(list(product(axis, repeat=dimensions)), dtype=np.float64)

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.engine import Minima, Problem, Samples, joined, minimise
+from allometry.fitting.engine import Minima, Problem, Samples, improved, joined, minimise
 from allometry.fitting.problems import one_sample, pose, working_point
 from allometry.fitting.resampling import refuse_unknown, resamples, suited
 from allometry.fitting.result import Draws, Fit, Resampling
@@ -23,6 +23,7 @@ from allometry.fitting.starting import candidates
 Array = NDArray[np.float64]
 
 _PROBED = 500  # resamples that show whether a second search ever ends lower
+_BRIEF = 0  # retries of a search that is made from one start
 _OTHERS = 32  # candidates a resample's second start is chosen from
 _ELEMENTS_AT_ONCE = 250_000  # draws x runs held in memory together, for each worker
 
@@ -35,6 +36,7 @@ def bootstrap(
     strata: str | None = None,
     seed: int = 0,
     resampling: Resampling | None = None,
+    starts: int = 2,
     workers: int = 1,
 ) -> Fit:
     """Refit many resamples of the runs by the same objective, so that every number gets an interval.
@@ -53,6 +55,8 @@ def bootstrap(
             the residuals, for noise that differs between runs; "pairs" draws units with replacement;
             "bayesian" weights them at random. By default "residuals" below forty units a coefficient, where
             it is the one that covers, else "pairs" (docs/decisions/0003-bootstrap-for-small-ladders.md).
+        starts: 2 as said above; 1 searches each resample from the fit alone, and a second time only where
+            that comes to no rest: for many fits at once.
         workers: Threads; the draws are the same for any number.
 
     Returns:
@@ -64,6 +68,8 @@ def bootstrap(
     """
     if draws < 2:
         raise InputError(f"Ask for at least 2 draws, not {draws}; 1000 is usual.")
+    if starts not in (1, 2):
+        raise InputError(f"A resample is searched from 1 or 2 starts, not {starts}.")
     how = resampling or suited(fit, unit)
     refuse_unknown(how)
     if strata is not None and how not in ("pairs", "bayesian"):
@@ -73,7 +79,7 @@ def bootstrap(
     problem = pose(fit.law, fit.data, fit.goal, fit.held)
     rng = np.random.default_rng(seed)
     blocks = (resamples(fit, count, unit, strata, how, rng) for count in _counts(draws, len(fit.data)))
-    minima = _refit(problem, fit, blocks, workers)
+    minima = _refit(problem, fit, blocks, workers) if starts > 1 else _refit_briefly(problem, fit, blocks)
     table = pd.DataFrame(problem.outward(minima.working[minima.converged]), columns=list(fit.law.names))
     table = table.assign(**fit.held)
     if table.empty:
@@ -127,6 +133,26 @@ def _counts(draws: int, runs: int) -> Iterator[int]:
     size = max(1, _ELEMENTS_AT_ONCE // runs)
     for at in range(0, draws, size):
         yield min(size, draws - at)
+
+
+def _refit_briefly(problem: Problem, fit: Fit, blocks: Iterator[Samples]) -> Minima:
+    """One search for each resample, from the fit; a second where that one comes to no rest."""
+    here = working_point(problem, fit.coefficients)
+
+    def refit(samples: Samples) -> Minima:
+        starts = np.broadcast_to(here, (len(samples.target), len(here)))
+        return minimise(problem, starts, samples, retries=_BRIEF)
+
+    def again(samples: Samples, found: Minima) -> Minima:
+        lost = np.flatnonzero(~found.converged)
+        if not lost.size:
+            return found
+        tried = candidates(problem, one_sample(fit.data, fit.goal), fit.seed, keep=_OTHERS)
+        few = samples.take(lost)
+        starts = tried[_best_of(problem, transform(fit.on, problem.predicted(tried)), few)]
+        return improved(found, lost, minimise(problem, starts, few, retries=1))
+
+    return joined([again(samples, refit(samples)) for samples in blocks])
 
 
 def _refit(problem: Problem, fit: Fit, blocks: Iterator[Samples], workers: int) -> Minima:
