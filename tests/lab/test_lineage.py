@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from allometry.errors import RecipeError
-from allometry.lab import feeding, loop
+from allometry.lab import feeding, loop, training
 from allometry.lab.checkpoints import load_checkpoint, saved_steps
 from allometry.lab.loop import Sitting, train
 from allometry.recipe import Constant, Continue, Data, Distill, FineTune, Recipe, Sgd, TextFiles, Utf8Bytes
@@ -103,7 +103,7 @@ def test_a_continued_run_takes_the_data_that_comes_next(
 
         return Noting()
 
-    monkeypatch.setattr(loop, "open_feed", noting)
+    monkeypatch.setattr(training, "open_feed", noting)
     child = continued(parent)
     train(child, study=study)
     train(replace(child, start=Continue(run=child.run_id)), study=study)

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from allometry.errors import CorruptFile, InputError, RecipeError, StudyError
-from allometry.lab import costs, loop, steps
+from allometry.lab import costs, steps, training
 from allometry.lab.checkpoints import load_checkpoint, saved_steps
 from allometry.lab.curve import LOG_STEPS
 from allometry.lab.evaluate import HeldOut
@@ -297,7 +297,7 @@ def test_a_last_update_that_ruins_the_weights_is_a_divergence(
     tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ruined = HeldOut(loss=math.nan, bits_per_byte=math.nan, tokens=1)
-    monkeypatch.setattr(loop, "evaluate", lambda *_: ruined)
+    monkeypatch.setattr(training, "evaluate", lambda *_: ruined)
 
     run = train(tiny, study=study)
 
@@ -307,7 +307,7 @@ def test_a_last_update_that_ruins_the_weights_is_a_divergence(
 def test_a_run_tells_where_it_is(tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Progress] = []
     clock = count(math.ceil(time.perf_counter()) + 1000)  # a second passes between any two looks
-    for module in (loop, costs):
+    for module in (training, costs):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
 
     train(tiny, study=study, sitting=Sitting(on_progress=told.append))

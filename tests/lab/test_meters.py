@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from allometry.lab import loop
+from allometry.lab import training
 from allometry.lab.checkpoints import load_checkpoint
 from allometry.lab.evaluations import is_evaluated
 from allometry.lab.loop import Sitting, train
@@ -155,13 +155,13 @@ def test_a_point_of_the_curve_that_is_also_the_end_is_scored_once(
 ) -> None:
     recipe = replace(tiny, evaluations=1, tokens=32 * 64)
     scored: list[int] = []
-    evaluate = loop.evaluate  # type: ignore[attr-defined]
+    evaluate = training.evaluate  # type: ignore[attr-defined]
 
     def counted(*inputs: Any) -> Any:
         scored.append(1)
         return evaluate(*inputs)
 
-    monkeypatch.setattr(loop, "evaluate", counted)
+    monkeypatch.setattr(training, "evaluate", counted)
     run = train(recipe, study=study)
 
     assert len(scored) == 3  # after 8, 16 and 32 steps

@@ -30,10 +30,11 @@ from allometry.lab.devices import open_device
 from allometry.lab.evaluate import HeldOut
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
-from allometry.lab.loop import ENDED, Ending, Training
+from allometry.lab.loop import ENDED
 from allometry.lab.sharing import SharedStepper, ShareFeed, reshard, shard, whole_state
 from allometry.lab.sitting import Sitting, held
 from allometry.lab.tokens import TokenData, prepare_tokens
+from allometry.lab.training import Ending, Training
 from allometry.recipe import Recipe
 from allometry.runs.run import Run
 from allometry.runs.study import SPEC, Study

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,18 +18,18 @@ from allometry.lab.devices import open_device
 from allometry.lab.feeding import Feed
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
-from allometry.lab.loop import ENDED, Ending, Training, train
+from allometry.lab.loop import ENDED, train
+from allometry.lab.siblings import replica_groups
 from allometry.lab.sitting import Sitting, held
 from allometry.lab.stacking import Made, Stack, can_stack
 from allometry.lab.steps import Batch, Stepper, next_token
 from allometry.lab.tokens import TokenData, prepare_tokens
-from allometry.recipe import Recipe, TaskProblems
+from allometry.lab.training import Ending, Training
+from allometry.recipe import Recipe
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
-# Of one pass on a CPU: with more, activations leave the cache, and larger models waste nothing on their own.
-_MOST_TOKENS = 8_192
-_MOST_PARAMS = 400_000
+__all__ = ["replica_groups", "train_replicas"]
 
 
 def train_replicas(
@@ -70,57 +69,6 @@ def train_replicas(
         else:
             runs |= _train_group(group, study, torch.device(device), chosen, text)
     return [runs[recipe.run_id] for recipe in recipes]
-
-
-def replica_groups(recipes: Iterable[Recipe], *, device: str = "cpu") -> list[list[Recipe]]:
-    """Recipes that can be trained in one pass, in groups of a size that pays.
-
-    >>> from dataclasses import replace
-    >>> from allometry.architectures import Transformer
-    >>> from allometry.recipe import AdamW, Bpe, Data, StandardLibrary, Wsd
-    >>> recipe = Recipe(
-    ...     architecture=Transformer(vocab=512, context=64, width=16, layers=1, heads=1),
-    ...     optimizer=AdamW(learning_rate=0.01), schedule=Wsd(),
-    ...     data=Data(corpus=StandardLibrary(bytes=100_000), tokenizer=Bpe(vocab=512)),
-    ...     tokens=65_536, batch_tokens=4096)
-    >>> [len(group) for group in replica_groups(replace(recipe, seed=seed) for seed in range(6))]
-    [2, 2, 2]
-    """
-    groups: dict[Any, list[Recipe]] = {}
-    for recipe in dict.fromkeys(recipes):
-        groups.setdefault(_shared_by_replicas(recipe), []).append(recipe)
-    return [part for group in groups.values() for part in _parts(group, device)]
-
-
-def _shared_by_replicas(recipe: Recipe) -> tuple[Any, ...]:
-    """What must be equal for one pass to serve two recipes."""
-    alone = recipe.run_id if not _fits_a_stack(recipe) else ""
-    return (
-        recipe.architecture,
-        recipe.batch_tokens,
-        recipe.parametrization,
-        recipe.data,
-        recipe.precision,
-        alone,
-    )
-
-
-def _fits_a_stack(recipe: Recipe) -> bool:
-    """Rounded weights, a loss scale, a teacher and the targets that count are each run's own in the pass."""
-    precision = recipe.precision
-    whole = recipe.distill is None and not isinstance(recipe.data.corpus, TaskProblems)
-    return whole and precision.weight_bits is None and precision.compute != "fp16"
-
-
-def _parts(group: Sequence[Recipe], device: str) -> list[list[Recipe]]:
-    size = len(group) if device != "cpu" else _most_on_a_cpu(group[0])
-    return [list(group[start : start + size]) for start in range(0, len(group), size)]
-
-
-def _most_on_a_cpu(recipe: Recipe) -> int:
-    if recipe.architecture.params("non_embedding") > _MOST_PARAMS:
-        return 1
-    return max(1, _MOST_TOKENS // recipe.batch_tokens)
 
 
 def _train_group(
