@@ -11,7 +11,7 @@ import pytest
 from allometry.errors import InputError
 from allometry.runs.run import Runs
 from allometry.trends.horizon import Horizons, time_horizons
-from allometry.trends.horizon_draws import drawn_tasks, resampled
+from allometry.trends.horizon_draws import Resampling, drawn_tasks, effective_clusters, resampled, widened
 from allometry.trends.task_runs import TaskRuns, read_task_runs
 
 
@@ -47,6 +47,54 @@ def test_80_percent_lies_ln_4_over_the_slope_below_50_percent(horizons: Horizons
     assert np.array(gap) == pytest.approx(-np.log(4) / np.array(horizons.table["slope"]), rel=1e-9)
 
 
+def scored_mean(given: TaskRuns, resampling: Resampling) -> np.ndarray:
+    """The one agent's mean score in each of many draws."""
+    blocks = resampled(given, 4000, 0, resampling)
+    return np.concatenate([(tasks * shares[:, 0]).mean(axis=1) for tasks, shares in blocks])
+
+
+def test_whole_families_have_the_variance_of_a_mean_of_families_and_published_draws_that_of_each_level_again(
+    runs: Runs,
+) -> None:
+    given = read_task_runs(runs.where("agent = 'agent 2'"))
+    tasks = given.shares[0].reshape(20, 4)  # of three runs each
+    families = tasks.mean(axis=1)
+    again = tasks.var(axis=1).mean() / 80 + (tasks * (1 - tasks)).mean() / 240
+
+    assert scored_mean(given, "families").var() == pytest.approx(families.var(ddof=1) / 20, rel=0.07)
+    assert scored_mean(given, "published").var() == pytest.approx(families.var() / 20 + again, rel=0.07)
+    assert again > 0.3 * families.var() / 20
+
+
+def test_draws_are_as_far_from_the_estimate_as_by_the_t_distribution_of_few_families() -> None:
+    rng = np.random.default_rng(0)
+    drawn = 3 + rng.standard_normal((20_000, 2))
+
+    wide = widened(drawn, np.array([3.0, np.nan]), np.array([6.0, 6.0]), rng)
+
+    five_degrees = 2.0150
+    assert np.quantile(wide[:, 0], 0.05) == pytest.approx(3 - five_degrees, abs=0.1)
+    assert np.quantile(wide[:, 0], 0.95) == pytest.approx(3 + five_degrees, abs=0.1)
+    assert wide[:, 1].tolist() == drawn[:, 1].tolist()  # there is no estimate to be far from
+
+
+def test_a_large_family_counts_for_more_than_one_and_less_than_its_tasks(runs: Runs) -> None:
+    family = np.repeat(np.arange(5), [64, 4, 4, 4, 4])
+    uneven = dataclasses.replace(read_task_runs(runs), family=family)
+
+    # A family weighs the root of its size: 8, 2, 2, 2, 2 of 16.
+    assert effective_clusters(uneven) == pytest.approx(1 / (1 / 4 + 4 / 64))
+    assert "few_families" in codes(time_horizons(uneven, draws=0))
+
+
+def test_of_one_family_tasks_are_drawn_and_it_is_said_that_there_is_one(runs: Runs) -> None:
+    one = dataclasses.replace(read_task_runs(runs), family=np.zeros(80, dtype=np.intp))
+    found = time_horizons(one, draws=20)
+
+    assert (found.table["p50_high"] > 1.1 * found.table["p50_low"]).all()
+    assert "1.0 equal families" in found.summary()
+
+
 def test_tasks_are_drawn_within_families_that_are_drawn_themselves(runs: Runs) -> None:
     given = read_task_runs(runs)
     drawn = drawn_tasks(given, 4000, np.random.default_rng(0))
@@ -63,9 +111,10 @@ def test_runs_of_a_task_are_drawn_as_often_as_the_task(runs: Runs) -> None:
     given = read_task_runs(runs)
     half = dataclasses.replace(given, score=np.where(given.score > 0, 0.5, given.score))
 
-    whole = np.concatenate([shares for _, shares in resampled(given, 400, seed=1)])
-    partial = np.concatenate([shares for _, shares in resampled(half, 400, seed=1)])
+    whole = np.concatenate([shares for _, shares in resampled(given, 400, 1, "published")])
+    partial = np.concatenate([shares for _, shares in resampled(half, 400, 1, "published")])
 
+    assert whole.std() > 0.1
     assert partial.std(axis=0).mean() == pytest.approx(whole.std(axis=0).mean() / 2, rel=0.02)
     assert partial.mean(axis=0) == pytest.approx(whole.mean(axis=0) / 2, abs=0.1)
 
@@ -112,7 +161,9 @@ def test_the_published_penalty_is_shown_beside_the_default(horizons: Horizons) -
     assert (shown["p50_none"] / shown["p50_firth"] - 1).abs().max() < 0.05
 
 
-def test_an_unknown_penalty_or_level_is_refused(runs: Runs) -> None:
+def test_an_unknown_penalty_resampling_or_level_is_refused(runs: Runs) -> None:
+    with pytest.raises(InputError, match=r"no resampling 'runs'\. There are: families, published"):
+        time_horizons(runs, resampling="runs", draws=0)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"no penalty 'l1'\. There are: firth, none, published"):
         time_horizons(runs, penalty="l1", draws=0)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"between 0 and 1, for example 0\.9; not 90"):

@@ -27,6 +27,7 @@ def horizon(
     *,
     share: float = 0.5,
     penalty: Literal["firth", "none", "published"] = "firth",
+    resampling: Literal["families", "published"] = "families",
     since: str | None = None,
     until: str | None = None,
     models: Literal["drawn", "fixed"] = "drawn",
@@ -49,6 +50,8 @@ def horizon(
         Of tasks that succeed at the horizon: 0.5 or 0.8.
     penalty
         On the slope of an agent's curve; published is METR's.
+    resampling
+        Whole families; or as published families, tasks and runs, whose intervals are wider.
     since
         First date of the window, 2023-01-01.
     until
@@ -64,7 +67,7 @@ def horizon(
     level
         Of the intervals.
     draws
-        Resamples of families, tasks and runs, and of the outlook.
+        Resamples of the task runs, and of the outlook.
     seed
         Of the resamples.
     json
@@ -74,8 +77,9 @@ def horizon(
     from allometry.trends.account import horizon_account
 
     made = horizon_account(
-        chosen_runs(source, selection), share=share, penalty=penalty, since=since, until=until, models=models,
-        at=at, reaches=tuple(map(read_quantity, reaches)), level=level, draws=draws, seed=seed,
+        chosen_runs(source, selection), share=share, penalty=penalty, resampling=resampling,
+        since=since, until=until, models=models, at=at, reaches=tuple(map(read_quantity, reaches)),
+        level=level, draws=draws, seed=seed,
     )  # fmt: skip
     _save_chart(made, chart)
     return show(made.facts(), made.summary(), json)

@@ -10,6 +10,7 @@ from allometry.fitting.result import Finding
 from allometry.runs.run import Runs
 from allometry.trends.crossing import Crossing
 from allometry.trends.horizon import Horizons, time_horizons
+from allometry.trends.horizon_draws import Resampling
 from allometry.trends.outlook import Outlook, outlook
 from allometry.trends.series import Best, Series, horizon_series, read_series
 from allometry.trends.success_curves import Penalty
@@ -73,6 +74,7 @@ def horizon_account(
     *,
     share: float = 0.5,
     penalty: Penalty = "firth",
+    resampling: Resampling = "families",
     since: object = None,
     until: object = None,
     models: Models = "drawn",
@@ -88,6 +90,7 @@ def horizon_account(
         runs: Task runs (agent, task, minutes, score, release_date; see `read_task_runs`), or a table with p50
             (or p80) in minutes and release_date.
         share: 0.5 or 0.8.
+        penalty, resampling: As in `time_horizons`.
         since, until: Dates of the window; the best at release are found inside it.
         at: Dates to forecast.
         reaches: Minutes whose date is asked for.
@@ -98,7 +101,9 @@ def horizon_account(
     columns = set(runs.table.columns)
     found = None
     if all(headers & columns for headers in _RUN_HEADERS):
-        found = time_horizons(runs, penalty=penalty, draws=draws, level=level, seed=seed)
+        found = time_horizons(
+            runs, penalty=penalty, resampling=resampling, draws=draws, level=level, seed=seed
+        )
         series = horizon_series(found, share)
     else:
         series = _horizons_read(runs, share)

@@ -19,6 +19,7 @@ from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
 from allometry.runs.run import Runs
 from allometry.trends.dates import decimal_year, decimal_years
+from allometry.trends.held_out import held_out_forecasts
 from allometry.trends.series import Series
 
 Array = NDArray[np.float64]
@@ -35,7 +36,6 @@ NO_PROGRESS = {"a": 0.0, "b": 0.0}
 FOLDS = 3
 FEWEST = 16  # runs: twice the coefficients and two more
 _STARTS = 2
-_MIDDLES = (np.arange(40) + 0.5) / 40
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,15 +110,16 @@ def algorithmic_progress(
         forms 90% 2 to 22 (NeurIPS 2024).
     """
     dated = _dated(runs, date)
-    fits = {
-        name: bootstrap(fit(LAW, dated, hold=hold, starts=_STARTS, seed=seed), draws=draws, seed=seed)
-        for name, hold in FORMS.items()
-    }
-    forecasts, measured, baseline = _cross_validated(dated, seed)
+    fitted = {name: _fitted(dated, hold, seed) for name, hold in FORMS.items()}
+    fits = {name: bootstrap(one, draws=draws, seed=seed) for name, one in fitted.items()}
+    fold = np.random.default_rng(seed).permutation(len(dated)) % FOLDS
+    forecasts = [held_out_forecasts(one, fold) for one in fitted.values()]
+    baseline = held_out_forecasts(_fitted(dated, NO_PROGRESS, seed), fold)
+    measured = np.log(dated.column("loss"))
     weights = stacking_weights(forecasts, measured, np.full(len(measured), 1 / len(measured)))
     rates = {name: _rates(made) for name, made in fits.items()}
     pooled = _pooled(list(rates.values()), weights, np.random.default_rng(seed))
-    errors = [_error(np.median(one, axis=1), measured) for one in forecasts]
+    errors = [_error(one, measured) for one in forecasts]
     rows = [
         _row(name, made, rates[name], level) | {"error": error, "weight": weight}
         for (name, made), error, weight in zip(fits.items(), errors, weights, strict=True)
@@ -188,35 +189,13 @@ def _dated(runs: Runs, date: str) -> Runs:
     return dated
 
 
-def _cross_validated(runs: Runs, seed: int) -> tuple[list[Array], Array, Array]:
-    """Log losses forecast for held-out runs by each form, (runs, points); those measured; of no progress."""
-    fold = np.random.default_rng(seed).permutation(len(runs)) % FOLDS
-    forecasts: dict[str, list[Array]] = {name: [] for name in FORMS}
-    measured, baseline = [], []
-    for held in range(FOLDS):
-        learnt, rest = Runs(runs.table[fold != held]), Runs(runs.table[fold == held])
-        measured.append(np.log(rest.column("loss")))
-        for name, hold in FORMS.items():
-            made = fit(LAW, learnt, hold=hold, starts=_STARTS, seed=seed)
-            points = _noise(made, learnt) * norm.ppf(_MIDDLES)
-            forecasts[name].append(_log_loss(made, rest)[:, None] + points)
-        baseline.append(_log_loss(fit(LAW, learnt, hold=NO_PROGRESS, starts=_STARTS, seed=seed), rest))
-    joined = [np.concatenate(parts) for parts in forecasts.values()]
-    return joined, np.concatenate(measured), np.concatenate(baseline)
-
-
-def _log_loss(made: Fit, runs: Runs) -> Array:
-    inputs = {name: runs.column(column) for name, column in made.inputs.items()}
-    return np.asarray(np.log(made.law.evaluate(inputs, made.coefficients)))
-
-
-def _noise(made: Fit, runs: Runs) -> float:
-    left = np.log(runs.column("loss")) - _log_loss(made, runs)
-    return float(np.sqrt((left**2).sum() / max(len(left) - len(made.open), 1)))
+def _fitted(runs: Runs, hold: Mapping[str, float], seed: int) -> Fit:
+    return fit(LAW, runs, hold=hold, starts=_STARTS, seed=seed)
 
 
 def _error(forecast: Array, measured: Array) -> float:
-    return float(np.sqrt(np.mean((forecast - measured) ** 2)))
+    """Root mean square of the middle of each run's forecast less what was measured."""
+    return float(np.sqrt(np.mean((np.median(forecast, axis=1) - measured) ** 2)))
 
 
 def _rates(made: Fit) -> Array:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from allometry.errors import InputError
 from allometry.fitting.result import Finding, middle
 from allometry.runs.run import Runs
-from allometry.trends.horizon_draws import resampled
+from allometry.trends.horizon_draws import (
+    RESAMPLINGS,
+    Resampling,
+    effective_clusters,
+    resampled,
+    widened,
+)
 from allometry.trends.horizon_findings import horizon_findings, summarise
 from allometry.trends.success_curves import Curves, Penalty, success_curves
 from allometry.trends.task_runs import TaskRuns, read_task_runs
@@ -35,6 +41,7 @@ class Horizons:
             success does not fall with length and there is no horizon.
         penalties: One row an agent: p50 and p80 in minutes by each way to fit, for example `p50_published`.
         draws: Share to horizons in minutes by draw, of shape (draws, agents); NaN where a draw has none.
+        families: How many equally weighted families each agent's tasks are worth, of shape (agents,).
         shortest, longest: Task lengths in minutes.
         level: Share of draws inside the intervals.
     """
@@ -42,7 +49,9 @@ class Horizons:
     table: pd.DataFrame
     penalties: pd.DataFrame = field(repr=False)
     draws: dict[float, Array] = field(repr=False)
+    families: Array = field(repr=False)
     penalty: Penalty
+    resampling: Resampling
     shortest: float
     longest: float
     level: float
@@ -54,9 +63,15 @@ class Horizons:
 
 
 def time_horizons(
-    runs: Runs | TaskRuns, *, penalty: Penalty = "firth", draws: int = 1000, level: float = 0.9, seed: int = 0
+    runs: Runs | TaskRuns,
+    *,
+    penalty: Penalty = "firth",
+    resampling: Resampling = "families",
+    draws: int = 1000,
+    level: float = 0.9,
+    seed: int = 0,
 ) -> Horizons:
-    """Fit success against task length for each agent, and resample families, tasks and runs.
+    """Fit success against task length for each agent, and resample families with their tasks and runs.
 
     The published penalty (0.1 on the squared slope, weights of sum 1) flattens slopes, which moves horizons
     away from the middle of the suite: it stays on offer, and `penalties` shows what it changes.
@@ -66,10 +81,12 @@ def time_horizons(
             `read_task_runs`.
         penalty: "firth" is finite for every agent; "none" has no curve where successes and failures are
             separated by length; "published" is METR's.
-        draws: Of the three-level bootstrap; 0 for none.
+        resampling: "families" draws whole families, and its intervals hold the truth as often as they say;
+            "published" is METR's of families, tasks in them and runs of each task, whose intervals are wider.
+        draws: Of the bootstrap; 0 for none.
 
     Raises:
-        InputError: If the table is wrong, or the penalty unknown.
+        InputError: If the table is wrong, or the penalty or the resampling unknown.
         FitError: If there are fewer than four tasks.
 
     Source:
@@ -87,22 +104,28 @@ def time_horizons(
     given = runs if isinstance(runs, TaskRuns) else read_task_runs(runs)
     if penalty not in PENALTIES:
         raise InputError(f"There is no penalty '{penalty}'. There are: {', '.join(PENALTIES)}.")
+    if resampling not in RESAMPLINGS:
+        raise InputError(f"There is no resampling '{resampling}'. There are: {', '.join(RESAMPLINGS)}.")
     if not 0 < level < 1:
         raise InputError(f"The level of an interval lies between 0 and 1, for example 0.9; not {level}.")
     curves = {name: _curves(given, given.weights, given.shares, name) for name in PENALTIES}
-    drawn = _draws(given, penalty, draws, seed)
+    drawn = _draws(given, curves[penalty], penalty, resampling, draws, seed)
+    families = effective_clusters(given)
     ends = float(given.log2_minutes.min()), float(given.log2_minutes.max())
+    stated = float(families.min()) if given.family.max() > 0 else 1.0
     table = _table(given, curves[penalty], drawn, ends, level)
     penalties = _penalties(given, curves)
     return Horizons(
         table=table,
         penalties=penalties,
         draws={share: np.exp2(values) for share, values in drawn.items()},
+        families=families,
         penalty=penalty,
+        resampling=resampling,
         shortest=2 ** ends[0],
         longest=2 ** ends[1],
         level=level,
-        findings=horizon_findings(table, penalties, drawn[0.5], 2 ** ends[1]),
+        findings=horizon_findings(table, penalties, drawn[0.5], 2 ** ends[1], stated),
     )
 
 
@@ -113,18 +136,27 @@ def _curves(runs: TaskRuns, weights_bt: Array, shares_bt: Array, penalty: Penalt
     return success_curves(runs.log2_minutes, weights_bt * repeated[:, None], shares_bt, penalty=penalty)
 
 
-def _draws(runs: TaskRuns, penalty: Penalty, draws: int, seed: int) -> dict[float, Array]:
+def _draws(
+    runs: TaskRuns, best: Curves, penalty: Penalty, resampling: Resampling, draws: int, seed: int
+) -> dict[float, Array]:
     """Log2 horizons of each draw and agent, by share, within room around the suite."""
     size = (len(runs.agents), len(runs.tasks))
     limits = runs.log2_minutes.min() - _ROOM, runs.log2_minutes.max() + _ROOM
     found: dict[float, list[Array]] = {share: [np.empty((0, size[0]))] for share in SHARES}
-    for tasks_dt, shares_dat in resampled(runs, draws, seed):
+    for tasks_dt, shares_dat in resampled(runs, draws, seed, resampling):
         # As published, weights are those of the suite: they are not made to sum to 1 again in a draw.
         weights = (runs.weights * tasks_dt[:, None, :]).reshape(-1, size[1])
         curves = _curves(runs, weights, shares_dat.reshape(-1, size[1]), penalty)
         for share in SHARES:
-            found[share].append(np.clip(curves.log2_horizon(share), *limits).reshape(-1, size[0]))
-    return {share: np.concatenate(blocks) for share, blocks in found.items()}
+            found[share].append(curves.log2_horizon(share).reshape(-1, size[0]))
+    joined = {share: np.concatenate(blocks) for share, blocks in found.items()}
+    if resampling == "families":
+        few = effective_clusters(runs)
+        joined = {
+            share: widened(values, best.log2_horizon(share), few, np.random.default_rng([seed, 1]))
+            for share, values in joined.items()
+        }
+    return {share: np.clip(values, *limits) for share, values in joined.items()}
 
 
 def _table(

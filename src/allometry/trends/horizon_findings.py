@@ -19,12 +19,13 @@ Array = NDArray[np.float64]
 
 FEW_LONGER = 5  # tasks longer than the horizon, below which single tasks decide its upper end
 MOVED = 0.1  # a relative change of p50 by the penalty that is worth a word
+FEW_FAMILIES = 10  # equally weighted ones, below which intervals were seen to be off
 LOST = 0.02  # share of draws without a horizon
 _NAMED = 3  # agents named in a sentence
 
 
 def horizon_findings(
-    table: pd.DataFrame, penalties: pd.DataFrame, log2_draws: Array, longest: float
+    table: pd.DataFrame, penalties: pd.DataFrame, log2_draws: Array, longest: float, families: float
 ) -> tuple[Finding, ...]:
     """What is doubtful about some agents' horizons."""
     found = [
@@ -32,6 +33,7 @@ def horizon_findings(
         *_few_longer(table),
         *_separated(table),
         *_penalised(table, penalties),
+        *_few_families(families),
         *_lost_draws(table, log2_draws),
     ]
     return tuple(found)
@@ -151,6 +153,18 @@ def _penalised(table: pd.DataFrame, penalties: pd.DataFrame) -> Iterator[Finding
         evidence={"largest_change": float(moved.iloc[place])},
         remedy="Say which penalty was used wherever horizons of two sources are compared.",
     )
+
+
+def _few_families(families: float) -> Iterator[Finding]:
+    if families < FEW_FAMILIES:
+        yield Finding(
+            code="few_families",
+            severity=Severity.WARNING,
+            sentence=f"Some agent's tasks weigh as much as {families:.1f} equal families: how much families "
+            "differ is known from these only.",
+            evidence={"families": families},
+            remedy="Add families of tasks; more runs or more tasks of the same families do not help.",
+        )
 
 
 def _lost_draws(table: pd.DataFrame, log2_draws: Array) -> Iterator[Finding]:
