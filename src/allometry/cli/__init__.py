@@ -14,9 +14,11 @@ from allometry.cli import (  # each registers its own
     judging,
     planning,
     studies,
+    study_files,
     training,
     trend,
     trend_prices,
+    trend_walls,
 )
 from allometry.cli.application import app, main, run
 
@@ -33,7 +35,9 @@ __all__ = [
     "planning",
     "run",
     "studies",
+    "study_files",
     "training",
     "trend",
     "trend_prices",
+    "trend_walls",
 ]

@@ -1,5 +1,6 @@
 """Charts of runs, fits, forecasts and plans: nouns in, Altair charts out."""
 
+from allometry.plots.attempts import accuracy_against_tokens, pass_against_attempts, training_against_attempts
 from allometry.plots.chains import task_forecasts
 from allometry.plots.changes import what_would_change
 from allometry.plots.comparisons import fan_of_laws, held_out_errors, multiplier_against_compute
@@ -18,11 +19,14 @@ from allometry.plots.spending import least_loss
 from allometry.plots.transfer import learning_rate_transfer
 from allometry.plots.trends import outlook_chart, trend_chart
 from allometry.plots.triangles import equal_loss_lines, trade_at_equal_loss
+from allometry.plots.walls import doublings_to_walls
 
 __all__ = [
+    "accuracy_against_tokens",
     "by_choice",
     "component_against_compute",
     "compute_optimal_frontier",
+    "doublings_to_walls",
     "equal_loss_lines",
     "exponent_cloud",
     "fan_of_laws",
@@ -41,6 +45,7 @@ __all__ = [
     "multiplier_against_compute",
     "optimum_against_compute",
     "outlook_chart",
+    "pass_against_attempts",
     "planned_runs",
     "predicted_against_measured",
     "prices_over_time",
@@ -50,6 +55,7 @@ __all__ = [
     "target_by_ends",
     "task_forecasts",
     "trade_at_equal_loss",
+    "training_against_attempts",
     "trend_chart",
     "what_would_change",
 ]
