@@ -17,7 +17,7 @@ from allometry.fitting.identifiability import refuse_unidentifiable
 from allometry.fitting.noise import noise_of
 from allometry.fitting.objectives import ObjectiveName
 from allometry.fitting.problems import named, one_sample, pose, working_point
-from allometry.fitting.result import Fit
+from allometry.fitting.result import Fit, Resampling
 from allometry.fitting.solve import fit
 from allometry.fitting.starting import candidates
 from allometry.fitting.uncertainty import bootstrap
@@ -25,6 +25,7 @@ from allometry.laws import Law, read_law, saturating
 from allometry.runs.run import Runs
 
 Array = NDArray[np.float64]
+_OF_RUNS: Mapping[str, Resampling] = {"pairs": "pairs", "bayesian": "bayesian"}  # the others redraw noise
 _LEAST_RISE = 0.02  # of the direct law's search, from guessing
 _OTHERS = 3  # searches of a back-test beside that from the fit
 _STARTS = 6  # of the several hundred places that a fit looks at; on the public tables four agree with sixteen
@@ -151,12 +152,9 @@ def drawn_score(loss: Fit, score: Fit, steps: Steps) -> Fit:
     Where runs are resampled, both steps see the same resample. Where noise is redrawn, the two noises are
     independent: the score's is what is left once the loss is known.
     """
-    drawn = loss.drawn
-    shared = drawn is not None and drawn.resampling in ("pairs", "bayesian")
-    return bootstrap(
-        score, draws=steps.draws, seed=steps.seed if shared else steps.seed + 1, starts=1,
-        resampling=drawn.resampling if drawn is not None and shared else "residuals",
-    )  # fmt: skip
+    shared = None if loss.drawn is None else _OF_RUNS.get(loss.drawn.resampling)
+    seed = steps.seed + 1 if shared is None else steps.seed
+    return bootstrap(score, draws=steps.draws, seed=seed, starts=1, resampling=shared or "residuals")
 
 
 def with_along(runs: Runs, along: str) -> Runs:

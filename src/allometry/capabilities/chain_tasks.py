@@ -122,7 +122,8 @@ def refuse_impossible(runs: Runs, tasks: Sequence[Task]) -> None:
 
 def rows_with_both(runs: Runs, task: Task) -> NDArray[np.bool_]:
     """Which runs have the score and its loss, of shape (runs,)."""
-    return np.isfinite(runs.column(task.score)) & np.isfinite(runs.column(task.loss))
+    both = np.isfinite(runs.column(task.score)) & np.isfinite(runs.column(task.loss))
+    return np.asarray(both, dtype=np.bool_)
 
 
 def scored(runs: Runs, task: Task) -> Runs:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import FitError
+from allometry.fitting.engine import Problem, Samples, minimise
+from allometry.fitting.objectives import Objective
+from allometry.laws import Coefficient, Law
+from allometry.laws.definition import Input
+from allometry.laws.mathematics import logistic
 
 Array = NDArray[np.float64]
 
@@ -66,18 +73,25 @@ def fit_target(
             f"The curve to the target leaves {unknown} numbers open and {len(scores)} models to learn from "
             "have a score; use fewer components, or a wider training split."
         )
-    best = _least_squares(places_nk, scores, chance, free, None)
+    problem = _problem(places_nk, chance, free)
+    best = _searched(problem, _start(places_nk, scores, chance)[None, :], np.ones((1, len(scores))), scores)[
+        0
+    ]
     residuals = scores - _curve(best, places_nk, chance)
     error = float(np.sqrt(np.sum(residuals**2) / (len(scores) - unknown)))
-    rng, names = np.random.default_rng(seed), np.unique(families)
-    made = []
-    for _ in range(draws):
-        rows = np.concatenate([np.flatnonzero(families == name) for name in rng.choice(names, len(names))])
-        made.append(_least_squares(places_nk[rows], scores[rows], chance, free, best))
+    times_dn = _times_drawn(families, draws, np.random.default_rng(seed))
+    made = _searched(problem, np.tile(best, (draws, 1)), times_dn, scores)
     return TargetFit(
         chance=chance, end=float(best[-1]), free=free, middle=float(best[0]), slopes=best[1:-1], error=error,
-        draws=np.array(made),
+        draws=made,
     )  # fmt: skip
+
+
+def _times_drawn(families: NDArray[np.object_], draws: int, rng: np.random.Generator) -> Array:
+    """How often each model is in each resample of families, of shape (draws, n)."""
+    names, member = np.unique(families, return_inverse=True)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    return times[:, member].astype(np.float64)
 
 
 def _curve(numbers: Array, places_nk: Array, chance: float) -> Array:
@@ -85,23 +99,46 @@ def _curve(numbers: Array, places_nk: Array, chance: float) -> Array:
     return np.asarray(chance + (numbers[-1] - chance) * (0.5 + 0.5 * np.tanh(index / 2)))
 
 
-def _least_squares(places: Array, scores: Array, chance: float, free: bool, start: Array | None) -> Array:
-    """Middle, slopes and end; with a fixed end it stays 1."""
-    from scipy.optimize import least_squares
+def _searched(problem: Problem, starts_bp: Array, times_bn: Array, scores: Array) -> Array:
+    """Least squares from each start: middle, slopes and end, of shape (b, p)."""
+    given = np.column_stack([starts_bp, np.full(len(starts_bp), problem.held["chance"])])
+    target = np.broadcast_to(scores, times_bn.shape)
+    return minimise(problem, given, Samples(weights=times_bn, target=target), retries=1).working[:, :-1]
 
-    begun = _start(places, scores, chance) if start is None else start
-    open_ones = len(begun) if free else len(begun) - 1
-    high = np.full(open_ones, _STEEPEST)
-    low = -high
-    if free:
-        low[-1], high[-1] = chance + 1e-3, 1.0
 
-    def residuals(numbers: Array) -> Array:
-        return _curve(np.append(numbers, [] if free else [1.0]), places, chance) - scores
+def _problem(places_nk: Array, chance: float, free: bool) -> Problem:
+    held = {"chance": chance} if free else {"chance": chance, "end": 1.0}
+    goal = Objective(name="least_squares", on="raw")
+    return Problem(law=_law(places_nk.shape[1], chance), inputs=tuple(places_nk.T), objective=goal, held=held)
 
-    inner = np.clip(begun[:open_ones], low + 1e-6, high - 1e-6)
-    found = least_squares(residuals, inner, bounds=(low, high), x_scale="jac", max_nfev=200).x
-    return np.append(found, [] if free else [1.0])
+
+@lru_cache(maxsize=16)  # a law is derived anew each time that it is made
+def _law(components: int, chance: float) -> Law:
+    """The curve as a law of so many components."""
+
+    def formula(*places: Any, middle: Any, end: Any, chance: Any, **slopes: Any) -> Any:
+        index = middle + sum(slope * place for slope, place in zip(slopes.values(), places, strict=True))
+        return chance + (end - chance) * logistic(index)
+
+    numbers = range(1, components + 1)
+    return Law(
+        name="target_curve", predicts="target", on="raw", function=formula,
+        inputs=tuple(Input(name=f"pc{k}", low=-1.0, high=1.0, positive=False) for k in numbers),
+        symbols=tuple(f"x_{k}" for k in numbers),
+        coefficients=(
+            _number("middle", -_STEEPEST, _STEEPEST),
+            *(_number(f"slope_{k}", -_STEEPEST, _STEEPEST) for k in numbers),
+            _number("end", chance + 1e-3, 1.0),
+            _number("chance", 0.0, 1.0),
+        ),
+        source="Ruan et al. 2024, eq. 7, arXiv:2405.10938", description="A target score by components.",
+    )  # fmt: skip
+
+
+def _number(name: str, low: float, high: float) -> Coefficient:
+    return Coefficient(
+        name=name, meaning=name, unit="1", low=low, high=high, bounds=(low, high), positive=False
+    )
 
 
 def _start(places: Array, scores: Array, chance: float) -> Array:
