@@ -207,7 +207,8 @@ def _refuse_unusable(given: Sequence[object]) -> None:
             kind = type(item).__name__
             raise InputError(
                 "A report shows a Study, Runs, a Fit, a Plan, a Forecast, a Comparison, Approaches, an "
-                f"IsoFlopFit, an EnvelopeFit, a Multiplier, a TrendAccount or a Progress, not a {kind}."
+                "IsoFlopFit, an EnvelopeFit, a Multiplier, a TrendAccount, a Progress, TaskForecasts, "
+                f"Families, a PassForecast, a ThinkingFit, a JointOptimum or an ExchangeCurve, not a {kind}."
             )
     for one in (Study, Runs):
         if sum(isinstance(item, one) for item in given) > 1:
