@@ -58,4 +58,7 @@ def test_ways_that_no_model_can_go_are_left_out() -> None:
         rate_high=np.array([np.inf, 20.0]), level=0.9,
     )  # fmt: skip
 
-    assert [row["x"] for row in shown(training_against_attempts(curve), 1)] == [10, 100]
+    chart = training_against_attempts(curve)
+
+    assert [row["x"] for row in shown(chart, 1)] == [10, 100]
+    assert "at k = 1." in chart.to_dict()["title"]["subtitle"][1]

@@ -82,7 +82,13 @@ def training_against_attempts(curve: ExchangeCurve) -> alt.LayerChart:
     table = pd.DataFrame(
         {"x": curve.k, "value": curve.train, "low": curve.train_low, "high": curve.train_high}
     )
-    table = table.loc[np.isfinite(table.to_numpy()).all(axis=1)]
+    reached = np.isfinite(table.to_numpy()).all(axis=1)
+    said = [f"The more attempts, the less training. Shaded: {curve.level:.0%} of the draws."]
+    if not reached.all():
+        said.append(
+            f"No training is sure to reach it at k = {', '.join(f'{k:g}' for k in curve.k[~reached])}."
+        )
+    table = table.loc[reached]
     across = axes.log_axis("attempts", curve.k, "attempts k at each problem", most=6).x()
     ends = [*table["low"], *table["high"], *table["value"]]
     up = axes.log_axis("flops", ends, "training compute C (FLOP)", most=6)
@@ -93,6 +99,6 @@ def training_against_attempts(curve: ExchangeCurve) -> alt.LayerChart:
             *marks.dots(table, x=across, y=up.y(), color=BLUE, tips={"x": "attempts", "value": "FLOP"}),
         ],
         title=f"Ways to a pass@k of {curve.score:g}",
-        subtitle=[f"The more attempts, the less training. Shaded: {curve.level:.0%} of the draws."],
+        subtitle=said,
         description=curve.summary().splitlines()[-1].strip() + ".",
     )
