@@ -7,6 +7,7 @@ the data cannot carry the request; 130 stopped by Ctrl-C.
 from allometry.cli import (  # each registers its own
     capability,
     capability_attempts,
+    capability_emergence,
     catalogs,
     counting,
     experiments,
@@ -26,6 +27,7 @@ __all__ = [
     "app",
     "capability",
     "capability_attempts",
+    "capability_emergence",
     "catalogs",
     "counting",
     "experiments",

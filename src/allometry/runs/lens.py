@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from allometry.errors import InputError
+from allometry.errors import InputError, StudyError
 from allometry.files import explained
 from allometry.runs.compaction import FOLDER, Compaction, Kept, clock_ns, stamp_of, write_compaction
 from allometry.runs.records import RECORD, folders_in
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 CURVE = "history.jsonl"
 _MOST_PARTS = 8  # then they are made one: each costs a query an opened file
 _MEMORY = "512MB"
-_NOTHING = "SELECT '' AS run_id WHERE false"
+_NOTHING = "SELECT '' AS run_id, 0 AS step WHERE false"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +55,11 @@ def answer(folder: Path, sql: str, runs: pd.DataFrame) -> pd.DataFrame:
     """
     import duckdb  # a tenth of a second that only queries need
 
-    with _connected() as connection:
+    with _connected() as (connection, aside):
         connection.register("runs", runs)
         if re.search(r"\bhistory\b", sql, re.IGNORECASE):
-            connection.execute(f"CREATE VIEW history AS {curves_query(folder)}")
-        _fence(connection, folder)
+            connection.execute(f"CREATE VIEW history AS {_curves(folder, aside)}")
+        _fence(connection, folder, aside)
         try:
             return connection.execute(sql).df()
         except duckdb.Error as error:
@@ -67,7 +69,7 @@ def answer(folder: Path, sql: str, runs: pd.DataFrame) -> pd.DataFrame:
             ) from error
 
 
-def curves_query(folder: Path) -> str:
+def _curves(folder: Path, aside: Path) -> str:
     """SQL for all curves of a study, one row a logged step, with their run_id."""
     compaction = Compaction.read(folder)
     fresh, loose = _split(folder, compaction)
@@ -75,12 +77,21 @@ def curves_query(folder: Path) -> str:
     if fresh:
         left_out = sorted(set(compaction.kept) - fresh)
         hidden = f" WHERE run_id NOT IN ({_listed(left_out)})" if left_out else ""
-        parts.append(
-            f"SELECT * FROM read_parquet([{_listed(compaction.parts)}], union_by_name = true){hidden}"
-        )
+        parts.append(f"{_from_parts(compaction.parts)}{hidden}")
     if loose:
-        parts.append(_from_files([folder / "runs" / run_id / CURVE for run_id in loose]))
+        parts.append(_from_files(folder, loose, aside))
     return " UNION ALL BY NAME ".join(parts) or _NOTHING
+
+
+def write_curves(folder: Path, path: Path) -> int:
+    """Write all curves of a study to a .parquet or .csv file, and say how many rows there are.
+
+    Raises:
+        StudyError: If the curves cannot be read together, or not written.
+    """
+    with _connected() as (connection, aside):
+        ordered = f"SELECT * FROM ({_curves(folder, aside)}) ORDER BY run_id, step"
+        return _copied(connection, ordered, path)
 
 
 def compact(folder: Path) -> Compacted:
@@ -122,18 +133,15 @@ def _parts(folder: Path, before: Compaction, curves: Sequence[str], same: set[st
     """The files of the curves: the old ones and a new one, or one made of all."""
     stale = set(before.kept) - same
     old = list(before.parts) if not stale and len(before.parts) < _MOST_PARTS else []
-    sources = [_from_files([folder / "runs" / run_id / CURVE for run_id in curves])] if curves else []
-    if not old and before.parts and same:
-        sources.append(
-            f"SELECT * FROM read_parquet([{_listed(before.parts)}], union_by_name = true) "
-            f"WHERE run_id IN ({_listed(sorted(same))})"
-        )
-    if not sources:
+    again = sorted(same) if before.parts and not old else []
+    if not curves and not again:
         return old
     path = folder / FOLDER / f"history-{uuid.uuid4().hex[:8]}.parquet"
-    with _connected() as connection, explained(path):
-        chosen = " UNION ALL BY NAME ".join(sources)
-        connection.execute(f"COPY ({chosen}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
+    with _connected() as (connection, aside):
+        sources = [_from_files(folder, curves, aside)] if curves else []
+        if again:
+            sources.append(f"{_from_parts(before.parts)} WHERE run_id IN ({_listed(again)})")
+        _copied(connection, " UNION ALL BY NAME ".join(sources), path)
     return [*old, path]
 
 
@@ -150,26 +158,61 @@ def _split(folder: Path, compaction: Compaction) -> tuple[set[str], list[str]]:
     return fresh, loose
 
 
-def _from_files(paths: Sequence[Path]) -> str:
+def _from_parts(parts: Sequence[Path]) -> str:
+    return f"SELECT * FROM read_parquet([{_listed(parts)}], union_by_name = true)"
+
+
+def _from_files(folder: Path, run_ids: Sequence[str], aside: Path) -> str:
+    """SQL for the curves of some runs, which are first put in one file."""
+    # Thousands of files opened at once take DuckDB 32 MB each; one large file it streams.
+    gathered = aside / "curves.jsonl"
+    with gathered.open("wb") as file:
+        for run_id in run_ids:
+            file.write(_named_lines(folder / "runs" / run_id / CURVE, run_id))
     return (
-        "SELECT parse_filename(parse_dirpath(filename)) AS run_id, * EXCLUDE (filename) FROM "
-        f"read_json([{_listed(paths)}], format = 'newline_delimited', filename = true, "
-        "union_by_name = true, ignore_errors = true) "
-        "WHERE step IS NOT NULL"  # a line that is being written has no step yet
+        f"SELECT * FROM read_json({_quoted(gathered)}, format = 'newline_delimited', sample_size = -1, "
+        "ignore_errors = true) "
+        "WHERE step IS NOT NULL"
     )
 
 
-@contextlib.contextmanager
-def _connected() -> Iterator[duckdb.DuckDBPyConnection]:
+def _named_lines(path: Path, run_id: str) -> bytes:
+    """The whole lines of a curve, each with the run_id: one that is being written is left out."""
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    # Every line is an object that begins at its first column: no line is parsed here.
+    return (b"\n" + whole).replace(b"\n{", b'\n{"run_id": ' + json.dumps(run_id).encode() + b", ")[1:]
+
+
+def _copied(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
     import duckdb
 
-    with duckdb.connect(config={"memory_limit": _MEMORY}) as connection:
-        yield connection
+    try:
+        written = connection.execute(f"COPY ({query}) TO {_quoted(path)}").fetchone()
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise StudyError(f"Cannot write {path}: {reason}. The files of the runs are as they were.") from error
+    return int(written[0]) if written else 0
 
 
-def _fence(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+@contextlib.contextmanager
+def _connected() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A database in memory, and a folder for what does not fit in it, for as long as it is open."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="allometry-") as aside:
+        settings = {
+            "memory_limit": _MEMORY,
+            "temp_directory": f"{aside}/spilled",
+            "preserve_insertion_order": "false",
+        }
+        with duckdb.connect(config=settings) as connection:
+            yield connection, Path(aside)
+
+
+def _fence(connection: duckdb.DuckDBPyConnection, folder: Path, aside: Path) -> None:
     """Let a query read the study's own files and nothing else."""
-    allowed = _listed([folder / "runs", folder / FOLDER])
+    allowed = _listed([folder / FOLDER, aside])
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
