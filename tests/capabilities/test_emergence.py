@@ -92,8 +92,8 @@ def test_answers_right_all_at_once_are_not_explained_by_the_length() -> None:
 
 
 def test_a_score_that_rises_like_its_continuous_metric_is_smooth() -> None:
-    share = 1 / (1 + np.exp(-np.linspace(-1.2, 1.2, 12)))
-    steady = Runs(pd.DataFrame({"flops": FLOPS, "score": share, "token": share, "documents": ITEMS}))
+    share = 1 / (1 + np.exp(-np.linspace(-1.2, 1.2, 12)))  # a sigmoid
+    steady = Runs(pd.DataFrame({"flops": FLOPS, "score": share, "token": share, "documents": 2000}))
 
     assert judge_emergence(steady, Skill(score="score", continuous="token")).verdict is Verdict.SMOOTH
 

@@ -5,6 +5,7 @@ from allometry.plots.chains import task_forecasts
 from allometry.plots.changes import what_would_change
 from allometry.plots.comparisons import fan_of_laws, held_out_errors, multiplier_against_compute
 from allometry.plots.designs import planned_runs
+from allometry.plots.emergence import emergence_chart
 from allometry.plots.families import component_against_compute, target_by_ends
 from allometry.plots.fits import exponent_cloud, law_slices, predicted_against_measured, residuals
 from allometry.plots.forecasts import forecast_and_outcome
@@ -27,6 +28,7 @@ __all__ = [
     "component_against_compute",
     "compute_optimal_frontier",
     "doublings_to_walls",
+    "emergence_chart",
     "equal_loss_lines",
     "exponent_cloud",
     "fan_of_laws",

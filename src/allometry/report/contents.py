@@ -15,6 +15,7 @@ import pandas as pd
 
 from allometry.capabilities.attempts.forecasting import PassForecast
 from allometry.capabilities.chain_recipes import TaskForecasts
+from allometry.capabilities.emergence import Emergence
 from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
 from allometry.capabilities.families import Families
 from allometry.capabilities.thinking import ThinkingFit
@@ -38,7 +39,7 @@ from allometry.trends.efficiency import Progress
 TestTime = PassForecast | ThinkingFit | JointOptimum | ExchangeCurve
 Item = (
     Study | Runs | Fit | Plan | Forecast | Comparison | Approaches | Frontier | Multiplier
-    | TrendAccount | Progress | TaskForecasts | Families
+    | TrendAccount | Progress | TaskForecasts | Families | Emergence
     | TestTime
 )  # fmt: skip
 Kind = TypeVar("Kind")
@@ -96,6 +97,7 @@ class Contents:
     multipliers: tuple[Multiplier, ...] = ()
     tasks: tuple[TaskForecasts, ...] = ()
     families: tuple[Families, ...] = ()
+    emergences: tuple[Emergence, ...] = ()
     attempts: tuple[TestTime, ...] = ()
     trends: tuple[TrendAccount, ...] = ()
     progress: tuple[Progress, ...] = ()
@@ -121,13 +123,14 @@ class Contents:
         | Progress
         | TaskForecasts
         | Families
+        | Emergence
         | TestTime,
         ...,
     ]:
         """What was found beside fits, forecasts and plans; each has findings of its own."""
         return (
             *self.multipliers, *self.comparisons, *self.approaches, *self.frontiers, *self.trends,
-            *self.progress, *self.tasks, *self.families, *self.attempts,
+            *self.progress, *self.tasks, *self.families, *self.emergences, *self.attempts,
         )  # fmt: skip
 
     @property
@@ -190,6 +193,7 @@ def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
         multipliers=_of_kind(given, Multiplier),
         tasks=_of_kind(given, TaskForecasts),
         families=_of_kind(given, Families),
+        emergences=_of_kind(given, Emergence),
         attempts=tuple(item for item in given if isinstance(item, TestTime)),
         trends=_of_kind(given, TrendAccount),
         progress=_of_kind(given, Progress),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from allometry.report.attempts_section import attempts_section
 from allometry.report.chain_section import chain_section
 from allometry.report.contents import Contents
+from allometry.report.emergence_section import emergence_section
 from allometry.report.families_section import families_section
 from allometry.report.laws_compared import comparison_section
 from allometry.report.optima import approaches_section, frontier_section
@@ -36,5 +37,7 @@ def sections(contents: Contents) -> Iterator[Section]:
         yield chain_section(tasks, place)
     for place, families in enumerate(contents.families, start=1):
         yield families_section(families, place)
+    for place, found in enumerate(contents.emergences, start=1):
+        yield emergence_section(found, place)
     for place, tried in enumerate(contents.attempts, start=1):
         yield attempts_section(tried, place)

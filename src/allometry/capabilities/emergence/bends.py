@@ -125,11 +125,18 @@ class Bend:
     best_broken: Candidates = field(repr=False)
     every: tuple[Candidates, ...] = field(repr=False)
 
-    def curve(self, t: Array, shape: Shape | None = None) -> Array:
+    def curve(self, t: Array) -> Array:
         """The law that was found: the broken one where there is a break, else the smooth one."""
-        broken = (shape or self.shape) is Shape.BROKEN
-        best = self.best_broken if broken else self.best_smooth
-        return best.at(t, int(np.argmin(best.curves.misfits)))
+        broken = self.shape is Shape.BROKEN
+        return _best_of(self.best_broken, t) if broken else self.smooth_at(t)
+
+    def smooth_at(self, t: Array) -> Array:
+        """The best smooth law, whether or not there is a break."""
+        return _best_of(self.best_smooth, t)
+
+
+def _best_of(candidates: Candidates, t: Array) -> Array:
+    return candidates.at(t, int(np.argmin(candidates.curves.misfits)))
 
 
 def find_bend(data: Measured) -> Bend:
@@ -156,7 +163,7 @@ def find_bend(data: Measured) -> Bend:
         against_break=against, held_out=held_out, signal=_signal(smooth[0], dispersion),
         break_at=float(np.exp(bent.knots[knot] + np.log(data.x).mean())),
         ratio=_ratio(bent.curves.coefficients[knot]), dispersion=dispersion,
-        smooth=best.at(data.t, int(np.argmin(best.curves.misfits))),
+        smooth=_best_of(best, data.t),
         best_smooth=best, best_broken=bent, every=(*smooth, *broken),
     )  # fmt: skip
 

@@ -72,16 +72,31 @@ def judge_emergence(
     verdict, because = decide(steps)
     return Emergence(
         skill=skill, scale=scale, verdict=verdict, because=because, steps=steps,
-        points=_points(data, steps), items=items_behind(data),
+        points=_points(data, steps), turned=data.token is not None and data.falls, items=items_behind(data),
         score=emergence_score(_by_scale(data.score)),
         onset=find_onset(data.score, own, crossed, draws, seed), level=level,
         findings=evidence(data, steps),
     )  # fmt: skip
 
 
-def judge_all(runs: Runs, skills: Iterable[Skill], **how: object) -> list[Emergence]:
+def judge_all(
+    runs: Runs,
+    skills: Iterable[Skill],
+    *,
+    scale: str = "flops",
+    items: str | float | None = None,
+    threshold: float | None = None,
+    level: float = 0.95,
+    draws: int = 400,
+    seed: int = 0,
+) -> list[Emergence]:
     """Judge several tasks of one table alike; arguments as in `judge_emergence`."""
-    return [judge_emergence(runs, skill, **how) for skill in skills]  # type: ignore[arg-type]
+    return [
+        judge_emergence(
+            runs, skill, scale=scale, items=items, threshold=threshold, level=level, draws=draws, seed=seed
+        )
+        for skill in skills
+    ]
 
 
 def items_behind(data: Scores) -> float:

@@ -22,6 +22,7 @@ class Emergence:
         points: One row a point: scale, score with low and high, items, fitted; with a continuous metric
             continuous and continuous_smooth; with a length expected (the smooth law to its power) and
             token_power (the measured metric to its power).
+        turned: Whether the continuous metric falls, so that points hold 1 less it.
         items: Behind the median score; NaN if not known.
         score: The emergence score: rise over the median step.
         onset: Where the score crosses the threshold.
@@ -34,6 +35,7 @@ class Emergence:
     because: str
     steps: Steps = field(repr=False)
     points: pd.DataFrame = field(repr=False)
+    turned: bool
     items: float
     score: float
     onset: Onset

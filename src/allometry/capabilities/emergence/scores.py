@@ -92,6 +92,18 @@ def read_skills(
     return tuple(made)
 
 
+def read_items(word: str | None) -> str | float | None:
+    """A number of items, or the column that holds it.
+
+    >>> read_items("1000"), read_items("documents"), read_items(None)
+    (1000.0, 'documents', None)
+    """
+    try:
+        return None if word is None else float(word)
+    except ValueError:
+        return word
+
+
 def read_scores(runs: Runs, skill: Skill, scale: str, items: str | float | None) -> Scores:
     """The rows of a table that carry scale and score, checked.
 

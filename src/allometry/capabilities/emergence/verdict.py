@@ -27,8 +27,8 @@ RULE = (
     f"It is broken if a broken law is better by {FOR_A_BREAK:g} in QAICc, and at scales left out. "
     f"Where it is smooth, a score that bends up by a chi-square above {FOR_A_JUMP:g} is an artefact of the "
     "metric, and one that does not is smooth. Where it is broken, the break is genuine, unless the smooth "
-    "law to the power of the length explains the score as well. Without a continuous metric a score that follows "
-    "one law is smooth, and nothing else is decided."
+    "law to the power of the length explains the score as well. Without a continuous metric a score that "
+    "follows one law is smooth, and nothing else is decided."
 )
 
 
