@@ -10,7 +10,7 @@ import pytest
 
 from allometry.lab.synthetic import recipe_floor
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "02_known_entropy.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "11_known_entropy.py"
 
 
 @pytest.fixture(scope="module")

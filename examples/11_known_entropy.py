@@ -1,6 +1,6 @@
 """Does a fitted floor of the loss agree with the truth? A sweep over a source whose entropy rate is exact.
 
-Use: python examples/02_known_entropy.py [FOLDER]        (about a minute on two cores)
+Use: python examples/11_known_entropy.py [FOLDER]        (about a minute on two cores)
 """
 
 from __future__ import annotations
