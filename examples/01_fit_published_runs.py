@@ -17,13 +17,13 @@ BUDGET = 5.76e23  # FLOP: what Chinchilla 70B was trained with
 
 
 def main(draws: int = 1000) -> None:
-    """Print the fit beside what was published, what makes it fragile, and which law forecasts larger runs best."""
+    """Print the fit beside what was published, what makes it fragile, and which law forecasts best."""
     runs = al.read_runs("published:hoffmann2022").where(ROWS, because=BECAUSE)
     fit = al.bootstrap(al.fit("chinchilla", runs), draws=draws)
     best = fit.optimum(BUDGET)
     sys.stdout.write(
-        f"{fit.summary()}\n\nPublished (Besiroglu et al. 2024, arXiv:2404.10102): E 1.817, A 477.8, B 2143.4, "
-        f"alpha 0.3473, beta 0.3672\n\nBest size for {BUDGET:g} FLOP: {best.params.value:.3g} "
+        f"{fit.summary()}\n\nPublished (Besiroglu et al. 2024, arXiv:2404.10102): E 1.817, A 477.8, "
+        f"B 2143.4, alpha 0.3473, beta 0.3672\n\nBest size for {BUDGET:g} FLOP: {best.params.value:.3g} "
         f"({best.params.low:.3g} to {best.params.high:.3g}) parameters\n\n"
     )
     for found in al.check(fit):

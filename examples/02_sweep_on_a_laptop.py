@@ -2,8 +2,8 @@
 
 Use: python examples/02_sweep_on_a_laptop.py [FOLDER]        (about a minute on two cores)
 
-Run again, it trains nothing that is finished; killed, it goes on where it was. `allometry quickstart` does the
-same with learning-rate checks, more sizes, a plan and a report.
+Run again, it trains nothing that is finished; killed, it goes on where it was. `allometry quickstart` does
+the same with learning-rate checks, more sizes, a plan and a report.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def main(folder: str = "laptop-sweep", *, horizons: tuple[int, ...] = HORIZONS) 
     for row in al.score(study).itertuples():
         verdict = "inside" if row.inside else "outside"
         sys.stdout.write(
-            f"Forecast for {recipe.architecture.params():,} parameters: {row.median:.4f} nat/token, 90% range "
-            f"{row.low:.4f} to {row.high:.4f}\nMeasured: {measured.values['loss']:.4f}, {verdict}\n"
+            f"Forecast for {recipe.architecture.params():,} parameters: {row.median:.4f} nat/token, 90% "
+            f"range {row.low:.4f} to {row.high:.4f}\nMeasured: {measured.values['loss']:.4f}, {verdict}\n"
         )
 
 
