@@ -1,0 +1,40 @@
+"""Sample efficiency in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allometry.trends.trend_words import trend_words
+from allometry.units import show_count
+
+if TYPE_CHECKING:
+    from allometry.trends.sample_efficiency import SampleEfficiency
+
+_FAR = 3.0  # times the most tokens measured from which it is said
+
+
+def summarise(made: SampleEfficiency) -> str:
+    """One line a recipe, the trend, what was declined."""
+    lines = [f"Tokens to a {made.output} of {made.target:g} ({100 * made.level:g}% interval):"]
+    lines += [f"  {recipe_words(row, made.reference)}" for row in made.table.to_dict("records")]
+    lines += [f"  {name}: none. {why}" for name, why in made.declined.items()]
+    return "\n".join(lines + ([trend_words(made.trend)] if made.trend is not None else []))
+
+
+def recipe_words(row: dict[Any, Any], reference: str) -> str:
+    """One recipe in one line."""
+    said = f"{row['recipe']}: {_tokens(row['tokens'])} ({_tokens(row['low'])} to {_tokens(row['high'])})"
+    if row["recipe"] != reference and np.isfinite(row["multiplier_low"]):
+        ends = f"{row['multiplier_low']:.2g} to {row['multiplier_high']:.2g}"
+        said += f", {row['multiplier']:.2g} times as efficient as {reference} ({ends})"
+    if row["never"] >= 0.005:
+        said += f"; in {row['never']:.0%} of the draws never: the floor lies above"
+    if np.isfinite(row["beyond"]) and row["beyond"] > _FAR:
+        said += f"; {row['beyond']:.0f} times beyond its longest run"
+    return said + "."
+
+
+def _tokens(value: float) -> str:
+    return show_count(value) if np.isfinite(value) else "never"
