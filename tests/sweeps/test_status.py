@@ -55,7 +55,7 @@ def test_every_state_a_run_can_be_in_is_told(study: Study, grid: Grid) -> None:
     table = planned_table(planned, study)
 
     assert list(table["status"]) == ["planned", "running", "stopped", "done", "diverged", "failed"]
-    assert table.loc[2, "reason"].startswith("no sign of life for")
+    assert str(table.loc[2, "reason"]).startswith("no sign of life for")
     assert counts(table) == dict.fromkeys(("planned", "running", "done", "diverged", "failed", "stopped"), 1)
 
 

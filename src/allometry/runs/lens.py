@@ -201,10 +201,10 @@ def _connected() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="allometry-") as aside:
-        settings = {
+        settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": _MEMORY,
             "temp_directory": f"{aside}/spilled",
-            "preserve_insertion_order": "false",
+            "preserve_insertion_order": False,
         }
         with duckdb.connect(config=settings) as connection:
             yield connection, Path(aside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,8 +46,8 @@ def study_status(study: Study) -> pd.DataFrame:
 def counts(status: pd.DataFrame) -> dict[str, int]:
     """How many runs are planned, running, done and so on; states without a run are left out."""
     order = ("planned", "running", "done", "diverged", "failed", "stopped")
-    found = status["status"].value_counts() if len(status) else {}
-    return {state: int(found[state]) for state in order if state in found}
+    found = Counter(status["status"]) if len(status) else Counter[str]()
+    return {state: found[state] for state in order if found[state]}
 
 
 def planned_table(planned: Sequence[Planned], study: Study | None = None) -> pd.DataFrame:
@@ -84,10 +85,6 @@ def _other_row(study: Study, run_id: str, now_ns: int) -> dict[str, Any] | None:
 def _row(planned: Planned, study: Study | None, now_ns: int) -> dict[str, Any]:
     recipe = planned.recipe
     run = study.run(recipe.run_id) if study else None
-    if run is not None:
-        state = _outcome(run)
-    else:
-        state = _unfinished(study, recipe.run_id, now_ns) if study else _PLANNED
     return {
         "design": planned.design,
         "run_id": recipe.run_id,
@@ -95,7 +92,7 @@ def _row(planned: Planned, study: Study | None, now_ns: int) -> dict[str, Any]:
         "tokens": recipe.tokens,
         "flops": recipe.flops(),
         "learning_rate": recipe.optimizer.learning_rate,
-        **state,
+        **_state(study, recipe.run_id, run, now_ns),
     }
 
 
@@ -107,6 +104,12 @@ def _now_ns(study: Study) -> int:
 
 
 _PLANNED: Mapping[str, Any] = {"status": "planned", "loss": None, "reason": ""}
+
+
+def _state(study: Study | None, run_id: str, run: Run | None, now_ns: int) -> Mapping[str, Any]:
+    if run is not None:
+        return _outcome(run)
+    return _unfinished(study, run_id, now_ns) if study else _PLANNED
 
 
 def _outcome(run: Run) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""Track record: whether stated intervals held what they promised, over one study or many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from allometry.errors import ForecastError
+from allometry.forecasts.scoring import score
+from allometry.runs.study import Study
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+_SURE = 0.9  # of the interval around a measured share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How many outcomes fell into the intervals of one level.
+
+    Attributes:
+        level: Share that was promised.
+        inside, total: Forecasts.
+        low, high: 90% interval of the share, after Clopper and Pearson.
+    """
+
+    level: float
+    inside: int
+    total: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float:
+        """Of the outcomes that fell inside."""
+        return self.inside / self.total
+
+    @property
+    def agrees(self) -> bool:
+        """Whether as many may well have been promised."""
+        return self.low <= self.level <= self.high
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The track record of forecasts whose runs have been made.
+
+    Attributes:
+        scores: One row a forecast that counts and has an outcome: the columns of `score`, and `study`.
+    """
+
+    scores: pd.DataFrame
+
+    @property
+    def coverage(self) -> list[Coverage]:
+        """At each of the usual levels, of the forecasts that stated quantiles."""
+        pits = self.scores["pit"].dropna().to_numpy(dtype=np.float64)
+        return [_coverage(level, pits) for level in LEVELS] if pits.size else []
+
+    @property
+    def bias_percent(self) -> float:
+        """Median of the errors; above zero, forecasts were too high."""
+        return float(self.scores["error_percent"].median())
+
+    @property
+    def crps_percent(self) -> float:
+        """Mean continuous ranked probability score as a share of the outcome, so that units do not matter."""
+        return float(100 * (self.scores["crps"] / self.scores["outcome"].abs()).mean())
+
+    def summary(self) -> str:
+        """In plain words, a line a finding."""
+        studies = self.scores["study"].nunique()
+        absolute = float(self.scores["error_percent"].abs().median())
+        error = f"error {absolute:.2g}% in the median, {self.bias_percent:+.2g}% with its sign"
+        lines = [
+            f"Forecasts with an outcome: {len(self.scores)}; studies: {studies}",
+            f"  {error}; CRPS {self.crps_percent:.2g}% of the outcome",
+        ]
+        return "\n".join([*lines, *(f"  {_said(one)}" for one in self.coverage)])
+
+
+def calibration(studies: Sequence[Study]) -> Calibration:
+    """Judge all forecasts of some studies that were stated in time and whose runs have been made.
+
+    Of several forecasts for one run, the last one that was stated before it counts.
+
+    Raises:
+        ForecastError: If there is none, or a register was touched.
+    """
+    tables = [score(study).assign(study=study.folder.name) for study in studies]
+    kept = [table[table["counts"] & (table["status"] == "done")] for table in tables]
+    found = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
+    if found.empty:
+        raise ForecastError(
+            "No forecast here has an outcome yet: state one before its run, train the run, and ask again. "
+            "What is registered is shown by: allometry score STUDY"
+        )
+    return Calibration(found)
+
+
+def _coverage(level: float, pits: np.ndarray) -> Coverage:
+    # PITs are read off the stored quantiles, which hold both ends of these levels.
+    tail = (1 - level) / 2
+    inside = int(np.sum((pits >= tail - 1e-12) & (pits <= 1 - tail + 1e-12)))
+    range_ = stats.binomtest(inside, len(pits)).proportion_ci(_SURE, method="exact")
+    return Coverage(
+        level=level, inside=inside, total=len(pits), low=float(range_.low), high=float(range_.high)
+    )
+
+
+def _said(one: Coverage) -> str:
+    held = f"{100 * one.level:g}% intervals held {one.inside} of {one.total} outcomes"
+    judged = "as promised" if one.agrees else "too narrow" if one.share < one.level else "too wide"
+    return f"{held}: {judged} (90% interval of the share: {one.low:.0%} to {one.high:.0%})"

@@ -1,0 +1,84 @@
+"""The track record counts what was promised against what came, over many studies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from allometry.errors import ForecastError
+from allometry.fitting.prediction import PROBABILITIES
+from allometry.fitting.result import Forecast
+from allometry.forecasts.calibration import Calibration, calibration
+from allometry.forecasts.register import register
+from allometry.plots.calibration import calibration_chart
+from allometry.runs.run import Run
+from allometry.runs.study import Study
+
+
+def judged(pits: Sequence[float], outcome: float = 2.0) -> Calibration:
+    """A record of forecasts that gave these probabilities to lower outcomes."""
+    same = {"study": "s", "outcome": outcome, "error_percent": 1.0, "crps": 0.02}
+    rows = [{**same, "target": f"r{number}", "pit": given} for number, given in enumerate(pits)]
+    return Calibration(pd.DataFrame(rows))
+
+
+def even(count: int) -> list[float]:
+    return [(place + 0.5) / count for place in range(count)]
+
+
+def test_forecasts_over_many_studies_are_judged_together(tmp_path: Path, forecast: Forecast) -> None:
+    stated = replace(forecast, quantiles={p: 3.25 + 0.1 * float(norm.ppf(p)) for p in PROBABILITIES})
+    studies = [Study.create(tmp_path / name, f'name = "{name}"') for name in ("one", "two")]
+    for study, outcome in zip(studies, (3.2, 3.6), strict=True):
+        register(stated, study, target="big")
+        register(stated, study, target="waiting")
+        study.save_run(Run(run_id="big", status="done", values={"loss": outcome}))
+
+    made = calibration(studies)
+
+    # 3.2 lies half a standard deviation below the median and 3.6 three and a half above it.
+    assert [(one.inside, one.total) for one in made.coverage] == [(1, 2)] * 4
+    assert set(made.scores["study"]) == {"one", "two"}
+    assert "Forecasts with an outcome: 2; studies: 2" in made.summary()
+
+
+def test_right_forecasts_agree_at_every_level() -> None:
+    assert all(one.agrees for one in judged(even(40)).coverage)
+    assert [one.inside for one in judged(even(40)).coverage] == [20, 32, 36, 38]
+
+
+@pytest.mark.parametrize(
+    ("pits", "words"),
+    [([0.01, 0.99] * 10, "held 0 of 20 outcomes: too narrow"),
+     ([0.45, 0.55] * 10, "50% intervals held 20 of 20 outcomes: too wide")],
+)  # fmt: skip
+def test_intervals_too_narrow_and_too_wide_are_told_apart(pits: list[float], words: str) -> None:
+    assert words in judged(pits).summary()
+
+
+def test_the_range_of_a_share_is_that_of_clopper_and_pearson() -> None:
+    none_of_twenty = judged([0.001] * 20).coverage[2]
+
+    # Of 0 in n the upper end is 1 - (alpha / 2)^(1 / n).
+    assert none_of_twenty.high == pytest.approx(1 - 0.05 ** (1 / 20))
+    assert none_of_twenty.low == 0
+
+
+def test_a_record_without_outcomes_says_how_to_get_one(study: Study, forecast: Forecast) -> None:
+    register(forecast, study, target="big")
+
+    with pytest.raises(ForecastError, match="No forecast here has an outcome yet"):
+        calibration([study])
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_the_chart_shows_a_dot_for_each_forecast(count: int) -> None:
+    drawn = calibration_chart(judged(even(count))).to_dict()
+
+    assert drawn["title"]["text"].startswith("90% intervals held")
+    assert len(drawn["datasets"][drawn["layer"][-1]["data"]["name"]]) == count
