@@ -149,6 +149,20 @@ def test_attempts_that_end_on_success_are_found_and_refused() -> None:
         forecast_pass(stopped, 1000)
 
 
+def test_one_success_wherever_any_was_found_is_called_stopped_though_n_is_the_same() -> None:
+    solved = (np.random.default_rng(0).random(60) < 0.5).astype(int)
+
+    assert Counts.of(np.full(60, 100), solved).stopped_early
+    assert not Counts.of(np.full(60, 1), solved).stopped_early  # one attempt cannot succeed twice
+
+
+def test_hard_problems_solved_once_by_chance_are_not_called_stopped() -> None:
+    rng = np.random.default_rng(2)
+    flagged = [Counts.of(np.full(60, 50), rng.binomial(50, 0.004, 60)).stopped_early for _ in range(200)]
+
+    assert sum(flagged) <= 1
+
+
 def test_attempts_that_differ_by_chance_are_not_called_stopped() -> None:
     rng = np.random.default_rng(1)
     flagged = 0

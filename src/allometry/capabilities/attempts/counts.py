@@ -194,7 +194,9 @@ def _refuse_repeats(table: pd.DataFrame, names: pd.Series, source: str) -> None:
 def _stopped_on_success(counts: Counts) -> Finding | None:
     """n smaller where something was found: attempts ended with the success that was waited for."""
     n, right = counts.attempts, counts.successes > 0
-    if len(np.unique(n)) == 1 or right.all() or not right.any():
+    if len(np.unique(n)) == 1:
+        return _one_success_each(counts)
+    if right.all() or not right.any():
         # All solved with exactly one success each, at different n: each series ended with its success.
         if right.all() and len(np.unique(n)) > 2 and (counts.successes == 1).all():
             return _stopping(counts, "every problem has one success, at different n")
@@ -209,6 +211,22 @@ def _stopped_on_success(counts: Counts) -> Finding | None:
             f"{np.median(n[~right]):g}",
         )
     return None
+
+
+def _one_success_each(counts: Counts) -> Finding | None:
+    """The budget stands as n everywhere, but the attempts ended with the first success.
+
+    With u = (1 - p)^n, one success has the chance n (u^((n-1)/n) - u), which is concave in u. So at a given
+    share of unsolved problems exactly one success is commonest where all problems are equally hard.
+    """
+    n, solved = int(counts.attempts[0]), int((counts.successes > 0).sum())
+    if n == 1 or not solved or counts.successes.max() > 1:
+        return None
+    u = (len(counts) - solved + 0.5) / (len(counts) + 1)
+    chance = (n * (u ** ((n - 1) / n) - u) / (1 - u)) ** solved
+    if chance >= _UNLIKELY:
+        return None
+    return _stopping(counts, f"all {solved} solved problems have exactly one success in {n} attempts")
 
 
 def _stopping(counts: Counts, evidence: str) -> Finding:
