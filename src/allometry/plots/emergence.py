@@ -15,6 +15,8 @@ from allometry.plots import axes, marks
 from allometry.plots.theme import BLUE, GREEN, INK, MUTED, ORANGE, counted, finish
 
 _POINTS = 160
+_BINS = 60
+_FOOT = 0.12  # height of the tallest bin
 
 
 def emergence_chart(found: Emergence) -> alt.LayerChart:
@@ -98,21 +100,31 @@ def _floor(found: Emergence, points: pd.DataFrame, across: axes.Axis, up: axes.A
 
 
 def _onset(found: Emergence, across: axes.Axis, up: axes.Axis) -> marks.Layers:
-    """The interval of the crossing, held within the range, with its median if that lies inside."""
+    """The interval of the crossing, held within the range, its median if that is inside, and its density."""
     ends = found.points["scale"].min(), found.points["scale"].max()
     tail = (1 - found.level) / 2
     low, middle, high = (found.onset.quantile(place) for place in (tail, 0.5, 1 - tail))
-    table = pd.DataFrame({
-        "x": [float(np.clip(low, *ends))], "x2": [float(np.clip(high, *ends))],
-        "value": [found.onset.threshold],
-    })  # fmt: skip
-    drawn = marks.bars(table, x=across.x(), x2="x2", y=up.y(), color=INK, strokeWidth=5, opacity=0.55)
-    if middle == 0 or math.isinf(middle):
-        return drawn
+    x, x2 = (float(np.clip(end, *ends)) for end in (low, high))
+    table = pd.DataFrame({"x": [x], "x2": [x2], "value": [found.onset.threshold]})
+    median = pd.DataFrame({"x": [middle], "value": table["value"]})
+    inside = median[(median["x"] > 0) & np.isfinite(median["x"])]
     return [
-        *drawn,
-        *marks.diamonds(pd.DataFrame({"x": [middle], "value": table["value"]}), x=across.x(), y=up.y()),
+        *marks.band(
+            _density(found, *ends), x=across.x(), low=up.y("low"), high="high", color=INK, opacity=0.3
+        ),
+        *marks.bars(table, x=across.x(), x2="x2", y=up.y(), color=INK, strokeWidth=3),
+        *marks.dots(inside, x=across.x(), y=up.y(), color=INK, shape="diamond", size=90),
     ]
+
+
+def _density(found: Emergence, low: float, high: float) -> pd.DataFrame:
+    """Draws of the crossing in bins of log scale, as steps at the foot of the chart."""
+    edges = np.linspace(np.log(low), np.log(high), _BINS + 1)
+    crossed = found.onset.draws[np.isfinite(found.onset.draws) & (found.onset.draws > 0)]
+    counts = np.histogram(np.log(crossed), edges)[0]
+    heights = _FOOT * counts / max(counts.max(), 1)
+    corners = np.exp(np.repeat(edges, 2)[1:-1])
+    return pd.DataFrame({"x": corners, "low": 0.0, "high": np.repeat(heights, 2)})
 
 
 def _subtitle(found: Emergence) -> Iterator[str]:
@@ -120,4 +132,4 @@ def _subtitle(found: Emergence) -> Iterator[str]:
     items = "" if math.isnan(found.items) else f", {counted(round(found.items), 'item')} at each"
     floor = "; grey: not told from guessing" if found.steps.resolution is not None else ""
     yield f"{counted(found.steps.scales, 'scale')}{items}{floor}."
-    yield f"Bar and diamond: {onset_in_words(found.onset, found.scale, found.level)}."
+    yield f"Dark: {onset_in_words(found.onset, found.scale, found.level)}."
