@@ -12,6 +12,7 @@ from allometry.errors import InputError
 from allometry.runs.run import Runs
 from allometry.trends.horizon import Horizons, time_horizons
 from allometry.trends.horizon_draws import Resampling, drawn_tasks, effective_clusters, resampled, widened
+from allometry.trends.success_curves import success_curves
 from allometry.trends.task_runs import TaskRuns, read_task_runs
 
 
@@ -61,6 +62,7 @@ def test_whole_families_have_the_variance_of_a_mean_of_families_and_published_dr
     families = tasks.mean(axis=1)
     again = tasks.var(axis=1).mean() / 80 + (tasks * (1 - tasks)).mean() / 240
 
+    assert scored_mean(given, "families").mean() == pytest.approx(tasks.mean(), rel=0.01)
     assert scored_mean(given, "families").var() == pytest.approx(families.var(ddof=1) / 20, rel=0.07)
     assert scored_mean(given, "published").var() == pytest.approx(families.var() / 20 + again, rel=0.07)
     assert again > 0.3 * families.var() / 20
@@ -76,6 +78,23 @@ def test_draws_are_as_far_from_the_estimate_as_by_the_t_distribution_of_few_fami
     assert np.quantile(wide[:, 0], 0.05) == pytest.approx(3 - five_degrees, abs=0.1)
     assert np.quantile(wide[:, 0], 0.95) == pytest.approx(3 + five_degrees, abs=0.1)
     assert wide[:, 1].tolist() == drawn[:, 1].tolist()  # there is no estimate to be far from
+
+
+@pytest.mark.parametrize(("resampling", "moved"), [("families", True), ("published", False)])
+def test_all_agents_of_a_draw_are_moved_alike_and_none_as_published(
+    runs: Runs, resampling: Resampling, moved: bool
+) -> None:
+    given = read_task_runs(runs)
+    found = time_horizons(given, resampling=resampling, draws=10, seed=5)
+    ((tasks, shares),) = resampled(given, 10, 5, resampling)
+    trials = 80 * given.weights * tasks[:, None, :]
+
+    as_drawn = success_curves(given.log2_minutes, trials.reshape(60, 80), shares.reshape(60, 80))
+    best = np.log2(found.table["p50"].to_numpy())
+    factor = (np.log2(found.draws[0.5]) - best) / (as_drawn.log2_horizon().reshape(10, 6) - best)
+    assert factor == pytest.approx(np.repeat(factor[:, :1], 6, axis=1), rel=1e-4)
+    assert (factor.std() > 0.05) == moved
+    assert moved or factor == pytest.approx(np.ones((10, 6)), rel=1e-4)
 
 
 def test_a_large_family_counts_for_more_than_one_and_less_than_its_tasks(runs: Runs) -> None:
