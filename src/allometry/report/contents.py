@@ -35,12 +35,17 @@ from allometry.runs.study import SPEC, Study
 from allometry.sweeps.fits import largest_flops
 from allometry.trends.account import TrendAccount
 from allometry.trends.efficiency import Progress
+from allometry.trends.inputs import Inputs
+from allometry.trends.prices import Prices
+from allometry.trends.sample_efficiency import SampleEfficiency
+from allometry.trends.walls import Walls
 
 TestTime = PassForecast | ThinkingFit | JointOptimum | ExchangeCurve
+Supply = Prices | Inputs | Walls | SampleEfficiency
 Item = (
     Study | Runs | Fit | Plan | Forecast | Comparison | Approaches | Frontier | Multiplier
     | TrendAccount | Progress | TaskForecasts | Families | Emergence
-    | TestTime
+    | TestTime | Supply
 )  # fmt: skip
 Kind = TypeVar("Kind")
 PLAN_FACTOR = 10.0  # of the largest run's compute, where study.toml does not say
@@ -101,6 +106,7 @@ class Contents:
     attempts: tuple[TestTime, ...] = ()
     trends: tuple[TrendAccount, ...] = ()
     progress: tuple[Progress, ...] = ()
+    supplies: tuple[Supply, ...] = ()
     problems: tuple[Finding, ...] = ()
     no_plan_because: str = ""
     chain: str = ""
@@ -124,13 +130,14 @@ class Contents:
         | TaskForecasts
         | Families
         | Emergence
-        | TestTime,
+        | TestTime
+        | Supply,
         ...,
     ]:
         """What was found beside fits, forecasts and plans; each has findings of its own."""
         return (
             *self.multipliers, *self.comparisons, *self.approaches, *self.frontiers, *self.trends,
-            *self.progress, *self.tasks, *self.families, *self.emergences, *self.attempts,
+            *self.progress, *self.supplies, *self.tasks, *self.families, *self.emergences, *self.attempts,
         )  # fmt: skip
 
     @property
@@ -197,6 +204,7 @@ def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
         attempts=tuple(item for item in given if isinstance(item, TestTime)),
         trends=_of_kind(given, TrendAccount),
         progress=_of_kind(given, Progress),
+        supplies=tuple(item for item in given if isinstance(item, Supply)),
     )
     return _with_study(contents, studies[0], command) if studies else contents
 

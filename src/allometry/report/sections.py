@@ -14,6 +14,7 @@ from allometry.report.optima import approaches_section, frontier_section
 from allometry.report.plan_section import plan_section
 from allometry.report.recipes_compared import multiplier_section
 from allometry.report.section import Section
+from allometry.report.supply_section import supply_section
 from allometry.report.trend_section import progress_section, trend_section
 
 
@@ -33,6 +34,8 @@ def sections(contents: Contents) -> Iterator[Section]:
         yield trend_section(series, place)
     for place, progress in enumerate(contents.progress, start=1):
         yield progress_section(progress, place)
+    for place, supply in enumerate(contents.supplies, start=1):
+        yield supply_section(supply, place)
     for place, tasks in enumerate(contents.tasks, start=1):
         yield chain_section(tasks, place)
     for place, families in enumerate(contents.families, start=1):

@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.result import Fit, middle
+from allometry.fitting.result import Finding, Fit, middle
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
 from allometry.runs.run import Runs
 from allometry.trends.dates import decimal_years
-from allometry.trends.sample_efficiency_words import summarise
+from allometry.trends.sample_efficiency_words import efficiency_findings, summarise
 from allometry.trends.series import Series
 from allometry.trends.trend import FEWEST, Trend, exponential_trend
 
@@ -52,6 +52,11 @@ class SampleEfficiency:
     draws: Mapping[str, Array] = field(repr=False)
     fits: Mapping[str, Fit] = field(repr=False)
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is doubtful about it."""
+        return tuple(efficiency_findings(self))
+
     def summary(self) -> str:
         """One line a recipe, the trend, what was declined."""
         return summarise(self)
@@ -60,7 +65,7 @@ class SampleEfficiency:
         """The same as values, for programs."""
         return {
             "output": self.output, "target": self.target, "reference": self.reference,
-            "recipes": self.table, "level": self.level, "declined": self.declined,
+            "recipes": self.table, "level": self.level, "declined": self.declined, "findings": self.findings,
             "doublings_a_year": None if self.trend is None else self.trend.doublings,
         }  # fmt: skip
 

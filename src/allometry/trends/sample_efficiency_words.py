@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from allometry.fitting.result import Finding, Severity
 from allometry.trends.trend_words import trend_words
 from allometry.units import show_count
 
@@ -21,6 +23,20 @@ def summarise(made: SampleEfficiency) -> str:
     lines += [f"  {recipe_words(row, made.reference)}" for row in made.table.to_dict("records")]
     lines += [f"  {name}: none. {why}" for name, why in made.declined.items()]
     return "\n".join(lines + ([trend_words(made.trend)] if made.trend is not None else []))
+
+
+def efficiency_findings(made: SampleEfficiency) -> Iterator[Finding]:
+    """Which recipes are read off far beyond their runs."""
+    far = made.table[np.isfinite(made.table["beyond"]) & (made.table["beyond"] > _FAR)]
+    if len(far):
+        names = ", ".join(far["recipe"])
+        yield Finding(
+            code="beyond_runs",
+            severity=Severity.WARNING,
+            sentence=f"The target lies more than {_FAR:g} times beyond the longest run of {names}.",
+            evidence={str(row["recipe"]): float(row["beyond"]) for row in far.to_dict("records")},
+            remedy="Train longer, or choose a target nearer to the runs.",
+        )
 
 
 def recipe_words(row: dict[Any, Any], reference: str) -> str:
