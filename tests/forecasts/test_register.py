@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allometry.errors import ForecastError, StudyError
+from allometry.errors import ForecastError, InputError, StudyError
 from allometry.fitting.result import Forecast
 from allometry.forecasts.records import read_record, write_record
 from allometry.forecasts.register import REGISTER, read_register, register, set_torn_line_aside
@@ -222,3 +222,26 @@ def test_a_forecast_of_nothing_is_refused(study: Study, forecast: Forecast) -> N
 def test_an_arbitrary_line_is_refused_in_words(line: bytes) -> None:
     with pytest.raises(ForecastError):
         read_record(line)
+
+
+def test_recipe_and_deadline_are_kept_and_older_lines_stay_readable(study: Study, forecast: Forecast) -> None:
+    older = register(forecast, study, target="first")
+    newer = register(forecast, study, target="second", recipe="tokens = 64\n", deadline="2027-01-31")
+
+    assert read_register(study) == [older, newer]
+    assert (newer.recipe, newer.deadline) == ("tokens = 64\n", "2027-01-31")
+    assert b"deadline" not in (study.folder / REGISTER).read_bytes().splitlines()[0]
+
+
+def test_a_deadline_that_is_no_day_is_refused(study: Study, forecast: Forecast) -> None:
+    with pytest.raises(InputError, match="'soon' is not a day; write a deadline as 2027-01-31"):
+        register(forecast, study, deadline="soon")
+    assert not (study.folder / REGISTER).exists()
+
+
+def test_intervals_of_other_levels_come_from_the_quantiles(study: Study, forecast: Forecast) -> None:
+    entry = register(forecast, study)
+
+    assert entry.interval(0.5) == (3.2, 3.35)
+    with pytest.raises(ForecastError, match=r"Forecast 1 states no 90% interval: its quantiles are 0\.25, 0"):
+        entry.interval(0.9)

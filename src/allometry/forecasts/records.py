@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from allometry.errors import ForecastError
 from allometry.fitting.result import Forecast
 
@@ -30,6 +32,8 @@ class RegisteredForecast:
         fit_path: Where the fit was saved, if it was.
         previous: SHA-256 of the line before, empty for the first.
         hash: SHA-256 of this record.
+        recipe: The target's recipe as TOML, if it was given: the run_id is its hash.
+        deadline: Until when the run should have been made, if that was said.
     """
 
     number: int
@@ -40,6 +44,25 @@ class RegisteredForecast:
     fit_path: str
     previous: str
     hash: str
+    recipe: str = ""
+    deadline: str = ""
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Both ends of the stated interval of a level, between the stored quantiles.
+
+        Raises:
+            ForecastError: If the stored quantiles do not reach so far out.
+        """
+        known = self.forecast.quantiles
+        ends = ((1 - level) / 2, (1 + level) / 2)
+        if not known or min(known) > ends[0] + 1e-9 or max(known) < ends[1] - 1e-9:
+            raise ForecastError(
+                f"Forecast {self.number} states no {100 * level:g}% interval: "
+                f"its quantiles are {', '.join(f'{p:g}' for p in sorted(known)) or 'missing'}."
+            )
+        places = sorted(known)
+        low, high = np.interp(ends, places, [known[place] for place in places])
+        return float(low), float(high)
 
 
 def write_record(
@@ -51,8 +74,11 @@ def write_record(
     assumptions: str,
     fit_path: str,
     previous: str,
+    recipe: str = "",
+    deadline: str = "",
 ) -> bytes:
     """The line of a new record, without the line break."""
+    said = {"recipe": recipe, "deadline": deadline}
     return _line(
         {
             "number": number,
@@ -62,6 +88,7 @@ def write_record(
             "assumptions": assumptions,
             "fit_path": fit_path,
             "previous": previous,
+            **{name: text for name, text in said.items() if text},
         }
     )
 

@@ -11,12 +11,12 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import FileIO
 from pathlib import Path
 from typing import NoReturn
 
-from allometry.errors import ForecastError
+from allometry.errors import ForecastError, InputError
 from allometry.files import explained, sync_folder, write_atomically
 from allometry.fitting.result import Forecast
 from allometry.forecasts.records import RegisteredForecast, hash_of, read_record, same_forecast, write_record
@@ -31,7 +31,14 @@ REGISTER = "forecasts.jsonl"
 
 
 def register(
-    forecast: Forecast, study: Study, *, target: str = "", assumptions: str = "", fit_path: str = ""
+    forecast: Forecast,
+    study: Study,
+    *,
+    target: str = "",
+    assumptions: str = "",
+    fit_path: str = "",
+    recipe: str = "",
+    deadline: str = "",
 ) -> RegisteredForecast:
     """Write a forecast down before its run is trained.
 
@@ -42,12 +49,16 @@ def register(
         target: run_id of the run that will be trained; without one the forecast cannot be scored.
         assumptions: What must hold for it, in words: same data, same recipe.
         fit_path: Where the fit it came from was saved.
+        recipe: The target's recipe as TOML, so that the register says by itself what was forecast.
+        deadline: The day until which the run is to be made, such as 2027-01-31.
 
     Raises:
         ForecastError: If the target has been run, the forecast has no value, or the register is not whole.
+        InputError: If the deadline is not a day.
         StudyError: If the register cannot be written; it is then as it was.
     """
     _refuse_unusable(forecast, target)
+    _refuse_no_day(deadline)
     path = study.folder / REGISTER
     with _opened(path) as file:
         content = file.read()
@@ -65,6 +76,8 @@ def register(
             assumptions=assumptions,
             fit_path=fit_path,
             previous=hash_of(lines[-1]) if lines else "",
+            recipe=recipe,
+            deadline=deadline,
         )
         _append(file, content, line)
     sync_folder(path.parent)
@@ -113,6 +126,14 @@ def _refuse_unusable(forecast: Forecast, target: str) -> None:
         raise ForecastError(
             f"'{target}' is not a run_id; give the run_id of the recipe that will be trained."
         )
+
+
+def _refuse_no_day(deadline: str) -> None:
+    try:
+        if deadline:
+            date.fromisoformat(deadline)
+    except ValueError as error:
+        raise InputError(f"'{deadline}' is not a day; write a deadline as 2027-01-31.") from error
 
 
 def _refuse_if_run(study: Study, target: str) -> None:

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 MOST_SERIES = 7  # more colours than this cannot be told apart
 _CURVE_POINTS = 48
+_MOST_CURVES = 100  # more cannot be told apart either, and each is a file to read
 # Designs whose losses are not those of a run that finished as it was trained.
 UNFINISHED = ("learning_rate_check", "trunk", "quantization")
 
@@ -62,7 +63,8 @@ def lost_runs(runs: Runs, column: str) -> pd.DataFrame:
 def training_curves(study: Study) -> pd.DataFrame:
     """Training loss along the trunks, thinned to evenly spaced points in log tokens.
 
-    A study without trunks shows the runs that were trained from scratch.
+    A study without trunks shows the runs that were trained from scratch; of more than a hundred, evenly
+    spread ones.
 
     Returns:
         run_id, params, flops_per_token, tokens, value; no row where there are no curves.
@@ -72,7 +74,8 @@ def training_curves(study: Study) -> pd.DataFrame:
         return pd.DataFrame()
     trunks = table[table["design"] == "trunk"]
     chosen = trunks if len(trunks) else table[_is_final(table)]
-    curves = [_curve(study, row) for row in chosen.to_dict("records")]
+    shown = chosen.sort_values(["params", "tokens"]).iloc[:: max(1, -(-len(chosen) // _MOST_CURVES))]
+    curves = [_curve(study, row) for row in shown.sort_index().to_dict("records")]
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
 
 

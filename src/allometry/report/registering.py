@@ -32,7 +32,8 @@ def forecast_target(study: Study, *, level: float = 0.9) -> RegisteredForecast:
         RecipeError: If it has no target.
         ForecastError: If the target was trained without a forecast, or the register was touched.
     """
-    target = target_recipe(study).run_id
+    recipe = target_recipe(study)
+    target = recipe.run_id
     stated = [entry for entry in read_register(study) if entry.target == target]
     run = study.run(target)
     if stated and run is not None and run.status == "done":
@@ -40,4 +41,6 @@ def forecast_target(study: Study, *, level: float = 0.9) -> RegisteredForecast:
     spec = read_spec(study)
     made = forecast_from(study.folder, level=level, inputs={})
     words = spec.target.assumptions if spec.target else ""
-    return register(made, study, target=target, assumptions=words, fit_path=spec.fits[0].file)
+    return register(
+        made, study, target=target, assumptions=words, fit_path=spec.fits[0].file, recipe=recipe.to_toml()
+    )
