@@ -19,6 +19,7 @@ from allometry.recipe import TextFiles
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _UNREAD = {".7z", ".arrow", ".bz2", ".lz4", ".rar", ".tar", ".tgz", ".xz", ".zip"}
 _HEAD_BYTES = 8192  # looked at to tell text from anything else
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))  # in UTF-8 part of no other character
 _MOST_UNREADABLE = 0.1  # share of characters; a Latin-1 text in a European language stays below
 
 
@@ -102,8 +103,9 @@ def _content(path: Path, packing: str) -> bytes:
 
 
 def _decode(path: Path, content: bytes) -> str:
-    head = content[:_HEAD_BYTES].decode("utf-8", errors="replace")
-    unreadable = sum(char == "\ufffd" or (char < " " and char not in "\t\n\f\r") for char in head)
+    begins = content[:_HEAD_BYTES]
+    head = begins.decode("utf-8", errors="replace")
+    unreadable = head.count("\ufffd") + len(begins) - len(begins.translate(None, delete=_CONTROLS))
     if unreadable > max(1, _MOST_UNREADABLE * len(head)):  # one: a character that the head cuts in two
         raise InputError(
             f"{path} is not UTF-8 text: {unreadable / len(head):.0%} of the characters it begins with are "

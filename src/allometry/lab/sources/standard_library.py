@@ -41,9 +41,11 @@ def read_library(size: int, *, docstrings: bool = False) -> list[Document]:
     taken = 0
     # In the order of another hash than the split's: being taken says nothing about a file's side.
     for name in sorted(kept, key=lambda name: hashlib.sha256(b"sample " + name.encode()).digest()):
+        if taken >= size:
+            break
         text = (root / name).read_text(encoding="utf-8", errors="replace")
         document = Document(name=name, text=_docstrings(text) if docstrings else text)
-        if 0 < len(document.text) <= _LARGEST_SHARE * size and taken < size:
+        if 0 < len(document.text) <= _LARGEST_SHARE * size:
             sample.append(document)
             taken += document.bytes
     return sample
