@@ -1,6 +1,6 @@
 """How often emergence verdicts are right on simulated outputs, and what they say of the public tasks.
 
-Thresholds were set on seeds 0 to 199; the tables are of seeds from 1,000 on.
+Thresholds were set on seeds 0 to 39; the tables are of seeds from 1,000 on.
 
 Use: python benchmarks/emergence_verdicts.py [--full] [--markdown]
 """

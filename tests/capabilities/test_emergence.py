@@ -156,6 +156,17 @@ def test_the_onset_is_where_the_true_curve_crosses(artefact: Emergence) -> None:
     assert artefact.onset.quantile(0.5) == pytest.approx(truth, rel=0.3)
 
 
+def test_a_score_above_guessing_is_half_way_at_the_middle_of_its_sigmoid() -> None:
+    share = 0.25 + 0.75 / (1 + (FLOPS / 2e21) ** -0.5)
+    guessed = Runs(pd.DataFrame({"flops": FLOPS, "score": share, "documents": ITEMS}))
+
+    found = judge_emergence(guessed, Skill(score="score", chance=0.25), items=5000, draws=100)
+
+    assert found.verdict is Verdict.SMOOTH
+    assert found.steps.own.form == "sigmoid"
+    assert found.onset.quantile(0.5) == pytest.approx(2e21, rel=0.1)
+
+
 def test_a_threshold_that_is_not_reached_is_beyond_the_range_and_a_low_one_before_it() -> None:
     few = FLOPS[:8]  # exact match there ends near 0.26
     runs = table_of(smooth_token(few), few)

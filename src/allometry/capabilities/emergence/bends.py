@@ -12,7 +12,7 @@ from allometry.capabilities.emergence.curves import FORMS, Curves, Form, devianc
 
 Array = NDArray[np.float64]
 
-# Calibrated on seeds 0 to 199 of benchmarks/emergence_verdicts.py, judged there on others.
+# Set on seeds 0 to 39 of benchmarks/emergence_verdicts.py, judged there on others.
 BREAK = 5.0  # times the slope before: the break that a smooth law must exclude
 FOR_A_BREAK = 3.0  # QAICc by which a broken law must beat every smooth one
 FOR_SMOOTH = 12.0  # deviance by which the smooth law must beat its own form with such a break
