@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -74,3 +75,14 @@ def test_charts_hold_no_number_that_is_none(horizons: Horizons, trend: Trend) ->
     for chart in (horizons_over_time(horizons, trend), trend_chart(trend)):
         assert chart.to_dict()["description"]
         assert "NaN" not in json.dumps(chart.to_dict())
+
+
+def test_the_line_of_the_longest_task_lies_inside_the_chart(horizons: Horizons, trend: Trend) -> None:
+    weak = dataclasses.replace(horizons, longest=1e5)
+
+    spec = horizons_over_time(weak, trend).to_dict()
+
+    domains = [
+        layer["encoding"]["y"]["scale"]["domain"] for layer in spec["layer"] if "y" in layer["encoding"]
+    ]
+    assert all(domain[1] > 1e5 for domain in domains)

@@ -34,7 +34,7 @@ def horizons_over_time(found: Horizons, trend: Trend) -> alt.LayerChart:
     line = line[line["value"] <= _CAP * found.longest]
     across = year_axis(float(points["x"].min()), float(points["x"].max()))
     values = [value for name in ("value", "low", "high") for value in points[name]]
-    up = minutes_axis([*values, *line["value"]], "task length, as people take it")
+    up = minutes_axis([*values, *line["value"], found.longest], "task length, as people take it")
     best, rest = points[points["best"]], points[~points["best"]]
     return finish(
         [
