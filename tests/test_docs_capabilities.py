@@ -54,16 +54,7 @@ def test_each_page_with_a_command_shows_its_output() -> None:
     assert len(SHOWN) == 4
 
 
-@pytest.mark.parametrize(
-    ("example", "says"),
-    [
-        ("06_loss_to_task", "The true score of 'learnt' there: 0.789, inside."),
-        ("07_test_time_compute", "inside the range"),
-    ],
-)
-def test_an_example_holds_the_truth_it_was_made_from(
-    example: str, says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runpy.run_path(str(ROOT / "examples" / f"{example}.py"), run_name="__main__")
+def test_the_example_of_attempts_holds_the_truth_it_was_made_from(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(ROOT / "examples" / "07_test_time_compute.py"), run_name="__main__")
 
-    assert says in capsys.readouterr().out
+    assert ", inside the range" in capsys.readouterr().out

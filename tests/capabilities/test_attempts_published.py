@@ -31,9 +31,9 @@ def test_the_exponent_of_the_line_is_the_published_one(table: pd.DataFrame, size
 
 def test_ten_thousand_attempts_are_forecast_from_a_hundred(table: pd.DataFrame) -> None:
     errors, inside = [], []
-    for size in EXPONENTS:
+    for size in ("70M", "12B"):
         every = read_counts(table, where=f"model = 'Pythia {size}'")
-        for seed in range(3):  # all twenty are in benchmarks/attempts_forecasts.py
+        for seed in range(2):  # all twenty are in benchmarks/attempts_forecasts.py
             found = forecast_pass(every.thinned(100, seed), 10_000, draws=300, seed=seed)
             errors.append(abs(found.median[0] - every.solved))
             inside.append(found.low[0] <= every.solved <= found.high[0])

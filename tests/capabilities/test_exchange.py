@@ -40,7 +40,7 @@ def law() -> Fit:
     table["loss"] = [loss(n, d) for n, d in zip(sizes, horizons, strict=True)] * np.exp(
         0.003 * rng.standard_normal(25)
     )
-    return bootstrap(fit("chinchilla", Runs(table)), draws=40)
+    return bootstrap(fit("chinchilla", Runs(table)), draws=20)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def passes() -> LossToPass:
     for level in (2.2, 2.5, 3.0):
         chance = 1 / (1 + np.exp(4 + 2.5 * (level - 2) - 1.5 * hard))
         models.append(Counts.of(np.full(200, 200), rng.binomial(200, chance)))
-    return fit_loss_to_pass([2.2, 2.5, 3.0], models, draws=40)
+    return fit_loss_to_pass([2.2, 2.5, 3.0], models, draws=20)
 
 
 @pytest.fixture(scope="module")
