@@ -84,6 +84,7 @@ class Lab:
     @staticmethod
     def warm_up() -> None:
         """Load what every run needs, while the sweep still reads the text."""
+        from allometry.lab import loop  # noqa: F401  seconds that the first run need not wait
         from allometry.lab.devices import use_threads
 
         use_threads(1)
