@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -48,7 +50,7 @@ def calibration_chart(calibration: Calibration) -> alt.LayerChart:
     )  # fmt: skip
 
 
-def _axis(field: str, title: str) -> dict[str, object]:
+def _axis(field: str, title: str) -> dict[str, Any]:
     scale, ticks = alt.Scale(domain=[0, 1]), [0, 0.25, 0.5, 0.75, 1]
     return {
         "shorthand": f"{field}:Q", "title": title, "scale": scale, "axis": alt.Axis(values=ticks, format="%"),
