@@ -17,7 +17,7 @@ from allometry.capabilities.emergence import (
     read_skills,
 )
 from allometry.capabilities.emergence.bends import Measured, Shape, find_bend
-from allometry.capabilities.emergence.curves import FORMS
+from allometry.capabilities.emergence.curves import FORMS, Form
 from allometry.capabilities.emergence.resolution import clopper_pearson
 from allometry.errors import FitError, InputError, MissingColumn, TableError
 from allometry.laws.breaks import broken_power_law
@@ -189,13 +189,13 @@ def test_the_broken_law_is_the_published_one() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
-def test_each_form_undoes_itself_and_its_slope_is_the_difference_quotient(form: object) -> None:
+def test_each_form_undoes_itself_and_its_slope_is_the_difference_quotient(form: Form) -> None:
     index, step = np.linspace(-2, 2, 9), 1e-6
-    share = form.share(index)  # type: ignore[attr-defined]
+    share = form.share(index)
 
-    np.testing.assert_allclose(form.index(share), index)  # type: ignore[attr-defined]
-    quotient = (form.share(index + step) - form.share(index - step)) / (2 * step)  # type: ignore[attr-defined]
-    np.testing.assert_allclose(form.slope(index, share), quotient, rtol=1e-6)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(form.index(share), index)
+    quotient = (form.share(index + step) - form.share(index - step)) / (2 * step)
+    np.testing.assert_allclose(form.slope(index, share), quotient, rtol=1e-6)
 
 
 def test_clopper_pearson_intervals_are_those_of_the_binomial_test() -> None:
