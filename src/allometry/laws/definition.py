@@ -126,7 +126,7 @@ class Law:
 
     @cached_property
     def derivation(self) -> Derivation:
-        """NumPy code, derivatives and structure, derived from the formula on first use."""
+        """NumPy code, derivatives and structure, each derived from the formula on first use."""
         positive = {c.name for c in self.coefficients if c.positive}
         unsigned = {symbol for symbol, one in zip(self.symbols, self.inputs, strict=True) if one.positive}
         return derive(self.function, self.symbols, self.names, frozenset(positive | unsigned))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cached_property
+from itertools import combinations, combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -16,55 +17,92 @@ Arrays = tuple[Array, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Derivation:
-    """What SymPy derived from a formula of p coefficients.
+    """What SymPy derives from a formula of p coefficients, each part when it is first asked for.
 
     Attributes:
-        value: (inputs, coefficients) to the predicted value.
-        second_order: The same to value, p first derivatives, and the second derivatives of `pairs`.
-        pairs: Coefficient index pairs (i <= j) whose second derivative is not zero everywhere.
-        linear: Indices of the most coefficients in which the formula is jointly linear, given the others.
-        powers: Coefficient to input, where the formula reads that input only as input**coefficient.
-        text, latex: The formula, to compare and to print.
+        shown: The expression that the law's function returns for symbols.
+        inputs, coefficients: The symbols.
     """
 
-    value: Callable[[Arrays, Arrays], Array]
-    second_order: Callable[[Arrays, Arrays], tuple[Array, list[Array], list[Array]]]
-    pairs: tuple[tuple[int, int], ...]
-    linear: tuple[int, ...]
-    powers: Mapping[str, str]
-    text: str
-    latex: str
+    shown: Any
+    inputs: tuple[Any, ...]
+    coefficients: tuple[Any, ...]
+
+    @cached_property
+    def value(self) -> Callable[[Arrays, Arrays], Array]:
+        """(inputs, coefficients) to the predicted value."""
+        return self._in_numpy(self._formula)
+
+    @cached_property
+    def second_order(self) -> Callable[[Arrays, Arrays], tuple[Array, list[Array], list[Array]]]:
+        """The same to value, p first derivatives, and the second derivatives of `pairs`."""
+        parts = [self._formula, *self._first, *self._second.values()]
+        return _grouped(self._in_numpy(parts), len(self.coefficients))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Coefficient index pairs (i <= j) whose second derivative is not zero everywhere."""
+        return tuple(self._second)
+
+    @cached_property
+    def linear(self) -> tuple[int, ...]:
+        """Indices of the most coefficients in which the formula is jointly linear, given the others."""
+        return _jointly_linear(len(self.coefficients), frozenset(self._second))
+
+    @cached_property
+    def powers(self) -> Mapping[str, str]:
+        """Coefficient to input, where the formula reads that input only as input**coefficient."""
+        return _powers(self.shown, self.inputs, self.coefficients)
+
+    @cached_property
+    def text(self) -> str:
+        """The formula, to compare."""
+        return str(self.shown)
+
+    @cached_property
+    def latex(self) -> str:
+        """The formula, to print."""
+        import sympy
+
+        return str(sympy.latex(self.shown))
+
+    @cached_property
+    def _formula(self) -> Any:
+        return _powers_as_exponentials(self.shown)
+
+    @cached_property
+    def _first(self) -> list[Any]:
+        return [self._formula.diff(symbol) for symbol in self.coefficients]
+
+    @cached_property
+    def _second(self) -> dict[tuple[int, int], Any]:
+        places = combinations_with_replacement(range(len(self.coefficients)), 2)
+        every = {(i, j): self._first[i].diff(self.coefficients[j]) for i, j in places}
+        return {pair: entry for pair, entry in every.items() if entry != 0}
+
+    def _in_numpy(self, expressions: Any) -> Callable[[Arrays, Arrays], Any]:
+        import sympy
+
+        made: Callable[[Arrays, Arrays], Any]
+        made = sympy.lambdify((self.inputs, self.coefficients), expressions, "numpy", cse=True)
+        return made
 
 
 def derive(
     function: Callable[..., Any], inputs: tuple[str, ...], names: tuple[str, ...], positive: frozenset[str]
 ) -> Derivation:
-    """Call a formula once with symbols and derive everything from the expression it returns.
+    """Call a formula once with symbols; everything else follows from the expression it returns.
 
     `positive` names the inputs and coefficients that are always above zero.
     """
     import sympy  # here, because it takes longer to import than all the rest of the package
 
     x, c = (
-        [sympy.Symbol(name, positive=True if name in positive else None, real=True) for name in group]
+        tuple(sympy.Symbol(name, positive=True if name in positive else None, real=True) for name in group)
         for group in (inputs, names)
     )
     shown = sympy.sympify(function(*x, **dict(zip(names, c, strict=True))))
-    formula = _powers_as_exponentials(shown)
-    first = [sympy.diff(formula, symbol) for symbol in c]
-    every = {(i, j): sympy.diff(first[i], c[j]) for i in range(len(c)) for j in range(i, len(c))}
-    second = {pair: entry for pair, entry in every.items() if entry != 0}
-    return Derivation(
-        value=sympy.lambdify((x, c), formula, "numpy", cse=True),
-        second_order=_grouped(
-            sympy.lambdify((x, c), [formula, *first, *second.values()], "numpy", cse=True), len(c)
-        ),
-        pairs=tuple(second),
-        linear=_jointly_linear(len(c), frozenset(second)),
-        powers=_powers(shown, x, c),
-        text=str(shown),
-        latex=str(sympy.latex(shown)),
-    )
+    return Derivation(shown=shown, inputs=x, coefficients=c)
 
 
 def _grouped(
@@ -88,7 +126,7 @@ def _powers_as_exponentials(expression: Any) -> Any:
     )
 
 
-def _powers(expression: Any, inputs: list[Any], coefficients: list[Any]) -> dict[str, str]:
+def _powers(expression: Any, inputs: Sequence[Any], coefficients: Sequence[Any]) -> dict[str, str]:
     """Which coefficient is the power of which input, for inputs that enter in no other way."""
     import sympy
 
