@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from cyclopts import App
 
+import allometry as al
 from allometry.cli.application import EVERYTHING, Flag, Selection, Words, app, chosen_runs
 from allometry.units import read_quantity
 
@@ -77,6 +80,65 @@ def chain(
     tasks = read_tasks(task, guessing, falls=errors)
     made = forecast_tasks(chosen_runs(source, selection), tasks, place, by=by, level=level, steps=steps)
     return show(made.facts(), made.summary(), json)
+
+
+@capability.command
+def reach(
+    source: str,
+    score: float,
+    *,
+    task: str,
+    chance: float = 0.0,
+    law: str = "chinchilla_tied",
+    task_law: str = "task_sigmoid",
+    errors: Flag = False,
+    selection: Selection = EVERYTHING,
+    level: float = 0.9,
+    draws: int = 200,
+    seed: int = 0,
+    json: Flag = False,
+) -> int:
+    """Say which loss a target score takes, and the least size, data and compute of that loss.
+
+    Parameters
+    ----------
+    source
+        A table of runs, the folder of a study, or another source.
+    score
+        The target, between 0 and 1.
+    task
+        Column of a score, or score=loss with the column of the loss that explains it.
+    chance
+        The score of guessing.
+    law
+        Step one: from size and data to the loss.
+    task_law
+        Step two: from the loss to the score.
+    errors
+        The column is an error, which falls as models get better.
+    level
+        Of the ranges.
+    draws
+        Resamples of each step.
+    seed
+        Of starts and resamples.
+    json
+        Print the loss and the plan as JSON.
+    """
+    from allometry.capabilities.chain import chain as chain_of
+    from allometry.capabilities.chain_steps import Steps
+    from allometry.capabilities.chain_targets import loss_for
+    from allometry.capabilities.chain_tasks import read_tasks
+    from allometry.report.terminal import show
+
+    tasks = read_tasks((task,), {task.partition("=")[0]: chance}, falls=errors)
+    steps = Steps(loss_law=law, task_law=task_law, draws=draws, seed=seed)
+    (made,) = chain_of(chosen_runs(source, selection), tasks, steps=steps).tasks.values()
+    wanted = loss_for(made, score, level=level)
+    beyond = math.isnan(wanted.loss.value)
+    plan = None if beyond else al.allocate(made.loss, loss=wanted.loss.value, level=level)
+    said = wanted.summary() if plan is None else f"{wanted.summary()}\n{plan.summary()}"
+    return show({"target": wanted, "plan": plan}, said, json)
 
 
 @capability.command
