@@ -15,6 +15,27 @@ INK, MUTED, FAINT = "#1c2733", "#66727f", "#e4e8ec"
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 
+# Given to a chart all at once: each of Altair's configure methods copies the whole chart.
+THEME = alt.Config(
+    background="white",
+    font=FONT,
+    padding=8,
+    view=alt.ViewConfig(stroke=None),
+    title=alt.TitleConfig(
+        anchor="start", color=INK, fontSize=17, fontWeight=600, subtitleColor=MUTED, subtitleFontSize=13,
+        subtitlePadding=5, offset=14, subtitleLineHeight=17,
+    ),
+    axis=alt.AxisConfig(
+        gridColor=FAINT, domainColor=MUTED, tickColor=MUTED, labelColor=INK, titleColor=INK,
+        labelFontSize=13, titleFontSize=13.5, titleFontWeight=500, titlePadding=9, labelOverlap="greedy",
+    ),
+    legend=alt.LegendConfig(
+        orient="bottom", columns=4, labelFontSize=13, titleFontSize=13, titleFontWeight=500,
+        labelColor=INK, titleColor=INK, symbolSize=90, symbolOpacity=1, symbolStrokeWidth=2.5,
+        columnPadding=18, titleLimit=400, labelLimit=260,
+    ),
+)  # fmt: skip
+
 
 def finish(layers: Sequence[Any], *, title: str, subtitle: Sequence[str], description: str) -> alt.LayerChart:
     """Put layers together under a title that says what is seen.
@@ -23,37 +44,22 @@ def finish(layers: Sequence[Any], *, title: str, subtitle: Sequence[str], descri
         subtitle: Lines below the title: how many runs, what the marks are.
         description: What a reader who cannot see the chart should know.
     """
-    heading = alt.TitleParams(text=title, subtitle=[line for line in subtitle if line])
-    chart = cast(alt.LayerChart, alt.layer(*layers))
-    return styled(chart.properties(width=WIDTH, height=HEIGHT, title=heading, description=description))
-
-
-def styled(chart: alt.LayerChart) -> alt.LayerChart:
-    """The theme, as configuration of one chart: nothing global changes."""
-    made = (
-        chart.configure(background="white", font=FONT, padding=8)
-        .configure_view(stroke=None)
-        .configure_title(
-            anchor="start", color=INK, fontSize=17, fontWeight=600, subtitleColor=MUTED, subtitleFontSize=13,
-            subtitlePadding=5, offset=14, subtitleLineHeight=17,
-        )
-        .configure_axis(
-            gridColor=FAINT, domainColor=MUTED, tickColor=MUTED, labelColor=INK, titleColor=INK,
-            labelFontSize=13, titleFontSize=13.5, titleFontWeight=500, titlePadding=9, labelOverlap="greedy",
-        )
-        .configure_legend(
-            orient="bottom", columns=4, labelFontSize=13, titleFontSize=13, titleFontWeight=500,
-            labelColor=INK, titleColor=INK, symbolSize=90, symbolOpacity=1, symbolStrokeWidth=2.5,
-            columnPadding=18, titleLimit=400, labelLimit=260,
-        )
-    )  # fmt: skip
+    made = alt.layer(
+        *layers,
+        width=WIDTH,
+        height=HEIGHT,
+        title=alt.TitleParams(text=title, subtitle=[line for line in subtitle if line]),
+        description=description,
+        config=THEME,
+    )
     return cast(alt.LayerChart, made)
 
 
 def rows(table: pd.DataFrame) -> alt.InlineData:
     """A table as data inside the chart, of any length, every number unrounded, a missing one as null."""
     records = table.astype(object).to_dict("records")
-    return alt.InlineData(values=[{str(k): _plain(v) for k, v in record.items()} for record in records])
+    values = tuple({str(k): _plain(v) for k, v in record.items()} for record in records)
+    return alt.InlineData(values=values)  # a tuple: a list would be copied at each step of a chart's making
 
 
 def sizes_colour(labels: Sequence[str], title: str) -> alt.Color:
