@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -18,6 +20,7 @@ import tomli_w
 from allometry.recipe import Recipe, spelled_out
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Ladder, Size
+from allometry.sweeps.running import run_sweep
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
 
@@ -54,10 +57,20 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a sweep that nobody disturbs leaves, and the seconds it takes to the first step and from there."""
+    """What a sweep that nobody disturbs leaves."""
 
     curves: dict[str, bytes]
     losses: dict[str, float]
+
+    @property
+    def lines(self) -> int:
+        return sum(curve.count(b"\n") for curve in self.curves.values())
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The seconds that a sweep takes to the first step and from there."""
+
     startup: float
     training: float
 
@@ -73,8 +86,8 @@ def losses(folder: Path) -> dict[str, float]:
 
 
 def assert_as_undisturbed(folder: Path, undisturbed: Undisturbed) -> None:
+    assert losses(folder) == undisturbed.losses  # first, as it names the runs that are not done and why
     assert curves(folder) == undisturbed.curves
-    assert losses(folder) == undisturbed.losses
 
 
 def finished(folder: Path) -> dict[Path, int]:
@@ -118,16 +131,24 @@ def press_ctrl_c(process: subprocess.Popen[str], draw: random.Random) -> None:
 Kill = Callable[[subprocess.Popen[str], random.Random], None]
 
 
-def disturb(sweep: Sweep, kill: Kill, after: float, draw: random.Random) -> dict[Path, int]:
-    """Start the sweep and kill at a moment; what was finished by then."""
+def disturb(sweep: Sweep, kill: Kill, wait: Callable[[], None], draw: random.Random) -> dict[Path, int]:
+    """Start the sweep, wait and kill; what was finished by then."""
     process = sweep.start()
-    time.sleep(after)
+    wait()
     before = finished(sweep.folder)
     kill(process, draw)
     if process.returncode is None:
         _, said = process.communicate(timeout=PATIENCE)
-        assert said == ""
+        assert (process.returncode, said) == (0, "")
     return before
+
+
+def wait_for_lines(folder: Path, count: float) -> None:
+    """Until the curves of a study have so many lines."""
+    deadline = time.monotonic() + PATIENCE
+    while sum(curve.count(b"\n") for curve in curves(folder).values()) < count:
+        assert time.monotonic() < deadline, "the sweep does not come on"
+        time.sleep(0.01)
 
 
 def assert_untouched(files: dict[Path, int]) -> None:
@@ -142,8 +163,22 @@ def ladder(tiny: Recipe) -> Ladder:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(ladder: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    sweep = Sweep(ladder, tmp_path_factory.mktemp("undisturbed") / "study")
+def undisturbed(
+    ladder: Ladder,
+    in_turn: Callable[[], AbstractContextManager[object]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Undisturbed:
+    """Made in this process, so that the others are held to bits that no worker had a part in."""
+    study = Study.create(tmp_path_factory.mktemp("undisturbed") / "study", "")
+    with in_turn():
+        run_sweep(ladder, study)
+    assert len(curves(study.folder)) == 8
+    return Undisturbed(curves=curves(study.folder), losses=losses(study.folder))
+
+
+@pytest.fixture(scope="module")
+def pace(ladder: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Pace:
+    sweep = Sweep(ladder, tmp_path_factory.mktemp("pace") / "study")
     begun = time.monotonic()
     process = sweep.start()
     while not curves(sweep.folder) and process.poll() is None:
@@ -152,28 +187,27 @@ def undisturbed(ladder: Ladder, tmp_path_factory: pytest.TempPathFactory) -> Und
     assert process.wait(PATIENCE) == 0
     ended = time.monotonic()
     process.communicate()
-    assert len(curves(sweep.folder)) == 8
-    return Undisturbed(
-        curves=curves(sweep.folder),
-        losses=losses(sweep.folder),
-        startup=training - begun,
-        training=ended - training,
-    )
+    return Pace(startup=training - begun, training=ended - training)
 
 
 def test_a_sweep_killed_again_and_again_comes_out_the_same(
-    ladder: Ladder, undisturbed: Undisturbed, tmp_path: Path
+    ladder: Ladder,
+    undisturbed: Undisturbed,
+    in_turn: Callable[[], AbstractContextManager[Any]],
+    tmp_path: Path,
 ) -> None:
     draw = random.Random(20)
     sweep = Sweep(ladder, tmp_path / "study")
 
-    for kill in (kill_everything, kill_the_sweep, kill_a_worker):
-        moment = undisturbed.startup + draw.uniform(0.0, 0.5) * undisturbed.training
-        assert_untouched(disturb(sweep, kill, moment, draw))
+    for third, kill in enumerate((kill_everything, kill_the_sweep, kill_a_worker)):
+        lines = undisturbed.lines * draw.uniform(third, third + 0.9) / 3
+        assert_untouched(disturb(sweep, kill, lambda: wait_for_lines(sweep.folder, lines), draw))  # noqa: B023
     assert_as_undisturbed(sweep.folder, undisturbed)
     done = finished(sweep.folder)
-    sweep.complete()
+    with in_turn() as bench:
+        run_sweep(ladder, Study.open(sweep.folder))
 
+    assert not bench.started
     assert_untouched(done)
 
 
@@ -181,12 +215,12 @@ def test_a_sweep_killed_again_and_again_comes_out_the_same(
 @pytest.mark.parametrize("kill", [press_ctrl_c, kill_a_worker, kill_the_sweep, kill_everything])
 @pytest.mark.parametrize("draw", [random.Random(seed) for seed in range(10)], ids=range(10))
 def test_ten_random_moments(
-    ladder: Ladder, undisturbed: Undisturbed, tmp_path: Path, kill: Kill, draw: random.Random
+    ladder: Ladder, undisturbed: Undisturbed, pace: Pace, tmp_path: Path, kill: Kill, draw: random.Random
 ) -> None:
     sweep = Sweep(ladder, tmp_path / "study")
 
-    moment = draw.uniform(0.0, undisturbed.startup + undisturbed.training)
-    before = disturb(sweep, kill, moment, draw)
+    moment = draw.uniform(0.0, pace.startup + pace.training)
+    before = disturb(sweep, kill, lambda: time.sleep(moment), draw)
     sweep.complete()
 
     assert_untouched(before)
