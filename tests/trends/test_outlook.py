@@ -7,6 +7,7 @@ import pytest
 
 from allometry.errors import FitError, InputError
 from allometry.trends.backtest import backtest, entrants
+from allometry.trends.forms import EXPONENTIAL
 from allometry.trends.outlook import Outlook, outlook
 from allometry.trends.series import Series
 
@@ -93,6 +94,15 @@ def test_after_a_bend_the_newer_windows_have_the_weight() -> None:
     whole = [way.window == 1.0 for way in ways]
     assert scores.weights[whole].sum() < 0.3
     assert scores.crps[whole].min() > scores.crps.min()
+
+
+def test_a_long_series_is_scored_at_no_more_than_twenty_points_a_cut() -> None:
+    years = np.linspace(2000.0, 2026.0, 300)
+    lines = tuple(way for way in entrants(300) if way.form is EXPONENTIAL)
+    scores = backtest(lines, series(years - 2020, years=years), years - 2026, np.random.default_rng(0))
+
+    assert scores.forecasts == 5 * 20 + 1  # the last cut leaves one point
+    assert scores.crps.argmin() == 0  # a steady line is best forecast from all that is known of it
 
 
 def test_values_at_the_ceiling_are_no_sign_of_levelling_off() -> None:

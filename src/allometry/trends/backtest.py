@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import product
 
@@ -20,6 +21,7 @@ WINDOWS = (1.0, 2 / 3, 1 / 2, 1 / 3)  # shares of the points, the newest ones
 SMALLEST = 5  # points of a window that is not the whole
 _FIRST_CUT = 6  # points learnt from at least
 _CUTS = 6
+_SCORED = 20  # points after a cut that are scored: the error of a hundred says no more than that of these
 _POINTS = 60  # draws that stand for one forecast
 
 
@@ -106,8 +108,8 @@ def backtest(ways: tuple[Entrant, ...], series: Series, x_n: Array, rng: np.rand
     """Let each way learn from the first points and forecast all later ones, at several cuts.
 
     The weights are those whose mixture would have scored best, drawn towards equal ones as if that had been
-    seen in as many points as there are ways: a dozen points do not say more. Values at the ceiling are not
-    scored, as nobody knows what they were.
+    seen in as many points as there are ways: a dozen points do not say more. Of the points after a cut at most
+    twenty are scored, evenly spaced; values at the ceiling are not, as nobody knows what they were.
     """
     even = np.full(len(ways), 1 / len(ways))
     cuts = _cuts(len(series))
@@ -116,7 +118,8 @@ def backtest(ways: tuple[Entrant, ...], series: Series, x_n: Array, rng: np.rand
         return Scores(weights=even, crps=np.full(len(ways), np.nan), forecasts=0, points=0)
     forecasts = [np.concatenate([_ahead(way, series, x_n, cut, rng) for cut in cuts]) for way in ways]
     measured = np.log2(series.values[[place for _, place in rows]])
-    each = np.array([1 / sum(cut == other for other, _ in rows) for cut, _ in rows])
+    scored = Counter(cut for cut, _ in rows)
+    each = np.array([1 / scored[cut] for cut, _ in rows])
     shares = each / each.sum()
     stacked = stacking_weights(forecasts, measured, shares)
     known = len({place for _, place in rows})
@@ -136,7 +139,12 @@ def _cuts(count: int) -> list[int]:
 
 
 def _scored(series: Series, cut: int) -> list[int]:
-    return [place for place in range(cut, len(series)) if not series.bounded[place]]
+    """Places of the points that are scored after a cut, the first and the last among them."""
+    known = cut + np.flatnonzero(~series.bounded[cut:])
+    if len(known) <= _SCORED:
+        return [int(place) for place in known]
+    spread = np.linspace(0, len(known) - 1, _SCORED).round().astype(int)
+    return [int(place) for place in known[spread]]
 
 
 def _ahead(way: Entrant, series: Series, x_n: Array, cut: int, rng: np.random.Generator) -> Array:
