@@ -108,8 +108,8 @@ def backtest(ways: tuple[Entrant, ...], series: Series, x_n: Array, rng: np.rand
     """Let each way learn from the first points and forecast all later ones, at several cuts.
 
     The weights are those whose mixture would have scored best, drawn towards equal ones as if that had been
-    seen in as many points as there are ways: a dozen points do not say more. Of the points after a cut at most
-    twenty are scored, evenly spaced; values at the ceiling are not, as nobody knows what they were.
+    seen in as many points as there are ways: a dozen points do not say more. Of the points after a cut at
+    most twenty are scored, evenly spaced; values at the ceiling are not, as nobody knows what they were.
     """
     even = np.full(len(ways), 1 / len(ways))
     cuts = _cuts(len(series))
