@@ -160,3 +160,29 @@ def test_a_plan_is_written_as_one_page(
 
     assert capsys.readouterr().out.endswith(f"Brief: {page}\n")
     assert "USD" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--usd", "-1.5M", "--device", "h100-sxm"], "A budget in USD is a number above zero"),
+        (["--days", "-30d", "--device", "h100-sxm"], "A budget in days is a number above zero"),
+        (["--flops", "1e21", "--unique-tokens", "-5B"], "unique tokens holds nothing"),
+        (["--flops", "1e21", "--price", "2.50"], "--price belongs to a device: name one"),
+        (["--flops", "1e21", "--kg-per-kwh", "0.4"], "--kg-per-kwh belongs to a device: name one"),
+        (["--days", "30", "--device", "t4", "--devices", "2.5"], "'2.5' is no count"),
+    ],
+)
+def test_a_slip_in_a_number_is_named_for_what_it_is(
+    given: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["plan", LAW, *given]) == 2
+
+    said = capsys.readouterr()
+    assert words in " ".join((said.out + said.err).replace("│", " ").split())
+
+
+def test_naming_an_architecture_is_asking_for_its_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", LAW, "--flops", "1e20", "--architecture", "state_space"]) == 0
+
+    assert "A run that can be trained" in capsys.readouterr().out

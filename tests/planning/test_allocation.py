@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,7 +148,7 @@ def test_the_summary_states_budget_size_ranges_band_and_convention() -> None:
         assert words in text
     for words in ("Ranges hold 90%", "within 0.5%", "nat/token", "tokens per parameter"):
         assert words in text
-    assert "Inside the fitted range" in allocate(resampled(), flops=1e20).summary()
+    assert "Not beyond the fitted runs" in allocate(resampled(), flops=1e20).summary()
 
 
 @pytest.mark.parametrize("flops", [0.0, -1e20, math.nan, math.inf, 1e-3, 5e-324, 10.0])
@@ -186,3 +187,52 @@ def test_any_budget_ends_in_a_plan_or_in_a_sentence(flops: float) -> None:
         return
     assert plan.near.params_low <= plan.params.value <= plan.near.params_high
     assert plan.summary()
+
+
+def test_a_target_by_a_law_without_draws_costs_what_the_device_leaves_open() -> None:
+    """Utilisation is 0.3 to 0.5 around 0.4, so that hours are 0.8 to 4/3 of the middle."""
+    days = allocate("besiroglu_2024", loss=2.0, device="h100-sxm", devices=8).cost.days  # type: ignore[union-attr]
+
+    assert days.low == pytest.approx(0.8 * days.value)
+    assert days.high == pytest.approx(4 / 3 * days.value)
+
+
+@pytest.mark.parametrize("cost", ["usd", "kilowatt_hours", "device_hours"])
+def test_training_and_serving_share_a_budget_for_the_whole_life(cost: str) -> None:
+    asked: dict[str, Any] = {cost: 2000, "served_tokens": 1e12, "pays_for": "life"}
+    plan = allocate("besiroglu_2024", device="h100-sxm", **asked)
+    name = {"usd": "money", "kilowatt_hours": "energy"}.get(cost, cost)
+    assert plan.cost is not None
+    assert plan.lifetime is not None
+
+    training, serving = getattr(plan.cost.run, name), getattr(plan.serving, name)
+
+    assert training.value + serving.value == pytest.approx(2000)
+    assert training.low == training.high  # what is spent is settled, what it buys is not
+    assert serving.low == serving.high
+    by_compute = plan.flops / plan.lifetime.serving_flops.value
+    assert training.value / serving.value == pytest.approx(by_compute)
+    assert plan.compute.low < plan.flops < plan.compute.high
+
+
+def test_a_budget_for_the_whole_life_moves_its_training_as_the_budget_in_flop_would() -> None:
+    life: dict[str, Any] = {"served_tokens": 1e12, "pays_for": "life"}
+    plan = allocate("besiroglu_2024", device_hours=678, device="h100-sxm", **life)
+    hourly = 3600 * 989.4e12
+
+    ends = [allocate("besiroglu_2024", flops=678 * hourly * share, **life).flops for share in (0.3, 0.5)]
+
+    assert [plan.compute.low, plan.compute.high] == pytest.approx(ends, rel=1e-6)
+
+
+def test_a_loss_that_a_single_parameter_beats_is_refused() -> None:
+    with pytest.raises(InputError, match="takes less than one parameter or token"):
+        allocate("besiroglu_2024", loss=1e9)
+
+
+def test_factors_far_beyond_the_runs_are_powers_of_ten() -> None:
+    assert "1.82e142x params" in allocate("besiroglu_2024", flops=1e300).summary()
+
+
+def test_one_device_is_not_plural() -> None:
+    assert "30 days on 1 device," in allocate("besiroglu_2024", days=30, device="h100-sxm").summary()

@@ -16,7 +16,9 @@ from allometry.units import read_quantity
 if TYPE_CHECKING:
     from allometry.runs.run import Runs
 
-Quantity = Annotated[float, Parameter(converter=lambda _, tokens: read_quantity(tokens[0].value))]
+Quantity = Annotated[
+    float, Parameter(converter=lambda _, tokens: read_quantity(tokens[0].value), allow_leading_hyphen=True)
+]
 Flag = Annotated[bool, Parameter(negative=())]
 Words = Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)]
 

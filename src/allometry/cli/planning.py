@@ -11,10 +11,27 @@ from cyclopts import Parameter
 
 import allometry as al
 from allometry.cli.application import Flag, Quantity, app
+from allometry.errors import InputError
 from allometry.units import read_days, read_money
 
-Days = Annotated[float, Parameter(converter=lambda _, tokens: read_days(tokens[0].value))]
-Money = Annotated[float, Parameter(converter=lambda _, tokens: read_money(tokens[0].value))]
+
+def _whole(text: str) -> int:
+    """A count, never rounded: half a device is a slip of the pen."""
+    if not text.lstrip("-").isdecimal():
+        raise InputError(f"'{text}' is no count; write a whole number such as 8.")
+    return int(text)
+
+
+# A sign is read as part of the number, so that -1.5M is refused for what it is.
+Count = Annotated[
+    int, Parameter(converter=lambda _, tokens: _whole(tokens[0].value), allow_leading_hyphen=True)
+]
+Days = Annotated[
+    float, Parameter(converter=lambda _, tokens: read_days(tokens[0].value), allow_leading_hyphen=True)
+]
+Money = Annotated[
+    float, Parameter(converter=lambda _, tokens: read_money(tokens[0].value), allow_leading_hyphen=True)
+]
 
 
 @Parameter(name="*")
@@ -106,7 +123,7 @@ class Handover:
     flags
         Print the run as flags of another trainer, by a template: "--n-layer {layers} --tokens {tokens}".
     architecture
-        Of the run: transformer, mixture_of_experts, recurrent, state_space.
+        Of the run, whose shape is then printed: transformer, moe, recurrent, state_space.
     vocab
         Of its tokenizer.
     context
@@ -133,9 +150,14 @@ class Handover:
             said.append(_what_if(made, law, value))
         if self.brief is not None:
             said.append(_written_brief(self.brief, made, law, study))
-        if self.export is not None or self.flags is not None:
+        if self._wants_a_run():
             said += self._run(made, value)
         return (value if len(value) > 1 else made), "\n".join(part for part in said if part)
+
+    def _wants_a_run(self) -> bool:
+        shaped = [(one.default, getattr(self, one.name)) for one in fields(self) if one.name in _SHAPE]
+        handed = self.export is not None or self.flags is not None
+        return handed or any(default != given for default, given in shaped)
 
     def _run(self, made: al.Plan, value: dict[str, object]) -> list[str]:
         from allometry.planning.exports import as_flags, write_recipe
@@ -146,6 +168,8 @@ class Handover:
         value |= {"run": run, "flags": flags}
         return [run.summary(), "" if self.export is None else write_recipe(run, self.export), flags]
 
+
+_SHAPE = ("architecture", "vocab", "context")
 
 ASSUMED = Assumed()
 NO_HANDOVER = Handover()
@@ -158,7 +182,7 @@ def plan(
     *,
     budget: Budget = NOTHING,
     device: str | None = None,
-    devices: int = 1,
+    devices: Count = 1,
     assumed: Assumed = ASSUMED,
     served: Quantity = 0.0,
     serving_utilisation: float | None = None,
@@ -199,6 +223,7 @@ def plan(
     from allometry.planning.rates import training_rate
     from allometry.report.terminal import show
 
+    _refuse_no_device(device, assumed)
     rate = None if device is None else training_rate(device, **assumed.given())
     law, study = _law(source)
     how: dict[str, Any] = {**_spend(study, budget), "device": rate, "devices": devices}
@@ -216,7 +241,7 @@ def cost(
     params: Quantity | None = None,
     tokens: Quantity | None = None,
     device: str = "h100-sxm",
-    devices: int = 1,
+    devices: Count = 1,
     assumed: Assumed = ASSUMED,
     context: Quantity | None = None,
     development: float = 1.0,
@@ -258,7 +283,7 @@ def serving(
     model: Path,
     *,
     device: str = "h100-sxm",
-    devices: int = 1,
+    devices: Count = 1,
     weights: str = "bfloat16",
     precision: str = "bf16",
     context: int | None = None,
@@ -337,6 +362,15 @@ def _law(source: str | None) -> tuple[al.Fit | str | None, al.Study | None]:
 
         return main_fit(path), al.Study.open(path)
     return (al.Fit.load(path) if path.suffix or path.exists() else source), None
+
+
+def _refuse_no_device(device: str | None, assumed: Assumed) -> None:
+    """What is assumed of a device has no meaning without its name."""
+    given = [
+        one.name.replace("_", "-") for one in fields(assumed) if getattr(assumed, one.name) != one.default
+    ]
+    if device is None and given:
+        raise InputError(f"--{given[0]} belongs to a device: name one, for example --device h100-sxm.")
 
 
 def _spend(study: al.Study | None, budget: Budget) -> dict[str, float]:

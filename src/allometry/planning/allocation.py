@@ -136,10 +136,10 @@ def answer(fit: Fit | PublishedFit | str, question: Question) -> Plan:
 
 def _plan(basis: Basis, question: Question, budget: Quantity | None, found: Division) -> Plan:
     params, tokens = float(found.params[0]), float(found.tokens[0])
-    compute = _compute(question, budget, found)
+    ends = _at_the_ends(basis, question, budget, found)
+    compute = _compute(question, budget, found, ends["flops"])
     at_plan = np.full(basis.sets, params), np.full(basis.sets, tokens)
     loss, quantiles, why = basis.outcome(basis.loss(*at_plan, stock_of(question)), question.level)
-    ends = _at_the_ends(basis, question, budget, found)
     lifetime = _lifetime(basis, question, found)
     return Plan(
         question=question,
@@ -171,10 +171,15 @@ def _plan(basis: Basis, question: Question, budget: Quantity | None, found: Divi
     )
 
 
-def _compute(question: Question, budget: Quantity | None, found: Division) -> Quantity:
+def _compute(
+    question: Question, budget: Quantity | None, found: Division, by_budget: tuple[float, ...]
+) -> Quantity:
     if budget is not None and question.pays_for == "training":
         return budget
     made = estimate_of(found.flops, "FLOP", question.level)
+    if by_budget and math.isnan(made.low):  # of a law without draws the range is that of the budget
+        made = replace(made, low=made.value, high=made.value)
+    made = widened(made, by_budget)
     origin = f"training compute for {question.asked()}"
     # A skewed fit may put its own value outside the middle of its draws.
     low, high = min(made.low, made.value), max(made.high, made.value)
@@ -189,7 +194,7 @@ def _at_the_ends(
     Size is settled before the run: its loss is that of the planned size on the tokens that turn out to be
     bought.
     """
-    factors: dict[str, tuple[float, ...]] = dict.fromkeys(("params", "tokens", "ratio", "loss"), ())
+    factors: dict[str, tuple[float, ...]] = dict.fromkeys(("params", "tokens", "ratio", "flops", "loss"), ())
     if budget is None or budget.low == budget.high:
         return factors
     fitted, size, data = basis.fitted(), found.params[:1], found.tokens[:1]
@@ -198,7 +203,8 @@ def _at_the_ends(
         other = divided(fitted, question, end)
         by_size, by_data = float(other.params[0] / size[0]), float(other.tokens[0] / data[0])
         missed = fitted.loss(size, data * end / budget.value, stock_of(question)) / planned
-        new = {"params": by_size, "tokens": by_data, "ratio": by_data / by_size, "loss": float(missed[0])}
+        new = {"params": by_size, "tokens": by_data, "ratio": by_data / by_size, "flops": by_data * by_size}
+        new["loss"] = float(missed[0])
         factors = {name: (*factors[name], value) for name, value in new.items()}
     return factors
 

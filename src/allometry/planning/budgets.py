@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import fields, replace
 
 from allometry.planning.cost import Costs, CostSheet, budget_flops, budget_hours, cost_sheet, hour_costs
 from allometry.planning.quantities import Quantity, exactly, stated
@@ -28,15 +29,17 @@ def costs_of(question: Question, compute: Quantity) -> CostSheet | None:
     """The cost sheet of a plan; None where no device is named.
 
     A budget spent on a device is what it costs: its hours, money or energy carry no range of utilisation,
-    which decides what they buy.
+    which decides what they buy. A budget for the whole life is shared by training and serving. Where nothing
+    is known of how far the compute may be off, the ranges are those of the device alone.
     """
     if question.rate is None:
         return None
-    sheet = cost_sheet(compute, question.rate, devices=question.devices)
-    if question.kind in ("flops", "loss") or question.pays_for == "life":
+    known = exactly(compute.value, compute.unit, compute.origin) if math.isnan(compute.low) else compute
+    sheet = cost_sheet(known, question.rate, devices=question.devices)
+    if not _on_a_device(question):
         return sheet
-    hours, spent = _spent(question)
-    days = hours.scaled(1 / question.devices / 24, "day")
+    spent = _share(question, compute.value)
+    days = spent.device_hours.scaled(1 / question.devices / 24, "day")
     return replace(sheet, days=days, run=spent, project=spent)
 
 
@@ -44,7 +47,23 @@ def serving_costs(question: Question, weighted_flops: Quantity) -> Costs | None:
     """What serving takes on the device of a question, at the cost of a FLOP of training; None without one."""
     if question.rate is None:
         return None
+    if question.pays_for == "life" and _on_a_device(question):
+        return _share(question, weighted_flops.value)
     return hour_costs(weighted_flops.over(question.rate.flops_per_hour, "device-hour"), question.rate)
+
+
+def _on_a_device(question: Question) -> bool:
+    return question.kind not in ("flops", "loss")
+
+
+def _share(question: Question, flops: float) -> Costs:
+    """What a part of the compute takes of the budget: all of it where that pays for training alone."""
+    hours, spent = _spent(question)
+    if question.pays_for == "training":
+        return replace(spent, device_hours=hours)
+    part = flops / bought(question).value
+    named = {one.name: getattr(spent, one.name) for one in fields(spent)}
+    return Costs(**{name: one and one.scaled(part, one.unit) for name, one in named.items()})
 
 
 def _spent(question: Question) -> tuple[Quantity, Costs]:

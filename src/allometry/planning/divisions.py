@@ -96,6 +96,11 @@ def _refuse_edges(basis: Basis, question: Question, found: Division, budget: flo
         raise FitError(
             f"Law '{basis.law.name}' has no best point for {question.asked()}: its least loss is at the edge."
         )
+    if question.kind == "loss" and not min(size, data) >= 1:
+        raise InputError(
+            f"A loss of {question.amount:g} takes less than one parameter or token by '{basis.law.name}'; "
+            "ask for a lower one."
+        )
     if min(size, data) < 1:
         raise InputError(
             f"{budget:g} FLOP buys less than one parameter or token by '{basis.law.name}'; give more."

@@ -105,7 +105,8 @@ class Question:
         if self.kind == "loss":
             return f"a loss of {self.amount:g}"
         shown = show_power(self.amount) if self.kind == "flops" else show_count(self.amount)
-        many = f" on {self.devices} devices" if self.kind == "days" else ""
+        plural = "" if self.devices == 1 else "s"
+        many = f" on {self.devices} device{plural}" if self.kind == "days" else ""
         return f"{shown} {_UNITS[self.kind]}{many}"
 
 

@@ -166,6 +166,8 @@ def _fitting(batch: int, most: int, rate: Rate, devices: int) -> int:
 
 def _fast_enough(step: Callable[[int], DecodeStep], most: int, limit: float) -> int:
     """The largest batch whose step takes no longer; a larger batch is never faster."""
+    if not limit > 0:
+        raise InputError(f"A limit is a time above zero for each token; not {1000 * limit:g} ms.")
     alone = step(1).seconds
     if not alone <= limit:
         raise InputError(

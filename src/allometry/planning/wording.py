@@ -71,7 +71,7 @@ def _ranges_mean(plan: Plan) -> str:
 
 
 def _cost(sheet: CostSheet) -> list[str]:
-    spent = f"{ranged(sheet.days)} days, {_costs(sheet.run)}"
+    spent = f"{ranged(sheet.days, show_count)} days, {_costs(sheet.run)}"
     return [f"training takes       {spent} on {sheet.devices} x {sheet.rate.device.title}"]
 
 
@@ -121,9 +121,11 @@ def _digits(value: float) -> str:
 
 def _how_far(beyond: Mapping[str, float]) -> str:
     factors = ", ".join(f"{_times(factor)}x {column}" for column, factor in beyond.items())
-    far = "Extrapolation" if max(beyond.values()) > 1 else "Inside the fitted range"
+    far = "Extrapolation" if max(beyond.values()) > 1 else "Not beyond the fitted runs"
     return f"{far}: {factors} of the largest fitted."
 
 
 def _times(factor: float) -> str:
-    return f"{factor:.3g}" if factor < 1000 else f"{factor:,.0f}"
+    if factor < 1000:
+        return f"{factor:.3g}"
+    return f"{factor:,.0f}" if factor < 1e6 else show_power(factor)
