@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -26,8 +26,6 @@ from allometry.lab.losses import head_loss
 from allometry.recipe import Recipe
 from allometry.runs.study import Study
 
-resource = pytest.importorskip("resource", reason="limits of a process are set by POSIX calls")
-
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
@@ -38,24 +36,13 @@ def checkpoints(study: Study, recipe: Recipe) -> Path:
     return study.run_folder(recipe.run_id) / "checkpoints"
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """A disk that is full, as far as this process can tell; no file becomes larger."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def stopping_at_line(number: int) -> Sitting:
     asked = count(1)
     return Sitting(should_stop=lambda: next(asked) == number)
 
 
 def test_a_checkpoint_that_does_not_fit_the_disk_is_one_sentence_and_costs_nothing(
-    tiny: Recipe, study: Study, tmp_path: Path
+    tiny: Recipe, study: Study, files_of_at_most: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     train(tiny, study=study, sitting=stopping_at_line(2))
     expected = train(tiny)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,9 +82,22 @@ def _train(job: Job) -> Event:
     return Ended(run_id=job.run_id, status=run.status, reason=run.reason)
 
 
+@pytest.fixture(scope="session")
+def in_turn(one_thread: None) -> Callable[[], AbstractContextManager[Bench]]:
+    """Within this, sweeps train in this process."""
+
+    @contextmanager
+    def replaced() -> Iterator[Bench]:
+        made = Bench()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(running, "open_executor", lambda *_, **__: made)
+            yield made
+
+    return replaced
+
+
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Bench:
+def bench(in_turn: Callable[[], AbstractContextManager[Bench]]) -> Iterator[Bench]:
     """Takes the place of the local executor."""
-    made = Bench()
-    monkeypatch.setattr(running, "open_executor", lambda *_, **__: made)
-    return made
+    with in_turn() as made:
+        yield made

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from allometry.sweeps.running import run_sweep
 ladder = read_choice(Ladder, tomllib.loads(sys.argv[1]), "ladder")
 run_sweep(ladder, Study.create(sys.argv[2], sys.argv[1]), workers=2, checkpoint_seconds=0.1)
 """
-PATIENCE = 120.0  # seconds until a sweep counts as hanging
+PATIENCE = 300.0  # seconds until a sweep counts as hanging
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ class Sweep:
     def start(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", SCRIPT, tomli_w.dumps(spelled_out(self.ladder)), str(self.folder)]
         return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[str]]:
+        """Started, and over in any case afterwards."""
+        process = self.start()
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate(timeout=PATIENCE)
 
     def complete(self) -> None:
         process = self.start()
@@ -133,13 +145,13 @@ Kill = Callable[[subprocess.Popen[str], random.Random], None]
 
 def disturb(sweep: Sweep, kill: Kill, wait: Callable[[], None], draw: random.Random) -> dict[Path, int]:
     """Start the sweep, wait and kill; what was finished by then."""
-    process = sweep.start()
-    wait()
-    before = finished(sweep.folder)
-    kill(process, draw)
-    if process.returncode is None:
-        _, said = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, said) == (0, "")
+    with sweep.running() as process:
+        wait()
+        before = finished(sweep.folder)
+        kill(process, draw)
+        if process.returncode is None:
+            _, said = process.communicate(timeout=PATIENCE)
+            assert (process.wait(), said) == (0, "")
     return before
 
 
@@ -201,7 +213,7 @@ def test_a_sweep_killed_again_and_again_comes_out_the_same(
 
     for third, kill in enumerate((kill_everything, kill_the_sweep, kill_a_worker)):
         lines = undisturbed.lines * draw.uniform(third, third + 0.9) / 3
-        assert_untouched(disturb(sweep, kill, lambda: wait_for_lines(sweep.folder, lines), draw))  # noqa: B023
+        assert_untouched(disturb(sweep, kill, partial(wait_for_lines, sweep.folder, lines), draw))
     assert_as_undisturbed(sweep.folder, undisturbed)
     done = finished(sweep.folder)
     with in_turn() as bench:
@@ -220,7 +232,7 @@ def test_ten_random_moments(
     sweep = Sweep(ladder, tmp_path / "study")
 
     moment = draw.uniform(0.0, pace.startup + pace.training)
-    before = disturb(sweep, kill, lambda: time.sleep(moment), draw)
+    before = disturb(sweep, kill, partial(time.sleep, moment), draw)
     sweep.complete()
 
     assert_untouched(before)

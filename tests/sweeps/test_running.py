@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +14,7 @@ import pytest
 from allometry.errors import MissingExtra, StudyBusy, StudyError
 from allometry.files import locked
 from allometry.recipe import FineTune, Recipe, TextFiles
-from allometry.runs.run import Run
+from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Grid, Ladder
 from allometry.sweeps.executors.definition import Advanced, Died, Event, Job, Unusable
@@ -29,6 +28,15 @@ class Bench(Protocol):
     workers: int
     script: dict[str, list[Event]]
     started: list[Job]
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A study whose sweep is over, and what was started in which order."""
+
+    study: Study
+    started: Sequence[Job]
+    runs: Runs
 
 
 def run_of(study: Study, run_id: str) -> Run:
@@ -58,7 +66,20 @@ def killed(run_id: str) -> Died:
     return Died(run_id=run_id, by_signal=True, reason="its worker was killed by SIGKILL")
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.fixture(scope="module")
+def swept(
+    checked: Ladder,
+    in_turn: Callable[..., AbstractContextManager[Bench]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Swept:
+    """A ladder with a check of the learning rate, made by one worker."""
+    study = Study.create(tmp_path_factory.mktemp("swept") / "study", "")
+    with in_turn() as bench:
+        runs = run_sweep(checked, study)
+    return Swept(study, bench.started, runs)
+
+
+@pytest.mark.parametrize("workers", [2, 5])
 def test_every_run_of_a_ladder_arrives(bench: Bench, ladder: Ladder, study: Study, workers: int) -> None:
     bench.workers = workers
 
@@ -69,26 +90,20 @@ def test_every_run_of_a_ladder_arrives(bench: Bench, ladder: Ladder, study: Stud
     assert len(bench.started) == len(ladder.outline()) == 6
 
 
-def test_checks_come_first_and_decide_the_rate_of_the_rung(
-    bench: Bench, checked: Ladder, study: Study
-) -> None:
-    runs = run_sweep(checked, study).table
-
-    order = designs(bench.started)
+def test_checks_come_first_and_decide_the_rate_of_the_rung(swept: Swept) -> None:
+    order = designs(swept.started)
     assert order == 6 * ["learning_rate_check"] + 2 * ["trunk", "ladder", "ladder"]
-    for width, of_size in runs.groupby("width"):
+    for width, of_size in swept.runs.table.groupby("width"):
         assert of_size.loc[of_size["design"] != "learning_rate_check", "learning_rate"].nunique() == 1, width
 
 
-def test_a_rerun_trains_nothing_and_touches_nothing(bench: Bench, checked: Ladder, study: Study) -> None:
-    run_sweep(checked, study)
-    before = written(study)
-    bench.started.clear()
+def test_a_rerun_trains_nothing_and_touches_nothing(bench: Bench, checked: Ladder, swept: Swept) -> None:
+    before = written(swept.study)
 
-    run_sweep(checked, study)
+    run_sweep(checked, swept.study)
 
     assert bench.started == []
-    assert written(study) == before
+    assert written(swept.study) == before
 
 
 def test_a_run_asked_for_twice_is_made_once(bench: Bench, tiny: Recipe, study: Study) -> None:
@@ -189,15 +204,13 @@ def test_a_branch_asked_for_without_its_trunk_is_trained_straight(
     assert branched.values["loss"] == straight.values["loss"]
 
 
-def test_a_trunk_keeps_the_checkpoints_its_branches_start_from(
-    bench: Bench, ladder: Ladder, study: Study
-) -> None:
-    run_sweep(ladder, study)
+def test_a_trunk_keeps_the_checkpoints_its_branches_start_from(checked: Ladder, swept: Swept) -> None:
+    branches = [recipe for recipe in checked.recipes(swept.runs) if recipe.recipe.parent]
 
-    for planned in ladder.outline():
-        if planned.recipe.parent:
-            trunk = study.run_folder(planned.recipe.parent)
-            assert (trunk / "checkpoints" / f"step-{planned.recipe.trunk_steps:08d}").is_dir()
+    assert len(branches) == 4
+    for planned in branches:
+        trunk = swept.study.run_folder(planned.recipe.parent)
+        assert (trunk / "checkpoints" / f"step-{planned.recipe.trunk_steps:08d}").is_dir()
 
 
 def test_a_run_that_loses_its_worker_twice_goes_on(bench: Bench, tiny: Recipe, study: Study) -> None:
@@ -298,37 +311,14 @@ def test_the_display_is_told_of_every_run(bench: Bench, ladder: Ladder, study: S
     assert all(board.total == 3 for board in boards)
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tiny: Recipe, tmp_path: Path) -> None:
-    code = """
-import resource, sys
-from allometry.errors import StudyError
-from allometry.recipe import Recipe
-from allometry.runs.study import Study
-from allometry.sweeps.running import run_sweep
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(
+    bench: Bench, tiny: Recipe, study: Study, files_of_at_most: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    said = r"a file size limit was reached; raise it \(ulimit -f\) and run the same command again"
+    with files_of_at_most(20_000), pytest.raises(StudyError, match=said):
+        run_sweep([tiny], study)
 
-recipe = Recipe.from_toml(sys.argv[1])
-study = Study.create(sys.argv[2], "")
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-try:
-    run_sweep([recipe], study, workers=1)
-except StudyError as error:
-    sys.exit(f"Error: {error}")
-"""
-    from allometry.lab.tokens import prepare_tokens
-
-    prepare_tokens(tiny.data)
-    folder = tmp_path / "full"
-
-    ended = subprocess.run(
-        [sys.executable, "-c", code, tiny.to_toml(), str(folder)], capture_output=True, text=True, check=False
-    )
-
-    assert ended.returncode == 1
-    assert ended.stderr.count("\n") == 1
-    assert (
-        "a file size limit was reached; raise it (ulimit -f) and run the same command again" in ended.stderr
-    )
-    runs = folder / "runs" / tiny.run_id
+    runs = study.run_folder(tiny.run_id)
     assert {path.name for path in runs.iterdir()} <= {".lock", "recipe.toml", "history.jsonl", "checkpoints"}
     assert list((runs / "checkpoints").iterdir()) == []
 
