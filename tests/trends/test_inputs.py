@@ -72,7 +72,13 @@ def test_wrong_input_gets_a_sentence() -> None:
 def test_the_command_prints_each_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models(0).to_csv(tmp_path / "models.csv", index=False)
 
-    words = ["trend", "growth", str(tmp_path / "models.csv"), "--input", "cost_usd"]
+    words = [
+        "trend",
+        "growth",
+        str(tmp_path / "models.csv"),
+        "--input",
+        "price_usd",
+    ]  # as cost_usd is called once read
     assert run([*words, "--draws", "20", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["inputs"]
     assert [row["factor"] for row in rows] == pytest.approx([2.5])

@@ -87,7 +87,7 @@ def growth(
     source
         A table of models with dates.
     input
-        A column such as flops, cost_usd, tokens or power_watts; may be repeated.
+        A column such as flops, price_usd, tokens or power_watts; may be repeated.
     date
         The column of dates, if it is not called date, release_date or year.
     since

@@ -82,7 +82,7 @@ def input_growth(
     """The growth of each input, by a line through its logarithms and by windows and forms.
 
     Args:
-        inputs: Columns, such as flops, cost_usd, tokens, power_watts; rows without a value are left out.
+        inputs: Columns, such as flops, price_usd, tokens, power_watts; rows without a value are left out.
         since, until: Dates of the window.
         largest: Keep only models that were among so many largest when they were released, judged by `by` over
             all rows, those before the window and those without the input included.
@@ -100,7 +100,7 @@ def input_growth(
     4.0
     """
     if not inputs:
-        raise InputError("Say which inputs: one or more columns, such as flops or cost_usd.")
+        raise InputError("Say which inputs: one or more columns, such as flops or price_usd.")
     chosen = runs if largest is None else largest_at_release(runs, largest, by=by, date=date)
     how = {"date": date, "since": since, "until": until, "level": level, "draws": draws, "seed": seed}
     return Inputs(
