@@ -11,6 +11,7 @@ import pytest
 
 from allometry.cli import run
 from allometry.errors import FitError, InputError
+from allometry.plots.sample_efficiency import tokens_to_target
 from allometry.runs.run import Runs
 from allometry.trends.intelligence import intelligence_per
 from allometry.trends.sample_efficiency import SampleEfficiency, tokens_to_reach
@@ -70,6 +71,33 @@ def test_noise_gives_intervals_that_hold_the_truth_and_recipes_do_not_share_thei
     assert abs(np.corrcoef(*logs)[0, 1]) < 0.35
 
 
+def test_a_reference_that_gets_there_in_some_draws_only_leaves_a_multiplier_without_an_end() -> None:
+    made = tokens_to_reach(Runs(recipes(0.008).query("year < 2022")), 2.03, draws=40)
+
+    assert made.table["never"].between(0, 1, inclusive="neither").all()
+    assert made.table["multiplier_high"].iloc[1] == np.inf
+
+
+def test_the_chart_marks_where_each_curve_meets_the_target(exact: SampleEfficiency) -> None:
+    rows = [row for part in tokens_to_target(exact).to_dict()["datasets"].values() for row in part]
+
+    met = {row["recipe"]: row for row in rows if row.get("shown")}
+    assert {name: row["tokens"] for name, row in met.items()} == dict(
+        exact.table[["recipe", "tokens"]].to_numpy().tolist()
+    )
+    tokens = np.array([met["of 2020"]["tokens"]])
+    assert exact.curve("of 2020", tokens) == pytest.approx([2.5])
+    assert len([row for row in rows if "recipe" not in row and row.get("x") in TOKENS]) >= 28
+
+
+def test_the_chart_of_recipes_that_never_get_there_has_no_star() -> None:
+    made = tokens_to_reach(Runs(recipes().query("year == 2020")), 1.9, draws=10)
+    spec = tokens_to_target(made).to_dict()
+
+    assert not any(row.get("shown") for part in spec["datasets"].values() for row in part)
+    assert "NaN" not in json.dumps(spec)
+
+
 def test_a_score_is_reached_where_what_is_missing_to_one_has_fallen() -> None:
     table = recipes().query("year == 2020").assign(score=lambda runs: 1 - (runs["loss"] - 1.9) / 10)
     made = tokens_to_reach(Runs(table), 1 - 0.06, output="score", score=True, draws=20)
@@ -119,8 +147,8 @@ def test_the_command_prints_the_tokens_of_each_recipe(
 ) -> None:
     recipes().query("year < 2022").to_csv(tmp_path / "runs.csv", index=False)
 
-    assert (
-        run(["trend", "sample-efficiency", str(tmp_path / "runs.csv"), "2.5", "--draws", "10", "--json"]) == 0
-    )
+    words = ["trend", "sample-efficiency", str(tmp_path / "runs.csv"), "2.5", "--draws", "10", "--json"]
+    assert run([*words, "--chart", str(tmp_path / "tokens.svg")]) == 0
+    assert "Tokens to a loss of 2.5" in (tmp_path / "tokens.svg").read_text()
     rows = json.loads(capsys.readouterr().out)["recipes"]
     assert [row["recipe"] for row in rows] == ["of 2020", "of 2021"]

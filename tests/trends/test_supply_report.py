@@ -31,7 +31,7 @@ def test_a_report_shows_prices_walls_and_tokens_each_in_a_part_of_its_own() -> N
         "How far compute can grow",
         "Tokens to a loss of 2.05",
     ]
-    assert [len(one.figures) for one in found] == [1, 1, 0]
+    assert [len(one.figures) for one in found] == [1, 1, 1]
     assert found[0].tables[0].rows[0][3] == "2"
     assert "few_points" in {one.code for one in found[0].findings}
     assert "beyond_runs" in {one.code for one in found[2].findings}

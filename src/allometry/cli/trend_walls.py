@@ -79,6 +79,7 @@ def sample_efficiency(
     date: str | None = None,
     reference: str | None = None,
     selection: Selection = EVERYTHING,
+    chart: Path | None = None,
     level: float = 0.9,
     draws: int = 300,
     seed: int = 0,
@@ -106,6 +107,8 @@ def sample_efficiency(
         A column of dates, for the trend over recipes.
     reference
         The recipe that others are compared with.
+    chart
+        Where to save the picture, .svg or .png.
     level
         Of the intervals.
     draws
@@ -115,6 +118,7 @@ def sample_efficiency(
     json
         Print everything as JSON.
     """
+    from allometry import plots
     from allometry.report.terminal import pairs, show
     from allometry.trends.sample_efficiency import tokens_to_reach
 
@@ -123,6 +127,8 @@ def sample_efficiency(
         at={name: read_quantity(value) for name, value in pairs(at).items()}, date=date,
         reference=reference, level=level, draws=draws, seed=seed,
     )  # fmt: skip
+    if chart is not None:
+        plots.save_picture(plots.tokens_to_target(made), chart)
     return show(made.facts(), made.summary(), json)
 
 

@@ -15,6 +15,7 @@ from allometry.plots.pictures import save_picture
 from allometry.plots.plans import loss_against_params, optimum_against_compute
 from allometry.plots.prices import prices_over_time
 from allometry.plots.runs import learning_rate_checks, loss_against_compute, loss_against_tokens
+from allometry.plots.sample_efficiency import tokens_to_target
 from allometry.plots.sensitivity import by_choice, forecast_by_floor, shift_by_run
 from allometry.plots.spending import least_loss
 from allometry.plots.transfer import learning_rate_transfer
@@ -56,6 +57,7 @@ __all__ = [
     "shift_by_run",
     "target_by_ends",
     "task_forecasts",
+    "tokens_to_target",
     "trade_at_equal_loss",
     "training_against_attempts",
     "trend_chart",

@@ -123,6 +123,7 @@ def samples_section(made: SampleEfficiency, slug: str) -> Section:
         title=f"Tokens to a {made.output} of {made.target:g}",
         sentences=(trend_words(made.trend),) if made.trend is not None else (),
         notes=tuple(f"{name}: {why}" for name, why in made.declined.items()),
+        figures=(as_figure(plots.tokens_to_target(made)),),
         tables=(Table(title="Recipes", headers=headers, rows=rows, note=f"{MISSING}: never."),),
         findings=made.findings,
     )

@@ -40,6 +40,8 @@ class SampleEfficiency:
         declined: Recipe to why there is no curve.
         trend: Of the tokens over the dates of the recipes; None without dates, or with fewer than four.
         fits: Recipe to its curve.
+        at: Other inputs of the law, by column.
+        score: Whether the curves are of what is missing to a score of 1.
     """
 
     output: str
@@ -51,6 +53,19 @@ class SampleEfficiency:
     trend: Trend | None
     draws: Mapping[str, Array] = field(repr=False)
     fits: Mapping[str, Fit] = field(repr=False)
+    at: Mapping[str, float] = field(default_factory=dict)
+    score: bool = False
+
+    @property
+    def aim(self) -> float:
+        """The target as a value of the curves."""
+        return 1 - self.target if self.score else self.target
+
+    def curve(self, recipe: str, tokens_m: Array) -> Array:
+        """What the curve of a recipe says at some tokens, of shape (m,)."""
+        made = self.fits[recipe]
+        best = {name: np.array([value]) for name, value in made.coefficients.items()}
+        return _value(made, best, np.log2(tokens_m), self.at)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -131,7 +146,7 @@ def tokens_to_reach(
     drawn = {name: tokens for name, (_, tokens) in found.items()}
     return SampleEfficiency(
         output=output, target=target, reference=base, table=pd.DataFrame(rows), level=level,
-        declined=declined, draws=drawn, fits=fits,
+        declined=declined, draws=drawn, fits=fits, at=dict(at or {}), score=score,
         trend=None if date is None else _trend(runs, by, date, found, level),
     )  # fmt: skip
 
@@ -213,18 +228,20 @@ def _row(
     size = min(len(drawn), len(reference[1]))
     with np.errstate(invalid="ignore"):  # never over never has no ratio
         ratio = np.array([reference[0] / tokens]), reference[1][:size] / drawn[:size]
-    gain_low, gain_high = middle(ratio[1], level) if np.isfinite(ratio[1]).any() else (np.nan, np.nan)
+    gain_low, gain_high = _ends(ratio[1][~np.isnan(ratio[1])], level)
     place = next(key for key, column in made.inputs.items() if column == "tokens")
     return {
         "recipe": name, "tokens": tokens, "low": low, "high": high, "multiplier": float(ratio[0][0]),
-        "multiplier_low": float(gain_low), "multiplier_high": float(gain_high),
+        "multiplier_low": gain_low, "multiplier_high": gain_high,
         "never": float(np.isinf(drawn).mean()), "beyond": tokens / float(made.data.inputs[place].max()),
         "runs": len(made.data),
     }  # fmt: skip
 
 
 def _ends(drawn: Array, level: float) -> tuple[float, float]:
-    """Ends of an interval where never is more than any number."""
+    """Ends of an interval where never is more than any number; NaN of nothing."""
+    if not drawn.size:
+        return np.nan, np.nan
     low, high = middle(np.where(np.isfinite(drawn), drawn, 1e300), level)
     return (float(low) if low < 1e200 else np.inf), (float(high) if high < 1e200 else np.inf)
 

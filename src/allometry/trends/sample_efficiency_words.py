@@ -42,8 +42,9 @@ def efficiency_findings(made: SampleEfficiency) -> Iterator[Finding]:
 def recipe_words(row: dict[Any, Any], reference: str) -> str:
     """One recipe in one line."""
     said = f"{row['recipe']}: {_tokens(row['tokens'])} ({_tokens(row['low'])} to {_tokens(row['high'])})"
-    if row["recipe"] != reference and np.isfinite(row["multiplier_low"]):
-        ends = f"{row['multiplier_low']:.2g} to {row['multiplier_high']:.2g}"
+    if row["recipe"] != reference and np.isfinite(row["multiplier"]):
+        high = row["multiplier_high"]
+        ends = f"{row['multiplier_low']:.2g} to {f'{high:.2g}' if np.isfinite(high) else 'any number'}"
         said += f", {row['multiplier']:.2g} times as efficient as {reference} ({ends})"
     if row["never"] >= 0.005:
         said += f"; in {row['never']:.0%} of the draws never: the floor lies above"
