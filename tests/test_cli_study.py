@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,17 +34,35 @@ def measure(study: Study, recipe: Recipe, design: str) -> None:
     study.save_run(Run(run_id=recipe.run_id, status="done", values=facts | {"loss": loss}))
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
-    """The quickstart's study with every run of its ladder made."""
-    few_draws = quickstart_path().read_text().replace("[[fits]]", "[[fits]]\ndraws = 60")
-    study = Study.create(tmp_path / "study", few_draws)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    few_draws = quickstart_path().read_text().replace("[[fits]]", "[[fits]]\ndraws = 20")
+    study = Study.create(tmp_path_factory.mktemp("made") / "study", few_draws)
     ladder = read_spec(study).design
     assert isinstance(ladder, Ladder)
     for _ in range(2):  # the checks, then what they decide
         for planned in ladder.recipes(study.runs()):
             measure(study, planned.recipe, planned.design)
-    return study
+    return study.folder
+
+
+@pytest.fixture
+def study(made: Path, tmp_path: Path) -> Study:
+    """The quickstart's study with every run of its ladder made."""
+    return Study.open(shutil.copytree(made, tmp_path / "study"))
+
+
+@pytest.fixture(scope="module")
+def made_fits(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = shutil.copytree(made, tmp_path_factory.mktemp("made_fits") / "study")
+    assert run(["fit", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def fitted(made_fits: Path, tmp_path: Path) -> Study:
+    """The same after `allometry fit`."""
+    return Study.open(shutil.copytree(made_fits, tmp_path / "fitted"))
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -72,30 +91,27 @@ def test_the_whole_path_states_a_forecast_before_its_run_and_scores_it(
 
 
 def test_a_forecast_stated_again_adds_nothing_even_after_the_run(
-    study: Study, capsys: pytest.CaptureFixture[str]
+    fitted: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = str(study.folder)
-    for _ in range(2):
-        assert [run([verb, folder]) for verb in ("fit", "forecast")] == [0, 0]
-    register = (study.folder / "forecasts.jsonl").read_bytes()
-    measure(study, target_recipe(study), "target")
+    folder = str(fitted.folder)
+    assert [run([verb, folder]) for verb in ("forecast", "forecast")] == [0, 0]
+    register = (fitted.folder / "forecasts.jsonl").read_bytes()
+    measure(fitted, target_recipe(fitted), "target")
 
     assert [run([verb, folder]) for verb in ("fit", "forecast")] == [0, 0]
 
-    assert (study.folder / "forecasts.jsonl").read_bytes() == register
+    assert (fitted.folder / "forecasts.jsonl").read_bytes() == register
     assert register.count(b"\n") == 1
 
 
 def test_a_target_that_was_trained_without_a_forecast_gets_none(
-    study: Study, capsys: pytest.CaptureFixture[str]
+    fitted: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["fit", str(study.folder)]) == 0
-    measure(study, target_recipe(study), "target")
+    measure(fitted, target_recipe(fitted), "target")
 
-    assert run(["forecast", str(study.folder)]) == 3
-    assert (
-        not (study.folder / "forecasts.jsonl").exists() or not (study.folder / "forecasts.jsonl").read_text()
-    )
+    assert run(["forecast", str(fitted.folder)]) == 3
+    register = fitted.folder / "forecasts.jsonl"
+    assert not register.exists() or not register.read_text()
 
 
 def test_the_target_waits_for_the_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,13 +132,10 @@ def test_the_target_is_in_no_fit(study: Study, capsys: pytest.CaptureFixture[str
     assert fits["loss_by_params"]["runs"] == fits["loss_by_tokens"]["runs"] == 4
 
 
-def test_the_plan_is_for_ten_times_the_largest_run(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["fit", str(study.folder)]) == 0
-    capsys.readouterr()
+def test_the_plan_is_for_ten_times_the_largest_run(fitted: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", str(fitted.folder), "--json"]) == 0
 
-    assert run(["plan", str(study.folder), "--json"]) == 0
-
-    largest = study.runs().column("flops").max()
+    largest = fitted.runs().column("flops").max()
     assert json.loads(capsys.readouterr().out)["flops"] == pytest.approx(10 * largest)
 
 

@@ -25,15 +25,14 @@ def test_recipes_are_trained_into_one_study_once(
     (tmp_path / "tuned.toml").write_text(tuned.to_toml())
     folder = tmp_path / "lab"
 
-    assert (
-        run(["train", str(tmp_path / "tuned.toml"), str(recipe_file), "--into", str(folder), "--json"]) == 0
-    )
+    into = ["--into", str(folder), "--workers", "1"]
+    assert run(["train", str(tmp_path / "tuned.toml"), str(recipe_file), *into, "--json"]) == 0
 
     rows = json.loads(capsys.readouterr().out)
     assert [row["status"] for row in rows] == ["done", "done"]
     assert [row["run_id"] for row in rows] == [tuned.run_id, tiny.run_id]
     written = (Study.open(folder).run_folder(tiny.run_id) / "run.json").stat().st_mtime_ns
-    assert run(["train", str(recipe_file), "--into", str(folder)]) == 0
+    assert run(["train", str(recipe_file), *into]) == 0
     assert (Study.open(folder).run_folder(tiny.run_id) / "run.json").stat().st_mtime_ns == written
     capsys.readouterr()
     assert run(["status", str(folder), "--json"]) == 0

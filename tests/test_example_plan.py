@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "03_plan_a_budget.py"
 
 @pytest.fixture(scope="module")
 def example() -> dict[str, Any]:
-    return runpy.run_path(str(EXAMPLE))
+    """What the example defines; its plans are made once."""
+    defined: dict[str, Any] = runpy.run_path(str(EXAMPLE))["main"].__globals__
+    defined |= {part: cache(defined[part]) for part in ("steps", "spread")}
+    return defined
 
 
 def test_the_example_prints_plan_costs_shape_and_the_spread_of_laws(
