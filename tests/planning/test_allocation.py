@@ -236,3 +236,28 @@ def test_factors_far_beyond_the_runs_are_powers_of_ten() -> None:
 
 def test_one_device_is_not_plural() -> None:
     assert "30 days on 1 device," in allocate("besiroglu_2024", days=30, device="h100-sxm").summary()
+
+
+def test_a_stock_that_is_used_up_is_not_said_to_save_more_compute_than_there_is() -> None:
+    """1e22 FLOP are 364 epochs of 1e9 tokens, where repeats are worth nothing (Muennighoff et al. 2023)."""
+    plan = allocate("besiroglu_2024", flops=1e22, unique_tokens=1e9)
+
+    assert plan.data is not None
+    assert "does what no amount of compute does" in plan.summary()
+    assert "does what no amount of compute does" in plan.data.summary()
+    assert "does what no amount" not in allocate("besiroglu_2024", flops=1e22, unique_tokens=1e10).summary()
+
+
+def test_a_stated_serving_utilisation_leaves_no_doubt_about_its_hours() -> None:
+    """2 · params · tokens FLOP at 5% of 989.4 TFLOP/s, whatever training may reach."""
+    asked: dict[str, Any] = {"days": 30, "device": "h100-sxm", "devices": 8, "served_tokens": 5e12}
+    stated = allocate("besiroglu_2024", **asked, serving_utilisation=0.05)
+    as_training = allocate("besiroglu_2024", **asked)
+    assert stated.serving is not None
+    assert as_training.serving is not None
+
+    hours = stated.serving.device_hours
+
+    by_hand = 2 * stated.params.value * 5e12 / (0.05 * 989.4e12 * 3600)
+    assert [hours.low, hours.value, hours.high] == pytest.approx([by_hand] * 3)
+    assert as_training.serving.device_hours.low < as_training.serving.device_hours.high

@@ -109,3 +109,10 @@ def test_a_budget_can_be_scaled_and_a_target_cannot() -> None:
     assert Question(usd=100.0, rate=H100).scaled(1.1).amount == pytest.approx(110)
     with pytest.raises(InputError, match="no budget that could be scaled"):
         Question(loss=2.0).scaled(1.1)
+
+
+def test_half_a_device_and_an_unknown_payment_are_refused() -> None:
+    with pytest.raises(InputError, match="whole numbers, such as 8; not 2"):
+        Question(flops=1e21, devices=2.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="'training' or for the 'life'; not for 'lifetime'"):
+        Question(flops=1e21, pays_for="lifetime")  # type: ignore[arg-type]

@@ -113,6 +113,7 @@ def allocate(
         unique_tokens=unique_tokens,
         level=level,
         tolerance=tolerance,
+        serving_utilisation=serving_utilisation,
     )
     return answer(middle_law(question) if fit is None else fit, question)
 

@@ -49,7 +49,10 @@ def serving_costs(question: Question, weighted_flops: Quantity) -> Costs | None:
         return None
     if question.pays_for == "life" and _on_a_device(question):
         return _share(question, weighted_flops.value)
-    return hour_costs(weighted_flops.over(question.rate.flops_per_hour, "device-hour"), question.rate)
+    hours = weighted_flops.over(question.rate.flops_per_hour, "device-hour")
+    if question.serving_utilisation is not None:  # as given: what training may reach leaves it alone
+        hours = exactly(hours.value, hours.unit, f"{weighted_flops.origin}; serving utilisation, given")
+    return hour_costs(hours, question.rate)
 
 
 def _on_a_device(question: Question) -> bool:

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 _GRID = 129  # sizes looked at over the whole range; the best and its neighbours bracket the optimum
 _NARROWING = 45  # golden-section steps: the bracket shrinks by 1.6 each, to rounding
+_ALL = 100.0  # per cent of compute for one per cent of data: more than there is
 _STEP = 1e-4  # of the logarithm, for slopes by central differences
 
 
@@ -232,5 +233,28 @@ def _sentences(plan: DataPlan) -> list[str]:
     if not plan.limited:
         return [*lines, "  Data is no limit here: the stock is not used up, and more of it is worth nothing."]
     worth = show_power(plan.flops_per_token.value)
-    saved = f"1% more data saves {plan.saved_by_data.value:.2g}% of compute"
-    return [*lines, f"  One more unique token is worth {worth} FLOP: {saved}."]
+    saved = plan.saved_by_data.value
+    if _used_up(saved):
+        return [*lines, f"  The stock is used up: {worth_of_data(saved)}."]
+    return [*lines, f"  One more unique token is worth {worth} FLOP: {worth_of_data(saved)}."]
+
+
+def worth_of_data(saved: float) -> str:
+    """What more of the stock saves, in words.
+
+    Args:
+        saved: Share of compute for a share of unique tokens. The slope of a stock that is used up is beyond
+            all bounds, and no share of anything.
+
+    >>> worth_of_data(0.048)
+    '1% more unique tokens saves 0.048% of compute'
+    >>> worth_of_data(2e12)
+    '1% more unique tokens does what no amount of compute does any more'
+    """
+    if _used_up(saved):
+        return "1% more unique tokens does what no amount of compute does any more"
+    return f"1% more unique tokens saves {saved:.2g}% of compute"
+
+
+def _used_up(saved: float) -> bool:
+    return not abs(saved) < _ALL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from allometry.errors import InputError
 from allometry.planning.inference import Demand
@@ -40,6 +40,8 @@ class Question:
         unique_tokens: Distinct tokens there are; None where they are no limit.
         level: Share the ranges are meant to contain.
         tolerance: Share of the least loss that the near-optimal band may lose.
+        serving_utilisation: Share of the peak that serving reaches, which `demand` is already weighted by;
+            None where it is that of training.
 
     >>> Question(flops=1e21).scaled(2).flops
     2e+21
@@ -62,6 +64,7 @@ class Question:
     unique_tokens: float | None = None
     level: float = LEVEL
     tolerance: float = TOLERANCE
+    serving_utilisation: float | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in _UNITS if getattr(self, name) is not None]
@@ -121,6 +124,10 @@ def _refuse_amount(kind: str, amount: float) -> None:
 def _refuse_rest(question: Question) -> None:
     if question.devices < 1:
         raise InputError(f"A run needs at least one device, not {question.devices}.")
+    if question.devices % 1:
+        raise InputError(f"Devices are counted in whole numbers, such as 8; not {question.devices}.")
+    if question.pays_for not in get_args(Payment):
+        raise InputError(f"A budget pays for 'training' or for the 'life'; not for '{question.pays_for}'.")
     for name in ("level", "tolerance"):
         share = getattr(question, name)
         if not 0 < share < 1:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from allometry.fitting.result import FitStatus
 from allometry.planning.cost import Costs, CostSheet
-from allometry.planning.data_limits import DataPlan
+from allometry.planning.data_limits import DataPlan, worth_of_data
 from allometry.planning.inference import LifetimePlan
 from allometry.planning.quantities import ranged
 from allometry.planning.result import Plan, Requirements
@@ -98,8 +98,7 @@ def _data(data: DataPlan) -> list[str]:
     epochs = f"{ranged(data.epochs)} epochs of {show_count(data.unique_tokens)} unique tokens"
     if not data.limited:
         return [f"data                 {epochs}: no limit here, and more of it is worth nothing"]
-    saved = f"1% more unique tokens saves {data.saved_by_data.value:.2g}% of compute"
-    return [f"data                 {epochs}; {saved}"]
+    return [f"data                 {epochs}; {worth_of_data(data.saved_by_data.value)}"]
 
 
 def _requirements(needs: Requirements, unit: str) -> list[str]:
