@@ -132,6 +132,7 @@ def test_checkpoints_of_a_run_add_no_evidence(ladder: Ladder, found: Chain) -> N
     assert with_early.quantiles == found.tasks["acc"].forecast(**TARGET).quantiles
 
 
+@pytest.mark.slow
 def test_tasks_with_the_same_loss_share_step_one(ladder: Ladder) -> None:
     table = ladder(0.01).table
     gaps = table.assign(other=table["acc"], partly=table["acc"].where(table.index != 3))
