@@ -229,3 +229,9 @@ def test_a_target_without_a_law_of_its_text_is_refused() -> None:
 def test_a_ranking_by_something_else_is_refused(in_flops: Sensitivity) -> None:
     with pytest.raises(InputError, match="has no 'energy'"):
         in_flops.ranked("energy")  # type: ignore[arg-type]
+
+
+def test_what_money_buys_costs_that_money() -> None:
+    question = Question(usd=1e7, rate=training_rate("h100-sxm"))
+
+    assert sensitivity("besiroglu_2024", question).base.usd == pytest.approx(1e7)
