@@ -60,6 +60,17 @@ def test_it_is_the_two_batch_estimator_of_a_part_and_the_whole() -> None:
     assert found.variance_tokens == pytest.approx((small - large) / (1 / part - 1 / whole))
 
 
+def test_the_interval_reaches_to_students_t_times_the_jackknifes_error() -> None:
+    gradients = np.random.default_rng(0).normal(size=(6, 9)) + 1
+    without = [np.delete(gradients, part, axis=0) for part in range(6)]
+
+    found = from_products(gradients @ gradients.T, part_tokens=32, level=0.9)
+
+    logs = [math.log(from_products(g @ g.T, part_tokens=32).critical_batch_tokens) for g in without]
+    error = math.sqrt(5 * np.var(logs))
+    assert math.log(found.high / found.low) / 2 == pytest.approx(2.015 * error, rel=5e-4)  # printed tables
+
+
 def test_a_gradient_that_is_lost_in_noise_has_no_upper_end() -> None:
     found = from_products(np.eye(5) - 0.01, part_tokens=8)
 

@@ -48,6 +48,7 @@ def test_every_chart_of_a_fit_is_valid_whatever_the_law(name: str, request: pyte
         spec = chart.to_dict()
         assert spec["description"]
         assert spec["title"]["text"]
+        assert spec["config"]["background"] == "white"
         assert "NaN" not in json.dumps(spec)
 
 
