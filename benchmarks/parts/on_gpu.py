@@ -133,16 +133,16 @@ def _plain_step(size: GpuSize) -> Callable[[int], object]:
 
 
 def _replicas_step(size: GpuSize) -> Callable[[int], object]:
-    """One pass for all, then each its own update."""
+    """One pass for all, clipped together, then each its own update."""
     steppers = [_stepper(replace(size.recipe, seed=seed)) for seed in range(REPLICAS)]
     stack, ids = Stack.of([stepper.model for stepper in steppers]), size.ids()
 
     def step(number: int) -> None:
         batches = [Batch.of_windows(ids[(number + own) % len(ids)]) for own in range(REPLICAS)]
-        for stepper, (_, gradients) in zip(steppers, stack.gradients(batches, _BF16), strict=True):
-            for weight, gradient in gradients:
+        made = stack.gradients(batches, _BF16, clips=[1.0] * REPLICAS)
+        for stepper, own in zip(steppers, made, strict=True):
+            for weight, gradient in own.gradients:
                 weight.grad = gradient
-            torch.nn.utils.clip_grad_norm_(stepper.model.parameters(), 1.0)
             stepper.optimizer.step()
 
     return step

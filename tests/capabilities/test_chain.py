@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import ArrayLike
 
 from allometry.capabilities.chain import Chain, chain
 from allometry.capabilities.chain_forecast import chained
@@ -29,7 +30,7 @@ FEW = Steps(draws=12)
 Ladder = Callable[..., Runs]
 
 
-def loss_of(params: object, tokens: object) -> np.ndarray:
+def loss_of(params: ArrayLike, tokens: ArrayLike) -> np.ndarray:
     return np.asarray(chinchilla.evaluate({"params": params, "tokens": tokens}, LAW))
 
 
@@ -107,8 +108,8 @@ def test_the_rule_calls_a_task_predictable_and_declines_guesses(found: Chain) ->
     rows = found.forecasts(**TARGET).set_index("task")
 
     assert dict(says) == {"acc": "predictable", "guessed": "at chance"}
-    assert np.isnan(rows.loc["guessed", "forecast"])
-    assert "at chance" in rows.loc["guessed", "declined"]
+    assert np.isnan(rows["forecast"]["guessed"])
+    assert "at chance" in rows["declined"]["guessed"]
     with pytest.raises(InputError, match="measure larger runs"):
         found.tasks["guessed"].forecast(**TARGET)
 
@@ -177,8 +178,8 @@ def test_images_and_another_law_do_as_well_as_tokens(ladder: Ladder) -> None:
 def test_recipes_are_ranked_by_the_single_scale_and_by_the_forecast(recipes: TaskForecasts) -> None:
     places = recipes.ranking.set_index("recipe")[["place_by_single_scale", "place_by_forecast"]]
 
-    assert places.loc["books"].tolist() == [1, 1]
-    assert places.loc["web"].tolist() == [2, 2]
+    assert dict(places["place_by_single_scale"]) == {"books": 1, "web": 2}
+    assert dict(places["place_by_forecast"]) == {"books": 1, "web": 2}
     assert recipes.scale == pytest.approx(6 * 1.3e9 * 1.3e11)
     assert "Places by the score at" in recipes.summary()
 

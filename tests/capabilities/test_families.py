@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ def test_missing_scores_are_filled_in_from_the_components() -> None:
     ],
 )
 def test_impossible_tables_get_a_sentence_with_the_way_out(
-    change: dict[str, object], error: type[Exception], words: str
+    change: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     table = models().table
     for column, value in change.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from allometry.report.contents import gather
+from allometry.report.contents import Item, gather
 from allometry.report.sections import sections
 from allometry.runs.run import Runs
 from allometry.trends.prices import price_trends
@@ -19,7 +19,7 @@ def test_a_report_shows_prices_walls_and_tokens_each_in_a_part_of_its_own() -> N
     tokens = np.geomspace(1e8, 1e10, 6)
     runs = pd.DataFrame({"recipe": "base", "tokens": tokens, "loss": 2 + 400 * tokens**-0.3})
     power = Constraint(name="power", now=Range.exactly(1e8), bound=Range(8e8, 3.2e9), source="stated")
-    made = [
+    made: list[Item] = [
         price_trends(Runs(models), price="usd"),
         doublings_left([power], growth=Range(3.0, 5.0), start=2025, draws=50),
         tokens_to_reach(Runs(runs), 2.05, draws=10),

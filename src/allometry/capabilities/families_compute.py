@@ -42,7 +42,7 @@ def equivalent_flops(lines: pd.DataFrame, reference: str, first: Array) -> Array
     """Compute that the reference family would need for a first component, by its line; FLOP."""
     (line,) = lines[(lines["family"] == reference) & (lines["component"] == 1)].to_dict("records")
     with np.errstate(over="ignore"):
-        return np.exp((first - line["intercept"]) / line["slope"])
+        return np.asarray(np.exp((first - line["intercept"]) / line["slope"]))
 
 
 def _line(x: Array, y: Array) -> dict[str, float]:
