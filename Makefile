@@ -7,7 +7,7 @@ quickstart: .venv/lab  # real text to a scored forecast, in one command
 	.venv/bin/allometry quickstart
 
 test: .venv/test  # the default suite on two cores: under 3 minutes, no network, no GPU
-	.venv/bin/pytest -n 2 --dist loadfile
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/test  # what takes longer: kill -9 at random moments, a browser
 	.venv/bin/pytest -m "slow and not gpu"
