@@ -66,9 +66,10 @@ def train_distributed(
         RecipeError: If a batch's sequences cannot be split evenly.
         As `train`.
     """
+    # Before the processes meet: one that refused would leave the others waiting for it, or be lost to them.
+    _require_even_shares(recipe, int(os.environ.get("WORLD_SIZE", "1")))
     place = open_device(_own_device(device))
     with _process_group(place), ExitStack() as stack:
-        _require_even_shares(recipe, dist.get_world_size())
         if _is_first():
             stack.enter_context(held(study.run_folder(recipe.run_id), patience=0.0))
         ended = study.run(recipe.run_id)
