@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from allometry.errors import FitError, InputError
@@ -90,6 +91,18 @@ def test_a_forecast_interval_is_wider_than_the_noise_alone(drawn: Fit) -> None:
     assert np.log(forecast.high / forecast.low) > 2 * 1.645 * 0.005
     assert sum(forecast.width.values()) == pytest.approx(1)
     assert list(forecast.quantiles.values()) == sorted(forecast.quantiles.values())
+
+
+def test_the_shares_of_a_width_that_has_no_square_add_up() -> None:
+    years = np.arange(2016.0, 2026.0)
+    values = 2.0 ** (years - 2020) * (1 + 0.01 * np.cos(np.arange(10)))
+    made = fit("exponential_trend", Runs(pd.DataFrame({"year": years, "value": values})), on="raw")
+
+    forecast = bootstrap(made, draws=40).predict(year=2620.0)
+
+    assert forecast.high - forecast.low > 1e160
+    assert forecast.width["coefficients"] == pytest.approx(1.0)
+    assert forecast.width["noise"] == pytest.approx(0.0)
 
 
 def test_a_higher_level_gives_a_wider_interval(drawn: Fit) -> None:

@@ -113,9 +113,10 @@ def _quantiles(values: Array, probabilities: tuple[float, ...]) -> tuple[float, 
 
 def _shares(curve: Array, noise: Array, ends: tuple[float, float]) -> dict[str, float]:
     """Each source's share of the squared width; by widths, not variances, so that a wild draw counts once."""
-    squares = [np.diff(np.quantile(part, ends))[0] ** 2 for part in (curve, noise)]
-    total = sum(squares) or 1.0
-    return {"coefficients": float(squares[0] / total), "noise": float(squares[1] / total)}
+    widths = np.array([np.diff(np.quantile(part, ends))[0] for part in (curve, noise)])
+    squares = (widths / (widths.max() or 1.0)) ** 2  # in units of the wider: its own may overflow
+    of_coefficients, of_noise = squares / (squares.sum() or 1.0)
+    return {"coefficients": float(of_coefficients), "noise": float(of_noise)}
 
 
 def _by_law(fit: Fit, inputs: Mapping[str, float]) -> dict[str, float]:
