@@ -77,6 +77,15 @@ def test_a_surface_of_a_published_fit_has_its_optimum(name: str) -> None:
     assert found.loss == pytest.approx(one.surface().loss(params, tokens)[0])
 
 
+def test_the_rule_of_llama_3_comes_near_what_the_paper_planned() -> None:
+    found = PUBLISHED["llama3_2024"].optimum(3.8e25)
+
+    assert found.tokens == pytest.approx(16.55e12, rel=0.03)  # the paper's own plan, section 3.2.1
+    assert found.params == pytest.approx(402e9, rel=0.03)
+    assert 6 * found.params * found.tokens == pytest.approx(3.8e25)
+    assert found.beyond["flops"] == pytest.approx(3800)
+
+
 def test_the_rule_of_deepseek_spends_the_budget_within_its_digits() -> None:
     # FLOP for each token times tokens is the budget: .1715 x 5.8316 = 1.0001 and .5243 + .4757 = 1.
     found = PUBLISHED["deepseek_2024"].optimum(3e20)

@@ -321,6 +321,18 @@ _RULES = (
         digits="four",
         fitted=FittedRange(flops=(1e17, 3e20)),
     ),
+    PublishedRule(
+        name="llama3_2024",
+        size_scale=1 / 0.2982,
+        size_exponent=1 - 0.5369,
+        data_scale=0.2982,
+        data_exponent=0.5369,
+        source="Grattafiori et al. 2024, section 3.2.1 and fig. 2, arXiv:2407.21783",
+        params_convention="total",
+        digits="four, of approach 2 on the points read off the figure",
+        fitted=FittedRange(flops=(6e18, 1e22)),
+        notes="The two digits printed (0.29, 0.53) give 10.5T tokens at 3.8e25 FLOP; the paper plans 16.55T.",
+    ),
 )
 
 PUBLISHED: Catalog[PublishedFit | PublishedRule] = Catalog(
