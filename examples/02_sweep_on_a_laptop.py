@@ -1,6 +1,6 @@
 """From real text to a scored forecast, in Python: a ladder of small models, a law, a larger run, the verdict.
 
-Use: python examples/02_sweep_on_a_laptop.py [FOLDER]        (about a minute on two cores)
+Use: python examples/02_sweep_on_a_laptop.py [FOLDER]        (some 20 seconds on two cores)
 
 Run again, it trains nothing that is finished; killed, it goes on where it was. `allometry quickstart` does
 the same with learning-rate checks, more sizes, a plan and a report.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from allometry.report.attempts_section import attempts_section
 from allometry.report.chain_section import chain_section
@@ -17,30 +18,25 @@ from allometry.report.section import Section
 from allometry.report.supply_section import supply_section
 from allometry.report.trend_section import progress_section, trend_section
 
+_PARTS: tuple[tuple[str, Callable[[Any, int], Section]], ...] = (
+    ("multipliers", multiplier_section),
+    ("comparisons", comparison_section),
+    ("approaches", approaches_section),
+    ("frontiers", frontier_section),
+    ("trends", trend_section),
+    ("progress", progress_section),
+    ("supplies", supply_section),
+    ("tasks", chain_section),
+    ("families", families_section),
+    ("emergences", emergence_section),
+    ("attempts", attempts_section),
+)
+
 
 def sections(contents: Contents) -> Iterator[Section]:
     """One part for each plan that was asked for, each comparison and each other result."""
     for place, plan in enumerate(contents.asked, start=1):
         yield plan_section(plan, contents.fits, place)
-    for place, recipes in enumerate(contents.multipliers, start=1):
-        yield multiplier_section(recipes, place)
-    for place, laws in enumerate(contents.comparisons, start=1):
-        yield comparison_section(laws, place)
-    for place, approaches in enumerate(contents.approaches, start=1):
-        yield approaches_section(approaches, place)
-    for place, frontier in enumerate(contents.frontiers, start=1):
-        yield frontier_section(frontier, place)
-    for place, series in enumerate(contents.trends, start=1):
-        yield trend_section(series, place)
-    for place, progress in enumerate(contents.progress, start=1):
-        yield progress_section(progress, place)
-    for place, supply in enumerate(contents.supplies, start=1):
-        yield supply_section(supply, place)
-    for place, tasks in enumerate(contents.tasks, start=1):
-        yield chain_section(tasks, place)
-    for place, families in enumerate(contents.families, start=1):
-        yield families_section(families, place)
-    for place, found in enumerate(contents.emergences, start=1):
-        yield emergence_section(found, place)
-    for place, tried in enumerate(contents.attempts, start=1):
-        yield attempts_section(tried, place)
+    for kind, section_of in _PARTS:
+        for place, result in enumerate(getattr(contents, kind), start=1):
+            yield section_of(result, place)
