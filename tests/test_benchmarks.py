@@ -90,7 +90,7 @@ def test_without_noise_to_speak_of_every_interval_closes_around_the_truth(
 ) -> None:
     monkeypatch.setattr(interval_coverage, "CHECKED", 0)  # the checks are slow and have tests of their own
 
-    found = covered(Kind(law="power_law_with_floor", noise=1e-5, runs=10), studies=2, draws=20)
+    found = covered(Kind(law="power_law_with_floor", noise=1e-5, runs=10), first=0, studies=2, draws=20)
 
     assert found.width < 1e-3
     assert found.verdict == "few runs"
@@ -101,6 +101,7 @@ def test_a_share_of_86_percent_misses_the_goal_and_one_of_88_does_not() -> None:
         law="chinchilla",
         noise=0.005,
         runs=60,
+        first=0,
         studies=500,
         draws=200,
         refused=0,
@@ -112,3 +113,27 @@ def test_a_share_of_86_percent_misses_the_goal_and_one_of_88_does_not() -> None:
 
     assert made.verdict == "MISSED by beta"
     assert replace(made, studies=50).verdict == "few studies"
+
+
+def test_studies_measured_on_count_by_their_number() -> None:
+    few = Coverage(
+        law="power_law_with_floor",
+        noise=0.005,
+        runs=60,
+        first=0,
+        studies=500,
+        draws=200,
+        refused=1,
+        forecast=0.96,
+        exponents={"alpha": 0.92},
+        width=0.1,
+        warned=0.0,
+    )
+
+    both = few.and_(
+        replace(few, first=500, studies=1500, refused=2, forecast=0.90, exponents={"alpha": 0.88})
+    )
+
+    assert (both.studies, both.refused) == (2000, 3)
+    assert both.forecast == pytest.approx((480 + 1350) / 2000)
+    assert both.exponents["alpha"] == pytest.approx((460 + 1320) / 2000)
