@@ -87,6 +87,22 @@ def test_a_configuration_is_priced_by_its_own_counts(
     )
 
 
+def test_memory_is_printed_by_stage_and_by_what_is_computed_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {"vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "gpt2", **sizes}))
+    layout = ("--devices", "8", "--zero", "1", "--micro-batch", "4", "--recompute", "full")
+
+    memory = printed(capsys, "cost", str(path), "--tokens", "10B", "--context", "512", *layout)["memory"]
+
+    held = 124_439_808 * 12 / 8  # bytes of the optimizer, over eight devices: Rajbhandari et al. 2020
+    assert memory["memory"]["states"]["optimizer"] == held
+    assert memory["memory"]["activations"] == 4 * 512 * 12 * 2 * 768  # two bytes of each layer's input
+    assert memory["least_devices"] == {"0": 1, "1": 1, "2": 1, "3": 1}
+
+
 def test_devices_are_listed_and_shown_with_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["devices"]) == 0
     assert "rtx-4090: NVIDIA GeForce RTX 4090" in capsys.readouterr().out

@@ -113,6 +113,42 @@ class Assumed:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class Spread:
+    """How training is spread over the devices, and what it keeps; decides the memory.
+
+    Parameters
+    ----------
+    zero
+        Stage of ZeRO: 1 spreads the optimizer, 2 the gradients too, 3 the weights too, 0 nothing.
+    micro_batch
+        Sequences of one backward pass.
+    tensor_parallel
+        Devices that share each matrix.
+    sequence_parallel
+        They share also what lies between products.
+    recompute
+        What is computed again in the backward pass: nothing, the softmax, or every layer.
+    dropout
+        There is dropout, whose masks are kept.
+    optimizer_bytes
+        For each parameter; 12 for Adam with a float32 copy.
+    """
+
+    zero: Count = 3
+    micro_batch: Count = 1
+    tensor_parallel: Count = 1
+    sequence_parallel: Flag = False
+    recompute: Literal["none", "selective", "full"] = "selective"
+    dropout: Flag = False
+    optimizer_bytes: Quantity = 12.0
+
+    def given(self) -> dict[str, Any]:
+        """What was given, by the names of `Layout`."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class Handover:
     """What else comes of a plan: a run to train, a page for the person who pays, what would change it.
 
@@ -172,6 +208,7 @@ class Handover:
 _SHAPE = ("architecture", "vocab", "context")
 
 ASSUMED = Assumed()
+SPREAD = Spread()
 NO_HANDOVER = Handover()
 NOTHING = Budget()
 
@@ -243,11 +280,12 @@ def cost(
     device: str = "h100-sxm",
     devices: Count = 1,
     assumed: Assumed = ASSUMED,
-    context: Quantity | None = None,
+    context: Count | None = None,
+    spread: Spread = SPREAD,
     development: float = 1.0,
     json: Flag = False,
 ) -> int:
-    """Print what a training run takes: hours, days, money, energy, carbon, memory, with every assumption.
+    """Print what a training run takes: hours, money, energy, carbon, and memory, and on how many devices.
 
     Parameters
     ----------
@@ -268,12 +306,13 @@ def cost(
     json
         Print the sheet as JSON.
     """
+    from allometry.planning.footprints import Layout
     from allometry.planning.rates import training_rate
     from allometry.planning.run_costs import price_run
     from allometry.report.terminal import show
 
-    rate = training_rate(device, **assumed.given())
-    run = {"params": params, "tokens": tokens, "context": context}
+    rate, layout = training_rate(device, **assumed.given()), Layout(**spread.given())
+    run: dict[str, Any] = {"params": params, "tokens": tokens, "context": context, "layout": layout}
     made = price_run(model, rate=rate, devices=devices, development=development, **run)
     return show(made, made.summary(), json)
 

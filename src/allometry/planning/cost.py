@@ -182,7 +182,7 @@ def _sentences(sheet: CostSheet) -> list[str]:
         f"{sheet.flops.show(show_power)} ({sheet.flops_convention}) on {sheet.devices} x {rate.device.title}",
         f"  utilisation  {rate.utilisation.show()}  [{rate.utilisation.origin}]",
         f"  goodput      {rate.goodput.show()}  [{rate.goodput.origin}]",
-        f"  days         {sheet.days.show()}",
+        f"  days         {sheet.days.show(show_count)}",
         *_cost_lines(sheet.run, sheet.missing),
         *(f"  assumed: {text}" for text in _assumed(rate)),
     ]

@@ -28,7 +28,7 @@ BITS: Catalog[float] = Catalog(
 )
 """Bits that a weight takes in storage, scales included (Rouhani et al. 2023, arXiv:2310.10537, for mxfp4)."""
 
-_ADAM_BYTES = 12  # a copy of the weight and two moments, in float32
+ADAM_BYTES = 12  # a copy of the weight and two moments, in float32
 _LOGIT_BYTES = 8  # a logit and its gradient, in float32
 _HALF = 2  # bytes of an activation
 
@@ -86,7 +86,7 @@ class ModelStates:
 
 
 def model_states(
-    params: float, *, devices: int = 1, zero: int = 0, optimizer_bytes: float = _ADAM_BYTES
+    params: float, *, devices: int = 1, zero: int = 0, optimizer_bytes: float = ADAM_BYTES
 ) -> ModelStates:
     """Weights, gradients and optimizer in mixed precision, parts of them spread over devices.
 
@@ -192,7 +192,7 @@ def training_memory(
     sequence_parallel: bool = False,
     recompute: Recompute = "selective",
     dropout: bool = False,
-    optimizer_bytes: float = _ADAM_BYTES,
+    optimizer_bytes: float = ADAM_BYTES,
 ) -> TrainingMemory:
     """Memory of training in mixed precision, on each device.
 
