@@ -1,6 +1,6 @@
 """How much compute a design needs to forecast a larger run as sharply: chosen runs, a grid, a ladder.
 
-Use: python benchmarks/design_efficiency.py [--full] [--studies N] [--markdown]
+Use: python benchmarks/design_efficiency.py [--full] [--studies N] [--processes N] [--markdown]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a scrip
 
 import benchmarks.parts.one_thread  # noqa: F401, I001  before NumPy
 
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 
@@ -50,16 +50,31 @@ class Outcome:
         return self.chosen.flops / self.fixed.flops if self.chosen.width <= self.width else np.inf
 
 
-def outcomes(studies: int, draws: int) -> Iterator[Outcome]:
+def outcomes(studies: int, draws: int, processes: int) -> list[Outcome]:
     """Every truth, distance and design, each study with noise of its own."""
-    for truth, beyond, (name, design) in product(TRUTHS, BEYOND, DESIGNS.items()):
-        progress(f"{truth}, {beyond:g} times beyond, against the {name}")
-        setting = Setting(truth=truth, beyond=beyond, noise=NOISE, draws=draws, level=LEVEL)
-        made = [design(setting, seed) for seed in range(studies)]
-        width = float(np.median([one.width for one in made]))
-        for seed, fixed in enumerate(made):
-            chosen = chosen_runs(setting, seed, width)
-            yield Outcome(setting=setting, design=name, width=width, fixed=fixed, chosen=chosen)
+    cells = product(reversed(list(TRUTHS)), BEYOND, DESIGNS)  # those that take longest first
+    asked = [
+        (Setting(truth=truth, beyond=beyond, noise=NOISE, draws=draws, level=LEVEL), design, studies)
+        for truth, beyond, design in cells
+    ]
+    if processes == 1:
+        made = [studied(*one) for one in asked]
+    else:
+        with ProcessPoolExecutor(processes) as pool:
+            made = list(pool.map(studied, *zip(*asked, strict=True)))
+    return [one for cell in made for one in cell]
+
+
+def studied(setting: Setting, design: str, studies: int) -> list[Outcome]:
+    """The studies of one row of the table."""
+    progress(f"{setting.truth}, {setting.beyond:g} times beyond, against the {design}")
+    made = [DESIGNS[design](setting, seed) for seed in range(studies)]
+    width = float(np.median([one.width for one in made]))
+    chosen = [chosen_runs(setting, seed, width) for seed in range(studies)]
+    return [
+        Outcome(setting=setting, design=design, width=width, fixed=one, chosen=other)
+        for one, other in zip(made, chosen, strict=True)
+    ]
 
 
 def table(found: list[Outcome], studies: int, draws: int) -> Table:
@@ -70,10 +85,10 @@ def table(found: list[Outcome], studies: int, draws: int) -> Table:
         name="design-efficiency",
         title="Compute for a forecast as sharp",
         command="benchmarks/design_efficiency.py --full",
-        says=f"{studies} simulated studies a row, noise of a run {NOISE:.1%}, {draws} draws a fit, all else "
-        "by default. Designs are run and fitted, and the median width of their interval for one run at so "
-        "many times the compute of the largest is noted; runs are chosen by `informative`, in rounds, until "
-        "their interval is as narrow. No chosen run is larger than the design's largest or smaller than its "
+        says=f"{studies} simulated studies a row, noise of a run {NOISE:.1%}, {draws} draws a fit, each "
+        "resample searched from one start, all else by default. Designs are run and fitted, and the median "
+        "width of their interval for one run at so many times the compute of the largest is noted; runs are "
+        "chosen by `informative`, in rounds, until their interval is as narrow. No chosen run is larger than the design's largest or smaller than its "
         "smallest, and all that was spent on the way counts: the first runs, the seeds that measure noise. "
         "What is believed before the first run is a law with exponents off by some 20% and terms off by some "
         "40%. The ratio is of FLOP, chosen over design.",
@@ -119,11 +134,12 @@ def _notes(frame: pd.DataFrame) -> list[str]:
 def main() -> None:
     """Print one table."""
     parser = options(__doc__)
-    parser.add_argument("--studies", type=int, help="a row; 20 with --full, else 3")
+    parser.add_argument("--studies", type=int, help="a row; 12 with --full, else 3")
     parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--processes", type=int, default=1, help="rows at a time; the figures are the same")
     chosen = parser.parse_args()
-    studies = chosen.studies or (20 if chosen.full else 3)
-    found = list(outcomes(studies, chosen.draws))
+    studies = chosen.studies or (12 if chosen.full else 3)
+    found = outcomes(studies, chosen.draws, chosen.processes)
     publish(table(found, studies, chosen.draws), markdown=chosen.markdown)
 
 

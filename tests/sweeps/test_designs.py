@@ -329,3 +329,17 @@ def test_a_grid_changes_nothing_else(tiny: Recipe) -> None:
     (only,) = Grid(base=tiny, vary={"schedule.decay_fraction": [0.5]}).outline()
 
     assert only.recipe == replace(tiny, schedule=Wsd(warmup_tokens=256, decay_fraction=0.5))
+
+
+def test_the_tables_a_grid_was_given_stay_as_they_are(tiny: Recipe) -> None:
+    given = {"kind": "wsd", "warmup_tokens": 256}
+
+    Grid(base=tiny, vary={"schedule": [given], "schedule.decay_fraction": [0.25, 0.5]})
+
+    assert given == {"kind": "wsd", "warmup_tokens": 256}
+
+
+def test_a_large_grid_is_made_once_however_often_it_is_asked_for(tiny: Recipe) -> None:
+    grid = Grid(base=tiny, vary={"seed": list(range(50))})
+
+    assert all(one is other for one, other in zip(grid.outline(), grid.recipes(Runs.of([])), strict=True))
