@@ -58,9 +58,15 @@ def test_a_vote_and_a_verifier_are_judged(tmp_path: Path, capsys: Printed) -> No
         path, index=False
     )
 
-    assert run(["attempts", "vote", str(path), "--k", "1,9"]) == 0
-    assert run(["attempts", "verifier", "--chance", "0.2", "--auc", "0.8", "--n", "1,8"]) == 0
+    drawn = {kind: tmp_path / f"{kind}.svg" for kind in ("vote", "verifier")}
 
+    picture = ["--picture", str(drawn["vote"])]
+    assert run(["attempts", "vote", str(path), "--k", "1,9", *picture]) == 0
+    picture = ["--picture", str(drawn["verifier"])]
+    assert run(["attempts", "verifier", "--chance", "0.2", "--auc", "0.8", "--n", "1,8", *picture]) == 0
+
+    assert "What a majority vote gets right" in drawn["vote"].read_text()
+    assert "What choosing the best of n brings" in drawn["verifier"].read_text()
     printed = capsys.readouterr().out
     assert "It ends at 1.000" in printed
     assert "0.8322" in printed  # 1 - 0.8^8
@@ -93,8 +99,10 @@ def test_one_budget_is_split_between_training_and_attempts(tmp_path: Path, capsy
     losses = [part for pair in ("a=3.0", "b=2.6", "c=2.2") for part in ("--losses", pair)]
 
     spend = ["--flops", "1e21", "--queries", "1e6", "--tokens", "500", "--score", "0.6"]
+    spend += ["--picture", str(tmp_path / "ways.svg")]
     assert run(["attempts", "optimum", str(fitted), str(path), *losses, *spend]) == 0
 
     printed = capsys.readouterr().out
     assert "attempts k" in printed
     assert "pass@k of 0.6 is reached by" in printed
+    assert "Ways to a pass@k of 0.6" in (tmp_path / "ways.svg").read_text()

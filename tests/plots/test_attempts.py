@@ -11,11 +11,15 @@ import pytest
 from allometry.capabilities.attempts import Counts, PassForecast, forecast_pass
 from allometry.capabilities.exchange import ExchangeCurve
 from allometry.capabilities.thinking import fit_thinking
+from allometry.capabilities.verifiers import verifier_curve
+from allometry.capabilities.voting import ballots_from_chances, vote
 from allometry.plots.attempts import (
     accuracy_against_tokens,
+    best_of_many,
     forecast_words,
     pass_against_attempts,
     training_against_attempts,
+    votes_against_answers,
 )
 
 
@@ -62,3 +66,21 @@ def test_ways_that_no_model_can_go_are_left_out() -> None:
 
     assert [row["x"] for row in shown(chart, 1)] == [10, 100]
     assert "at k = 1." in chart.to_dict()["title"]["subtitle"][1]
+
+
+def test_a_vote_is_shown_with_its_end_and_that_of_a_perfect_chooser() -> None:
+    ballots = ballots_from_chances([0.6, 0.3, 0.0], [0.6, 0.4])  # the first wins; the third is never right
+    rows = shown(votes_against_answers(vote(ballots, [1, 9], draws=50)), 0)
+
+    ends = {row["series"].split(":")[0]: row["value"] for row in rows}
+    assert ends["where the vote ends"] == pytest.approx(1 / 3)
+    assert ends["where a perfect chooser ends"] == pytest.approx(2 / 3)
+
+
+def test_the_best_of_n_begins_at_one_answer_below_one_that_never_errs() -> None:
+    rows = shown(best_of_many(verifier_curve(0.2, [1, 8], auc=0.8)), 1)
+
+    found = {(row["series"].split()[0], row["x"]): row["value"] for row in rows}
+    assert found["verifier", 1] == pytest.approx(0.2)
+    assert found["one", 8] == pytest.approx(1 - 0.8**8)
+    assert 0.2 < found["verifier", 8] < found["one", 8]

@@ -10,6 +10,8 @@ import pytest
 from allometry.capabilities.attempts import Counts, PassForecast, forecast_pass
 from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
 from allometry.capabilities.thinking import fit_thinking
+from allometry.capabilities.verifiers import verifier_curve
+from allometry.capabilities.voting import ballots_from_chances, vote
 from allometry.fitting import Estimate
 from allometry.report import write_report
 from allometry.report.attempts_section import attempts_section
@@ -52,6 +54,16 @@ def test_an_optimum_and_an_exchange_are_tables() -> None:
 
     assert attempts_section(best, 1).tables[0].rows[0][1] == "2B (1B to 3B)"
     assert attempts_section(ways, 2).tables[0].rows[1][1] == "1e20"
+
+
+def test_a_vote_and_a_verifier_are_told_with_chart_and_table() -> None:
+    voted = attempts_section(vote(ballots_from_chances([0.6, 0.3], [1.0]), [1, 5], draws=20), 1)
+    chosen = attempts_section(verifier_curve(0.2, [1, 10], auc=0.8), 2)
+
+    assert voted.sentences == ("It ends at 0.500; a perfect chooser would reach 1.000.",)
+    assert voted.tables[0].rows[0][:2] == ("1", "0.450")
+    assert chosen.tables[0].rows[1][2] == f"{1 - 0.8**10:.3f}"
+    assert [len(section.figures) for section in (voted, chosen)] == [1, 1]
 
 
 def test_a_report_of_a_forecast_alone_has_its_part(forecast: PassForecast, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,11 @@ import pytest
 from allometry.errors import FitError, InputError, MissingColumn
 from allometry.fitting.comparison.recipes import Multiplier
 from allometry.laws import LAWS
+from allometry.plots.progress import halving_by_form
+from allometry.report.contents import gather
+from allometry.report.sections import sections
 from allometry.runs.run import Runs
-from allometry.trends.efficiency import Progress, algorithmic_progress, multiplier_series
+from allometry.trends.efficiency import FORMS, Progress, algorithmic_progress, multiplier_series
 from allometry.trends.trend import exponential_trend
 
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37, "a": 0.3, "b": 0.6}
@@ -53,6 +58,33 @@ def test_forms_hold_what_they_leave_out_at_zero(progress: Progress) -> None:
     assert rows.loc["parameters alone", "b"] == 0
     assert rows.loc["data alone", "a"] == 0
     assert progress.fits["without a floor"].coefficients["E"] == 0
+
+
+def test_the_chart_shows_every_form_below_the_mixture(progress: Progress) -> None:
+    spec = halving_by_form(progress).to_dict()
+
+    rows = {row["label"]: row for some in spec["datasets"].values() for row in some}
+    assert rows["all forms, by their weights"]["value"] == progress.halving_months.value
+    assert sum(label.split(",")[0] in FORMS for label in rows) == len(FORMS)
+
+
+def test_an_interval_without_an_end_reaches_the_edge_of_the_chart_and_is_said_to(progress: Progress) -> None:
+    endless = replace(progress, halving_months=replace(progress.halving_months, high=np.inf))
+
+    spec = halving_by_form(endless).to_dict()
+
+    rows = [row for some in spec["datasets"].values() for row in some]
+    (mixed,) = {row["high"] for row in rows if row["label"].startswith("all forms")}
+    assert mixed > 2 * max(row["high"] for row in rows if not row["label"].startswith("all forms"))
+    assert "touches the right edge has no end" in " ".join(spec["title"]["subtitle"])
+    assert "no end" not in " ".join(halving_by_form(progress).to_dict()["title"]["subtitle"])
+
+
+def test_the_report_shows_the_forms_with_their_chart(progress: Progress) -> None:
+    (section,) = sections(gather([progress]))
+
+    assert len(section.figures) == 1
+    assert len(section.tables[0].rows) == len(FORMS)
 
 
 @pytest.mark.slow  # another two dozen fits

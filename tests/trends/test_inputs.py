@@ -11,6 +11,7 @@ import pytest
 
 from allometry.cli import run
 from allometry.errors import FitError, InputError
+from allometry.plots.inputs import growth_of_inputs
 from allometry.runs.run import Runs
 from allometry.trends.inputs import input_growth, largest_at_release
 
@@ -30,6 +31,15 @@ def test_each_input_has_its_factor_and_its_alternative() -> None:
     assert found.table["factor"].tolist() == pytest.approx([4.0, 2.5])
     assert found["flops"].trend.doubling_days.value == pytest.approx(365.25 / 2)
     assert found.summary().count("By forecasts of later points levelling off has a weight of") == 2
+
+
+def test_on_the_chart_inputs_of_any_unit_begin_together_and_part_by_their_growth() -> None:
+    spec = growth_of_inputs(input_growth(Runs(models(0)), ["flops", "cost_usd"], draws=20)).to_dict()
+
+    lines = [rows for rows in spec["datasets"].values() if "label" not in rows[0]]
+    ends = {row["series"].split(":")[0]: row["value"] for row in lines[0][1::2]}
+    assert [row["value"] for row in lines[0][::2]] == pytest.approx([1, 1])
+    assert ends == {"training compute": pytest.approx(4.0**13), "cost usd": pytest.approx(2.5**13)}
 
 
 def test_growth_that_has_stopped_is_told_from_growth_that_goes_on() -> None:
@@ -79,6 +89,7 @@ def test_the_command_prints_each_input(tmp_path: Path, capsys: pytest.CaptureFix
         "--input",
         "price_usd",
     ]  # as cost_usd is called once read
-    assert run([*words, "--draws", "20", "--json"]) == 0
+    assert run([*words, "--draws", "20", "--chart", str(tmp_path / "growth.svg"), "--json"]) == 0
+    assert "How fast the inputs of training grow" in (tmp_path / "growth.svg").read_text()
     rows = json.loads(capsys.readouterr().out)["inputs"]
     assert [row["factor"] for row in rows] == pytest.approx([2.5])

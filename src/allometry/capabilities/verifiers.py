@@ -2,15 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.special import gammaln, ndtr
 from scipy.stats import norm
 
 from allometry.errors import InputError
+from allometry.fitting.result import Finding
 
 Array = npt.NDArray[np.float64]
 _PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VerifierCurve:
+    """What the best of n answers is worth by a verifier that errs.
+
+    Attributes:
+        chance: Of one answer being right.
+        auc: Chance that the verifier scores a right answer above a wrong one.
+        table: Columns n, best_of_n, pass_at_n (by a verifier that never errs), kl_nats (at most).
+    """
+
+    chance: float
+    auc: float
+    table: pd.DataFrame
+    findings: tuple[Finding, ...] = ()
+
+    def summary(self) -> str:
+        """The table as text."""
+        return self.table.to_string(index=False, float_format="%.4f")
+
+
+def verifier_curve(chance: float, n: Sequence[int], *, auc: float) -> VerifierCurve:
+    """The best of n by an imperfect verifier, beside one that never errs.
+
+    Args:
+        chance: Of one answer being right.
+        auc: From 0.5, blind, up to below 1.
+
+    Raises:
+        InputError: If a value is out of range.
+
+    >>> print(verifier_curve(0.2, [1, 10], auc=0.8).summary())
+     n  best_of_n  pass_at_n  kl_nats
+     1     0.2000     0.2000   0.0000
+    10     0.5548     0.8926   1.4026
+    """
+    count = np.asarray(n, dtype=np.int64)
+    columns = {
+        "n": count,
+        "best_of_n": best_of_imperfect(chance, count, auc=auc),
+        "pass_at_n": 1 - (1 - chance) ** count,
+        "kl_nats": best_of_kl(count),
+    }
+    return VerifierCurve(chance=chance, auc=auc, table=pd.DataFrame(columns))
 
 
 def best_of(right: npt.ArrayLike, scores: npt.ArrayLike, n: int) -> float:
@@ -79,7 +129,7 @@ def best_of_kl(n: npt.ArrayLike) -> Array:
     An upper bound, reached where no two answers are alike.
 
     Source:
-        Gao et al. 2022, section 2, arXiv:2210.10760; as a bound: Beirami et al. 2024, arXiv:2401.01879.
+        Beirami et al. 2024, arXiv:2401.01879: widely used as an equality, and shown there to be a bound.
 
     >>> best_of_kl([1, 10, 1000]).round(3)
     array([0.   , 1.403, 5.909])
@@ -96,7 +146,7 @@ def gold_reward(n: npt.ArrayLike, *, alpha: float, beta: float) -> Array:
     It peaks at d = alpha / (2 beta): beyond, a larger n is worse.
 
     Source:
-        Gao et al. 2022, eq. 1, arXiv:2210.10760.
+        Gao et al. 2022, section 1, arXiv:2210.10760.
 
     >>> gold_reward([1, 10, 1000, 10**6], alpha=1.0, beta=0.2).round(3)
     array([0.   , 0.904, 1.249, 1.017])

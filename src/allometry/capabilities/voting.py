@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from allometry.errors import InputError, MissingColumn
+from allometry.fitting.result import Finding
 from allometry.runs.importers.table import read_runs
 from allometry.runs.run import Runs
 
@@ -59,6 +60,7 @@ class VoteCurve:
     limit: float
     coverage_limit: float
     weighted: bool
+    findings: tuple[Finding, ...] = ()
 
     def summary(self) -> str:
         """The curve in plain words."""

@@ -8,6 +8,7 @@ from cyclopts import App
 
 import allometry as al
 from allometry.cli.application import EVERYTHING, Flag, Selection, Words, app, chosen_runs
+from allometry.cli.experiments import Picture
 from allometry.units import read_quantity
 
 capability = App(
@@ -35,6 +36,7 @@ def chain(
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
+    picture: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Forecast scores on tasks through the loss, beside the direct law and ranking at a single scale.
@@ -67,18 +69,23 @@ def chain(
         Resamples of each step.
     seed
         Of starts and resamples.
+    picture
+        Where to save the forecasts as a picture: a .svg or .png file.
     json
         Print forecasts, verdicts and ranking as JSON.
     """
     from allometry.capabilities.chain_recipes import forecast_tasks
     from allometry.capabilities.chain_steps import Steps
     from allometry.capabilities.chain_tasks import read_tasks
+    from allometry.plots import save_picture, task_forecasts
     from allometry.report.terminal import pairs, show
 
     place, guessing = ({n: read_quantity(v) for n, v in pairs(words).items()} for words in (at, chance))
     steps = Steps(loss_law=law, task_law=task_law, inputs=pairs(inputs), along=along, draws=draws, seed=seed)
     tasks = read_tasks(task, guessing, falls=errors)
     made = forecast_tasks(chosen_runs(source, selection), tasks, place, by=by, level=level, steps=steps)
+    if picture:
+        save_picture(task_forecasts(made), picture)
     return show(made.facts(), made.summary(), json)
 
 
@@ -156,6 +163,7 @@ def families(
     level: float = 0.9,
     draws: int = 100,
     seed: int = 0,
+    picture: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Relate scores of models of many families to compute and to a target score, without training any.
@@ -184,10 +192,13 @@ def families(
         Resamples of the families.
     seed
         Of the resamples.
+    picture
+        Where to save the target's curves, or without a target the components, as a picture: .svg or .png.
     json
         Print components, lines, models and findings as JSON.
     """
     from allometry.capabilities.families import observe_families
+    from allometry.plots import component_against_compute, save_picture, target_by_ends
     from allometry.report.terminal import show
 
     runs = chosen_runs(source, selection)
@@ -195,4 +206,6 @@ def families(
         runs, metric, family=family, target=target, train=train, components=components, reference=reference,
         chance=chance, level=level, draws=draws, seed=seed,
     )  # fmt: skip
+    if picture:
+        save_picture(target_by_ends(made) if target else component_against_compute(made), picture)
     return show(made.facts(), made.summary(), json)

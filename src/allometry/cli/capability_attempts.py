@@ -108,6 +108,7 @@ def vote(
     weighted: Flag = False,
     columns: Words = (),
     seed: int = 0,
+    picture: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """State what a majority vote among k answers gets right, and where it ends.
@@ -124,19 +125,32 @@ def vote(
         How to read a column, theirs=ours.
     seed
         Of the draws.
+    picture
+        Where to save accuracy against answers as a picture: a .svg or .png file.
     json
         Print the curve and its limits as JSON.
     """
     from allometry.capabilities.voting import read_ballots
     from allometry.capabilities.voting import vote as voted
+    from allometry.plots.attempts import votes_against_answers
+    from allometry.plots.pictures import save_picture
     from allometry.report.terminal import pairs, show
 
     made = voted(read_ballots(source, columns=pairs(columns)), list(k), weighted=weighted, seed=seed)
+    if picture:
+        save_picture(votes_against_answers(made), picture)
     return show(made, made.summary(), json)
 
 
 @tries.command
-def verifier(*, chance: float, auc: float, n: WholeNumbers = (1, 10, 100, 1000), json: Flag = False) -> int:
+def verifier(
+    *,
+    chance: float,
+    auc: float,
+    n: WholeNumbers = (1, 10, 100, 1000),
+    picture: Picture | None = None,
+    json: Flag = False,
+) -> int:
     """State what the best of n brings by a verifier that errs, beside pass@n and one answer.
 
     Parameters
@@ -147,19 +161,20 @@ def verifier(*, chance: float, auc: float, n: WholeNumbers = (1, 10, 100, 1000),
         Chance that the verifier scores a right answer above a wrong one, from 0.5.
     n
         Answers to choose from, for example 1,10,100.
+    picture
+        Where to save the chances against n as a picture: a .svg or .png file.
     json
         Print the table as JSON.
     """
-    import pandas as pd
-
-    from allometry.capabilities.verifiers import best_of_imperfect, best_of_kl
+    from allometry.capabilities.verifiers import verifier_curve
+    from allometry.plots.attempts import best_of_many
+    from allometry.plots.pictures import save_picture
     from allometry.report.terminal import show
 
-    chosen, perfect = best_of_imperfect(chance, list(n), auc=auc), best_of_imperfect(chance, 1, auc=auc)
-    missed = [(1 - float(perfect)) ** one for one in n]
-    table = pd.DataFrame({"n": n, "best_of_n": chosen, "pass_at_n": [1 - m for m in missed]})
-    table["kl_nats"] = best_of_kl(list(n))
-    return show(table, table.to_string(index=False, float_format="%.4f"), json)
+    made = verifier_curve(chance, n, auc=auc)
+    if picture:
+        save_picture(best_of_many(made), picture)
+    return show(made.table, made.summary(), json)
 
 
 @tries.command
@@ -216,6 +231,7 @@ def optimum(
     tokens: Quantity,
     score: Annotated[float | None, Parameter(show_default=False)] = None,
     level: float = 0.9,
+    picture: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Split one budget between size, training tokens and attempts, with ranges; or trade them at a score.
@@ -238,11 +254,15 @@ def optimum(
         A pass@k; if given, also the training compute that reaches it at 1, 10, 100 … attempts.
     level
         Of the ranges.
+    picture
+        With --score: where to save training against attempts as a picture, a .svg or .png file.
     json
         Print the optimum, and the exchange if asked for, as JSON.
     """
     from allometry.capabilities.attempts_by_model import passes_by_model
     from allometry.capabilities.exchange import Workload, exchange, joint_optimum
+    from allometry.plots.attempts import training_against_attempts
+    from allometry.plots.pictures import save_picture
     from allometry.report.terminal import pairs, show
 
     loaded, workload = al.Fit.load(fit), Workload(queries=queries, tokens=tokens)
@@ -250,7 +270,8 @@ def optimum(
     best = joint_optimum(loaded, passes, workload, flops=flops, level=level)
     found: dict[str, Any] = {"optimum": best}
     if score is not None:
-        found["exchange"] = exchange(
-            loaded, passes, workload, score=score, ks=[1, 10, 100, 1000], level=level
-        )
+        ways = exchange(loaded, passes, workload, score=score, ks=[1, 10, 100, 1000], level=level)
+        found["exchange"] = ways
+        if picture:
+            save_picture(training_against_attempts(ways), picture)
     return show(found, "\n".join(one.summary() for one in found.values()), json)

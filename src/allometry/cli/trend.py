@@ -81,7 +81,7 @@ def horizon(
         since=since, until=until, models=models, at=at, reaches=tuple(map(read_quantity, reaches)),
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    _save_chart(made, chart)
+    save_outlook(made, chart)
     return show(made.facts(), made.summary(), json)
 
 
@@ -127,7 +127,7 @@ def efficiency(
     reaches
         A value whose date is asked for; may be repeated.
     chart
-        Where to save the outlook as a picture, .svg or .png.
+        Where to save the outlook, or the halving time of each form, as a picture, .svg or .png.
     level
         Of the intervals.
     draws
@@ -137,6 +137,7 @@ def efficiency(
     json
         Print everything as JSON.
     """
+    from allometry import plots
     from allometry.report.terminal import show
     from allometry.trends.account import series_account
     from allometry.trends.efficiency import algorithmic_progress
@@ -145,16 +146,19 @@ def efficiency(
     if value is None:
         how = {"level": level, "draws": max(draws // 10, 20), "seed": seed}
         found = algorithmic_progress(runs, date=date or "year", **how)  # type: ignore[arg-type]
+        if chart is not None:
+            plots.save_picture(plots.halving_by_form(found), chart)
         return show(found.facts(), found.summary(), json)
     made = series_account(
         runs, value, date=date, unit=unit, best=best, since=since, until=until, at=at,
         reaches=tuple(map(read_quantity, reaches)), level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    _save_chart(made, chart)
+    save_outlook(made, chart)
     return show(made.facts(), made.summary(), json)
 
 
-def _save_chart(made: TrendAccount, path: Path | None) -> None:
+def save_outlook(made: TrendAccount, path: Path | None) -> None:
+    """Save the outlook as a picture, if a path was given."""
     if path is not None:
         from allometry import plots
 

@@ -75,6 +75,7 @@ def growth(
     largest: int | None = None,
     by: str = "flops",
     selection: Selection = EVERYTHING,
+    chart: Path | None = None,
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
@@ -98,6 +99,8 @@ def growth(
         Keep only models that were among so many largest at release.
     by
         The column that the largest are judged by.
+    chart
+        Where to save the picture, .svg or .png.
     level
         Of the intervals.
     draws
@@ -107,6 +110,7 @@ def growth(
     json
         Print everything as JSON.
     """
+    from allometry import plots
     from allometry.report.terminal import show
     from allometry.trends.inputs import input_growth
 
@@ -114,4 +118,6 @@ def growth(
         chosen_runs(source, selection), input, date=date, since=since, until=until, largest=largest, by=by,
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
+    if chart is not None:
+        plots.save_picture(plots.growth_of_inputs(made), chart)
     return show(made.facts(), made.summary(), json)

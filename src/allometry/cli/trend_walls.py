@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from allometry.cli.application import EVERYTHING, Flag, Selection, Words, chosen_runs
-from allometry.cli.trend import trend
+from allometry.cli.trend import save_outlook, trend
 from allometry.units import read_quantity
 
 
@@ -141,6 +141,7 @@ def intelligence(
     date: str | None = None,
     since: str | None = None,
     selection: Selection = EVERYTHING,
+    chart: Path | None = None,
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
@@ -160,6 +161,8 @@ def intelligence(
         The column of dates, if it is not called date, release_date or year.
     since
         First date of the window.
+    chart
+        Where to save the outlook as a picture, .svg or .png.
     level
         Of the intervals.
     draws
@@ -174,4 +177,5 @@ def intelligence(
 
     runs = chosen_runs(source, selection)
     made = intelligence_per(runs, numerator, per, date=date, since=since, level=level, draws=draws, seed=seed)
+    save_outlook(made, chart)
     return show(made.facts(), made.summary(), json)

@@ -9,8 +9,10 @@ import pandas as pd
 from allometry.capabilities.attempts.forecasting import LINE, PassForecast
 from allometry.capabilities.exchange import ExchangeCurve
 from allometry.capabilities.thinking import ThinkingFit
+from allometry.capabilities.verifiers import VerifierCurve
+from allometry.capabilities.voting import VoteCurve
 from allometry.plots import axes, marks
-from allometry.plots.theme import BLUE, ORANGE, counted, finish
+from allometry.plots.theme import BLUE, GREEN, ORANGE, counted, finish
 
 
 def pass_against_attempts(forecast: PassForecast) -> alt.LayerChart:
@@ -75,6 +77,69 @@ def accuracy_against_tokens(fitted: ThinkingFit) -> alt.LayerChart:
         subtitle=[f"{said}, {counted(len(points), 'measurement')}"],
         description=fitted.summary().splitlines()[0] + ".",
     )
+
+
+def votes_against_answers(curve: VoteCurve) -> alt.LayerChart:
+    """Accuracy of a vote by the number of answers, with the end of the vote and that of a perfect chooser."""
+    table = curve.table.rename(columns={"k": "x", "accuracy": "value"})
+    error = table["standard_error"].fillna(0.0)
+    table = table.assign(low=(table["value"] - error).clip(0), high=(table["value"] + error).clip(upper=1))
+    kind = "weighted vote" if curve.weighted else "majority vote"
+    ends = {
+        f"where the vote ends: {curve.limit:.3f}": curve.limit,
+        f"where a perfect chooser ends: {curve.coverage_limit:.3f}": curve.coverage_limit,
+    }
+    across = axes.log_axis("answers", table["x"], "answers k to each problem", most=6).x()
+    up = axes.plain_axis([0.0, 1.0], "share of problems")
+    colour = _series([kind, *ends], [BLUE, ORANGE, GREEN])
+    span = [float(table["x"].min()), float(table["x"].max())]
+    flat = [pd.DataFrame({"series": name, "x": span, "value": end}) for name, end in ends.items()]
+    rising = table.assign(series=kind)
+    tips = {"x": "answers", "value": "accuracy", "standard_error": "standard error"}
+    return finish(
+        [
+            *marks.lines(pd.concat(flat), x=across, y=up.y(), color=colour, strokeDash=[6, 4]),
+            *marks.bars(rising, x=across, y=up.y("low"), y2="high", color=colour, strokeWidth=1.6),
+            *marks.lines(rising, x=across, y=up.y(), color=colour),
+            *marks.dots(rising, x=across, y=up.y(), color=colour, tips=tips),
+        ],
+        title=f"What a {kind} gets right",
+        subtitle=["Bars: one standard error, over problems.", curve.summary().splitlines()[-1]],
+        description=" ".join(line.strip() for line in curve.summary().splitlines()),
+    )
+
+
+def best_of_many(curve: VerifierCurve) -> alt.LayerChart:
+    """The best of n by a verifier that errs, beside one that never does, and the one answer they begin at."""
+    names = {"best_of_n": f"verifier of area {curve.auc:g}", "pass_at_n": "one that never errs (pass@n)"}
+    n = curve.table["n"]
+    parts = [
+        pd.DataFrame({"series": said, "x": n, "value": curve.table[name]}) for name, said in names.items()
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    across = axes.log_axis("answers", n, "answers n to choose from", most=7).x()
+    up = axes.plain_axis([0.0, 1.0], "chance that the chosen one is right")
+    colour = _series(list(names.values()), [BLUE, ORANGE])
+    last = curve.table.iloc[-1]
+    said = f"The best of {last['n']:,.0f} is right with chance {last['best_of_n']:.2f}"
+    return finish(
+        [
+            *marks.level_line(curve.chance, up.y()),
+            *marks.lines(table, x=across, y=up.y(), color=colour),
+            *marks.dots(table, x=across, y=up.y(), color=colour, tips={"x": "n", "value": "chance"}),
+        ],
+        title="What choosing the best of n brings",
+        subtitle=[
+            f"{said}; one answer, dashed, with {curve.chance:g}.",
+            "The most that a verifier of this area can bring: real ones repeat their errors on a problem.",
+        ],
+        description=f"{said}, by a verifier of area {curve.auc:g}; one answer with {curve.chance:g}.",
+    )
+
+
+def _series(names: list[str], colours: list[str]) -> alt.Color:
+    scale = alt.Scale(domain=names, range=colours)
+    return alt.Color("series:N", scale=scale, sort=names, legend=alt.Legend(title=None, labelLimit=320))
 
 
 def training_against_attempts(curve: ExchangeCurve) -> alt.LayerChart:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from allometry.capabilities.attempts.forecasting import PassForecast
 from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
 from allometry.capabilities.thinking import ThinkingFit
+from allometry.capabilities.verifiers import VerifierCurve
+from allometry.capabilities.voting import VoteCurve
 from allometry.plots.attempts import (
     accuracy_against_tokens,
+    best_of_many,
     forecast_words,
     pass_against_attempts,
     training_against_attempts,
+    votes_against_answers,
 )
 from allometry.report.contents import TestTime
 from allometry.report.figure import as_figure
@@ -31,6 +35,10 @@ def attempts_section(found: TestTime, place: int) -> Section:
             return _thinking(found, f"attempts-{place}")
         case ExchangeCurve():
             return _exchange(found, f"attempts-{place}")
+        case VoteCurve():
+            return _votes(found, f"attempts-{place}")
+        case VerifierCurve():
+            return _verifier(found, f"attempts-{place}")
         case _:
             return _optimum(found, f"attempts-{place}")
 
@@ -65,6 +73,44 @@ def _forecast(found: PassForecast, slug: str) -> Section:
             ),
         ),
         findings=found.findings,
+    )
+
+
+def _votes(found: VoteCurve, slug: str) -> Section:
+    rows = tuple(
+        (count(row["k"]), places(row["accuracy"], 3), places(row["standard_error"], 3))
+        for row in found.table.to_dict("records")
+    )
+    headers = (number("answers k"), number("accuracy"), number("standard error"))
+    return Section(
+        slug=slug,
+        title="A vote among answers",
+        sentences=(found.summary().splitlines()[-1],),
+        notes=("A perfect chooser finds a right answer wherever one was given, as pass@k counts it.",),
+        figures=(as_figure(votes_against_answers(found)),),
+        tables=(Table(title="Accuracy of the vote", headers=headers, rows=rows),),
+    )
+
+
+def _verifier(found: VerifierCurve, slug: str) -> Section:
+    rows = tuple(
+        (count(row["n"]), *(places(row[name], 3) for name in ("best_of_n", "pass_at_n", "kl_nats")))
+        for row in found.table.to_dict("records")
+    )
+    headers = (
+        number("answers n"),
+        number("best of n"),
+        number("pass@n"),
+        number("divergence, at most", "nat"),
+    )
+    chart = best_of_many(found)
+    return Section(
+        slug=slug,
+        title="Choosing by a verifier that errs",
+        sentences=(chart.description,),
+        notes=("Errors of a real verifier repeat over answers of a problem: these are upper bounds.",),
+        figures=(as_figure(chart),),
+        tables=(Table(title="Best of n", headers=headers, rows=rows),),
     )
 
 

@@ -19,6 +19,8 @@ from allometry.capabilities.emergence import Emergence
 from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
 from allometry.capabilities.families import Families
 from allometry.capabilities.thinking import ThinkingFit
+from allometry.capabilities.verifiers import VerifierCurve
+from allometry.capabilities.voting import VoteCurve
 from allometry.errors import FitError, ForecastError, InputError, Refusal
 from allometry.fitting import Finding, Fit, Forecast, check, check_forecast
 from allometry.fitting.checks.definition import serious
@@ -40,7 +42,7 @@ from allometry.trends.prices import Prices
 from allometry.trends.sample_efficiency import SampleEfficiency
 from allometry.trends.walls import Walls
 
-TestTime = PassForecast | ThinkingFit | JointOptimum | ExchangeCurve
+TestTime = PassForecast | VoteCurve | VerifierCurve | ThinkingFit | JointOptimum | ExchangeCurve
 Supply = Prices | Inputs | Walls | SampleEfficiency
 Item = (
     Study | Runs | Fit | Plan | Forecast | Comparison | Approaches | Frontier | Multiplier

@@ -73,7 +73,13 @@ def inputs_section(made: Inputs, slug: str) -> Section:
         title="Growth of the inputs",
         sentences=tuple(trend_words(one.trend) for one in made.accounts.values()),
         notes=tuple(f"{name}: {alternative_words(one.outlook)}" for name, one in made.accounts.items()),
-        figures=tuple(as_figure(plots.outlook_chart(one.outlook)) for one in made.accounts.values()),
+        figures=tuple(
+            as_figure(chart)
+            for chart in (
+                plots.growth_of_inputs(made),
+                *(plots.outlook_chart(one.outlook) for one in made.accounts.values()),
+            )
+        ),
         tables=(Table(title="Inputs", headers=headers, rows=rows),),
         findings=made.findings,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -47,7 +48,7 @@ def progress_section(made: Progress, place: int) -> Section:
     )  # fmt: skip
     rows = tuple(
         (
-            row["form"], short(row["halving_months"]), interval(row["low"], row["high"], short),
+            row["form"], short(row["halving_months"]), _months(row["low"], row["high"]),
             places(100 * row["error"], 2), places(row["weight"], 2),
         )
         for row in made.table.to_dict("records")
@@ -57,8 +58,18 @@ def progress_section(made: Progress, place: int) -> Section:
         slug=f"progress-{place}",
         title="Algorithmic progress",
         sentences=(made.summary().splitlines()[0],),
+        notes=("The time for the same loss at less compute, not the yearly gain of the largest models.",),
+        figures=(as_figure(plots.halving_by_form(made)),),
         tables=(Table(title="Forms", headers=headers, rows=rows, note=note),),
         findings=made.findings,
+    )
+
+
+def _months(low: float, high: float) -> str:
+    return (
+        f"{short(low)} to {short(high) if math.isfinite(high) else 'no end'}"
+        if math.isfinite(low)
+        else MISSING
     )
 
 
