@@ -73,3 +73,13 @@ def test_a_recipe_is_counted_without_training(
     assert counted["flops"]["matmul"] == tiny.flops()
     assert run(["count", str(recipe_file)]) == 0
     assert "Parameters by convention" in capsys.readouterr().out
+
+
+def test_recipes_are_made_where_the_command_says(
+    recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", str(recipe_file), "--into", str(tmp_path / "lab"), "--executor", "nowhere"]
+
+    assert run(arguments) == 2
+
+    assert "'nowhere'" in capsys.readouterr().err

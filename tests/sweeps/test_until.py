@@ -202,3 +202,14 @@ def test_the_command_refuses_what_is_no_rule_and_trains_nothing(
 
     assert "no rule to stop by" in capsys.readouterr().err
     assert not (study.folder / "runs").exists()
+
+
+def test_the_target_is_not_trained_by_a_rule_for_the_design(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = Study.create(tmp_path / "study", SPEC)
+
+    assert run(["sweep", str(study.folder), "--target", "--until", "width < 1%"]) == 2
+
+    assert "sweep with --until first, then state the forecast" in capsys.readouterr().err
+    assert not (study.folder / "runs").exists()

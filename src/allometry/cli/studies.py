@@ -9,6 +9,12 @@ from allometry.cli.application import Flag, Quantity, app
 from allometry.cli.fits import check, fit
 from allometry.cli.judging import forecast
 from allometry.cli.planning import plan
+from allometry.errors import InputError
+
+_ONE_OF_BOTH = (
+    "--until chooses runs of the design, and --target trains the run that they forecast: sweep with --until "
+    "first, then state the forecast with `allometry forecast`, then sweep with --target."
+)
 
 
 @app.command(sort_key=0)
@@ -109,6 +115,8 @@ def sweep(
     from allometry.sweeps.status import planned_table
     from allometry.sweeps.until import read_rule
 
+    if until and target:
+        raise InputError(_ONE_OF_BOTH)
     spec = read_spec_file(study)
     design = spec.target_design() if target else spec.design
     if dry_run:

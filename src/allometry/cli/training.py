@@ -12,6 +12,7 @@ from allometry.cli.application import Flag, app
 def train(
     *recipes: Path,
     into: Path = Path("runs"),
+    executor: str = "local",
     workers: int | None = None,
     device: str = "cpu",
     dry_run: Flag = False,
@@ -27,6 +28,8 @@ def train(
         Recipe files (.toml).
     into
         The folder of the study; it is made if it is not there.
+    executor
+        Where runs are made: local, ray, slurm, or a .toml file with a kind and its settings.
     workers
         Worker processes of one thread each; if not given, one per core, or one alone on an accelerator.
     device
@@ -46,6 +49,7 @@ def train(
     if dry_run:
         return show_table(given_table(given), json)
     study = open_collection(into)
-    al.run_sweep(given, study, workers=workers, device=device, display=open_display())
+    how = {"executor": executor, "workers": workers, "device": device}
+    al.run_sweep(given, study, display=open_display(), **how)  # type: ignore[arg-type]
     made = given_table(given, study)
     return show_table(made, json) or int((made["status"] == "failed").any())
