@@ -13,7 +13,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are run from the repository, not installed
 
 from benchmarks.parts.plain_gpt import PlainGpt, PlainTraining
-from benchmarks.parts.training import LINE, SIZES, _Turns
+from benchmarks.parts.training import SIZES, Turns
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
@@ -44,16 +44,33 @@ def test_the_plain_loop_starts_at_the_uniform_guess_and_learns() -> None:
     assert losses[-1] < losses[0] - 0.1
 
 
-def test_neither_loop_is_charged_for_the_other() -> None:
-    def busy() -> None:
-        end = time.process_time() + 0.02
-        while time.process_time() < end:
-            pass
+def test_waiting_for_its_turn_is_no_cost_of_a_line() -> None:
+    class Busy:
+        """The other end of the pipe, which takes its time."""
 
-    turns = _Turns(rounds=2, other=busy)
+        def __init__(self) -> None:
+            self.said: list[object] = []
 
-    stops = [turns.next() for _ in range(3)]
+        def send(self, said: object) -> None:
+            self.said.append(said)
+
+        def recv(self) -> str:
+            _work(0.02)
+            return "go" if len(self.said) < 3 else "stop"
+
+    pipe = Busy()
+    turns = Turns(pipe)
+
+    stops = []
+    for _ in range(3):
+        stops.append(turns.next())
+        _work(0.005)
 
     assert stops == [False, False, True]
-    assert all(seconds * LINE < 0.01 for seconds in turns.ours)
-    assert all(seconds * LINE >= 0.02 for seconds in turns.others)
+    assert all(isinstance(said, float) and 0.005 <= said < 0.015 for said in pipe.said[1:])
+
+
+def _work(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass

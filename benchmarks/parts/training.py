@@ -1,12 +1,16 @@
-"""Training steps of ours and of a plain loop, turn about in one process."""
+"""Training steps of ours and of a plain loop, turn about, each in a process of its own."""
 
 from __future__ import annotations
 
 import math
+import multiprocessing
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +20,7 @@ from allometry.architectures import Transformer
 from allometry.lab.loop import Sitting, train
 from allometry.lab.tokens import prepare_tokens
 from allometry.recipe import AdamW, Bpe, Data, Recipe, StandardLibrary, Wsd
+from allometry.sweeps.executors.working import SETTINGS
 
 CONTEXT = 256
 VOCAB = 1024
@@ -96,48 +101,95 @@ class Race:
         return self.size.sequences * CONTEXT / median(self.ours)
 
 
+class Pipe(Protocol):
+    """One end of what two processes talk through."""
+
+    def send(self, said: object, /) -> None:
+        """Say something."""
+
+    def recv(self) -> object:
+        """Wait for what the other one says."""
+
+
 def race(size: Size, *, rounds: int) -> Race:
-    """Train with the lab's own loop; after each line of its curve the plain loop takes as many steps.
+    """One line of the curve of each loop, turn about; the first of both is not counted, as caches are cold.
 
-    The loop is `train` as a sweep calls it: batches, clipping, schedule, optimizer and curve are in the time.
+    Each loop has a process of its own, as its users start it: how one handles memory is no cost of the other.
     """
-    recipe = size.recipe(steps=4 * LINE * (rounds + 2))
-    ids = prepare_tokens(recipe.data).train
-    plain = PlainTraining(size.shape, torch.device("cpu"))
-    draw = np.random.default_rng(0)
+    with (
+        _contestant(_train_ours, size, rounds, SETTINGS) as ours,
+        _contestant(_train_plain, size, rounds) as plain,
+    ):
+        ours(), plain()
+        times = [(ours(), plain(), gemm_peak()) for _ in range(rounds)]
+    own, others, peaks = (list(one) for one in zip(*times, strict=True))
+    return Race(size=size, ours=own, plain=others, peaks=peaks)
 
-    def line() -> None:
+
+@contextmanager
+def _contestant(
+    work: Callable[[Size, int, Pipe], None],
+    size: Size,
+    rounds: int,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Callable[[], float]]:
+    """Start a loop in a new process with these settings of its environment.
+
+    Yields:
+        What lets it take the steps of one line, and returns the CPU seconds of a step.
+    """
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(size, rounds, there))
+    before = dict(os.environ)
+    os.environ.update(settings or {})
+    process.start()
+    os.environ.clear()
+    os.environ.update(before)
+    there.close()  # so that a loop that died is an end of file here, and no endless wait
+    here.recv()
+
+    def turn() -> float:
+        here.send("go")
+        return float(here.recv()) / LINE
+
+    try:
+        yield turn
+    finally:
+        here.send("stop")
+        process.join()
+
+
+def _train_ours(size: Size, rounds: int, pipe: Pipe) -> None:
+    """The lab's loop, `train` as a sweep calls it: batches, clipping, schedule, optimizer, curve."""
+    torch.set_num_threads(1)
+    recipe = size.recipe(steps=4 * LINE * (rounds + 2))
+    asked = Turns(pipe)
+    train(recipe, sitting=replace(Sitting(), checkpoint_seconds=math.inf, should_stop=asked.next))
+
+
+def _train_plain(size: Size, rounds: int, pipe: Pipe) -> None:
+    """The plain loop on the same tokens."""
+    torch.set_num_threads(1)
+    ids = prepare_tokens(size.recipe(steps=4 * LINE * (rounds + 2)).data).train
+    plain, draw, asked = PlainTraining(size.shape, torch.device("cpu")), np.random.default_rng(0), Turns(pipe)
+    while not asked.next():
         for _ in range(LINE):
             plain.step(random_windows(ids, size.sequences, draw))
 
-    turns = _Turns(rounds=rounds, other=line)
-    train(recipe, sitting=replace(Sitting(), checkpoint_seconds=math.inf, should_stop=turns.next))
-    return Race(size=size, ours=turns.ours, plain=turns.others, peaks=turns.peaks)
-
 
 @dataclass
-class _Turns:
-    """Times the loop between its questions whether to stop, and lets the other one run while it waits."""
+class Turns:
+    """Where a loop asks between two lines whether to stop: it says what the last took, and waits."""
 
-    rounds: int
-    other: Callable[[], None]
-    ours: list[float] = field(default_factory=list)
-    others: list[float] = field(default_factory=list)
-    peaks: list[float] = field(default_factory=list)
-    asked: int = 0
-    begun: float = 0.0
+    pipe: Pipe
+    begun: float = field(default_factory=time.process_time)
 
     def next(self) -> bool:
-        """True after the last round; the first lines of both are not counted, as caches are cold."""
-        mine = (time.process_time() - self.begun) / LINE
-        other = cpu_seconds(self.other) / LINE
-        if self.asked:
-            self.ours.append(mine)
-            self.others.append(other)
-            self.peaks.append(gemm_peak())
-        self.asked += 1
+        """Whether to stop; the time until the answer belongs to no line."""
+        self.pipe.send(time.process_time() - self.begun)
+        stop = self.pipe.recv() == "stop"
         self.begun = time.process_time()
-        return len(self.ours) == self.rounds
+        return stop
 
 
 def random_windows(ids: np.ndarray, sequences: int, draw: np.random.Generator) -> torch.Tensor:
