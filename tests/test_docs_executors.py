@@ -43,11 +43,3 @@ def test_the_cluster_file_of_the_example_is_one() -> None:
     place = Slurm(**values)
 
     assert (place.minutes, place.needs[1].from_params, place.needs[1].sharding) == (240, 3e8, "fsdp")
-
-
-def test_the_guard_loads_no_more_of_the_library_than_its_start_can_bear() -> None:
-    guard = ROOT / "src" / "allometry" / "sweeps" / "trainers" / "guard.py"
-
-    imported = set(re.findall(r"^(?:import|    import) (\w+)", guard.read_text(), re.M))
-
-    assert imported == {"fcntl", "os", "select", "signal", "sys", "time"}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from allometry.files import explained
+from allometry.sweeps.trainers.guarding import guarded
 
-_GUARD = Path(__file__).with_name("guard.py")
 _LOOK = 0.2  # seconds between questions whether to stop
 _TAIL = 4096  # bytes of standard error that are read for its last words
 
@@ -72,33 +68,19 @@ def supervised(
         StudyError: If the logs cannot be written.
     """
     begun = time.monotonic()
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "stdout.log").open("wb") as out, (folder / "stderr.log").open("wb") as err:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    str(_GUARD),
-                    str(folder / ".trainer.lock"),
-                    str(grace),
-                    *command,
-                ],
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=err,
-                cwd=directory,
-                env=os.environ | settings,
-            )
     stopped = timed_out = False
-    while not (stopped or timed_out or _ended_within(process, _LOOK)):
-        tick()
-        stopped = should_stop()
-        timed_out = timeout is not None and time.monotonic() - begun > timeout
-    assert process.stdin is not None
-    process.stdin.close()  # which asks the guard to stop what still runs
-    code = process.wait()
+    with explained(folder):
+        files = _files(folder.resolve())
+    where = {"directory": str(Path(directory).absolute()), "environment": os.environ | settings}
+    with guarded() as guard:
+        guard.start({"command": list(command), "grace": grace, **where, **files})
+        while not (stopped or timed_out or guard.has_ended(within=_LOOK)):
+            tick()
+            stopped = should_stop()
+            timed_out = timeout is not None and time.monotonic() - begun > timeout
+        if stopped or timed_out:
+            guard.stop()
+        code = guard.ended()
     return Ending(
         code=code,
         stopped=stopped or (code != 0 and should_stop()),
@@ -108,15 +90,13 @@ def supervised(
     )
 
 
-def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    if hasattr(os, "pidfd_open"):  # Linux; Popen.wait looks at growing distances, of 50 ms in the end
-        handle = os.pidfd_open(process.pid)
-        select.select([handle], [], [], seconds)
-        os.close(handle)
-        return process.poll() is not None
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
-    return process.returncode is not None
+def _files(folder: Path) -> dict[str, str]:
+    """The guard's lock, and the program's logs, which are there and empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    logs = {"out": folder / "stdout.log", "err": folder / "stderr.log"}
+    for path in logs.values():
+        path.write_bytes(b"")
+    return {name: str(path) for name, path in {**logs, "lock": folder / ".trainer.lock"}.items()}
 
 
 def _last_words(path: Path) -> str:
