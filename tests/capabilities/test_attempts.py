@@ -125,8 +125,34 @@ def test_forecasts_of_a_power_tail_are_near_the_attempts_made_later() -> None:
     assert found.low[0] <= every.solved <= found.high[0]
 
 
-def test_forms_that_disagree_are_reported(forecast: PassForecast) -> None:
-    assert "forms_disagree" in {finding.code for finding in forecast.findings}
+def test_forms_that_disagree_are_reported_unless_the_counts_speak_against_them(
+    forecast: PassForecast,
+) -> None:
+    hard = forecast_pass(drawn(0.3, 300.0, problems=128, attempts=100), 10_000, draws=300)
+
+    assert "forms_disagree" in {finding.code for finding in hard.findings}
+    assert not forecast.forms["logit_normal"].counted
+    assert "forms_disagree" not in {finding.code for finding in forecast.findings}
+
+
+def test_the_range_reaches_over_every_form_but_those_that_the_counts_speak_against(
+    forecast: PassForecast,
+) -> None:
+    counted = [one for one in forecast.forms.values() if one.counted]
+
+    assert forecast.low[-1] == min(one.low for one in counted)
+    assert forecast.high[-1] == max(one.high for one in counted)
+    assert "logit_normal" in forecast.summary().split(", not in the range")[0].splitlines()[-1]
+
+
+def test_a_range_holds_what_comes_where_some_problems_are_never_solved() -> None:
+    held = []
+    for seed in range(4):
+        every = drawn(0.5, 5.0, problems=128, attempts=10_000, never=0.2, seed=seed)
+        found = forecast_pass(every.thinned(100, seed), 10_000, draws=200)
+        held.append(found.low[0] <= every.solved <= found.high[0])
+
+    assert sum(held) >= 3  # a pool of the forms by their weights holds one in five of such
 
 
 def test_the_same_seed_gives_the_same_forecast(counts: Counts) -> None:

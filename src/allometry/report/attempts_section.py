@@ -50,7 +50,12 @@ def _forecast(found: PassForecast, slug: str) -> Section:
         for k, mid, low, high in zip(found.k, found.median, found.low, found.high, strict=True)
     )
     forms = tuple(
-        (name.replace("_", " "), places(one.median, 3), interval(one.low, one.high), percent(one.weight, 2))
+        (
+            name.replace("_", " ") + ("" if one.counted else " (not in the range)"),
+            places(one.median, 3),
+            interval(one.low, one.high),
+            percent(one.weight, 2),
+        )
         for name, one in found.forms.items()
     )
     return Section(

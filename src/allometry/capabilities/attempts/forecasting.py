@@ -1,10 +1,12 @@
 """Forecast pass@k for more attempts than were made, with a range that holds the forms' disagreement.
 
-Which form the tail of hard problems has cannot be told from few attempts, and it decides the forecast. So
-forms are pooled: the log-log line, whose draws are resamples of problems, gives LINE_SHARE of the draws; the
-rest are draws of coefficients of the distributions in `FORMS`, each form as likely as its evidence makes it.
-The share was chosen by measurement on published counts and on simulated tails, which
-benchmarks/attempts_forecasts.py prints.
+Which form the tail of hard problems has cannot be told from few attempts, and it decides the forecast. The
+median is that of a pool: the log-log line, whose draws are resamples of problems, gives LINE_SHARE of the
+draws; the rest are draws of coefficients of the distributions in `FORMS`, each form as likely as its evidence
+makes it. The range reaches over the interval of every form that the counts do not speak against: a pool's own
+quantiles would leave out a tail that has little weight, and is as likely to be the true one.
+The share was chosen by measurement on published counts and on simulated tails, the limit of the evidence
+taken from the literature; benchmarks/attempts_forecasts.py prints what both do.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ from allometry.fitting.result import Finding, middle
 
 LINE = "log_log_line"
 LINE_SHARE = 2 / 3
+# Jeffreys 1961, Theory of Probability, appendix B: evidence of a lesser ratio is "not worth more than a bare
+# mention".
+SPOKEN_AGAINST = 10**-0.5
 Problems = Literal["same", "new"]
 _FAR = 1000.0  # times the attempts made: tenfold more than the forecasts that the default was chosen by
 
@@ -41,13 +46,15 @@ class FormForecast:
     """What one form says by itself.
 
     Attributes:
-        weight: Its share of the pooled draws.
+        weight: Its share of the pooled draws, which give the median.
+        counted: Whether its interval lies inside the range: the counts do not speak against it.
     """
 
     median: float
     low: float
     high: float
     weight: float
+    counted: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +63,7 @@ class PassForecast:
 
     Attributes:
         k: Attempts at every problem, those already made included, of shape (ks,).
-        median, low, high: Of the same shape.
+        median, low, high: Of the same shape: of the pool, and over the intervals of all forms that count.
         forms: Each form by itself at the largest k.
         measured: pass@k up to the attempts made: k to value.
         problems: "same": what k attempts at each of these problems would show. "new": the expectation
@@ -92,6 +99,7 @@ class PassForecast:
             f"  by form, at k = {self.k[-1]}:",
             *(
                 f"    {name:<19s} {one.median:.3f}  {one.low:.3f} to {one.high:.3f}  weight {one.weight:.2f}"
+                + ("" if one.counted else ", not in the range")
                 for name, one in self.forms.items()
             ),
             "  -ln pass@k falls as k^-{:.3f} ({:.3f} to {:.3f})".format(*self.exponent),
@@ -135,8 +143,9 @@ def forecast_pass(
     weights = {LINE: LINE_SHARE, **{name: (1 - LINE_SHARE) * share for name, share in evidence.items()}}
     every = {LINE: by_line, **by_form}
     pool = np.concatenate([every[name][: round(weights[name] * draws)] for name in every])
-    low, high = middle(pool, level, axis=0)
-    forms = {name: _alone(every[name][:, -1], level, weights[name]) for name in every}
+    counted = _counted(evidence)
+    low, high = _reach([every[name] for name in counted], level)
+    forms = {name: _alone(every[name][:, -1], level, weights[name], name in counted) for name in every}
     ends = middle(exponents, level)
     return PassForecast(
         k=ks,
@@ -236,9 +245,23 @@ def _same_problems(
     return solved / len(counts)
 
 
-def _alone(draws: Array, level: float, weight: float) -> FormForecast:
+def _counted(evidence: Mapping[str, float]) -> list[str]:
+    """The line, and the forms whose evidence is not much less than that of the best."""
+    best = max(evidence.values())
+    return [LINE, *(name for name, share in evidence.items() if share >= SPOKEN_AGAINST * best)]
+
+
+def _reach(draws: list[Array], level: float) -> tuple[Array, Array]:
+    """From the lowest end of several forms' intervals to the highest, at each k."""
+    ends = np.array([middle(one, level, axis=0) for one in draws])
+    return ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)
+
+
+def _alone(draws: Array, level: float, weight: float, counted: bool) -> FormForecast:
     low, high = middle(draws, level)
-    return FormForecast(median=float(np.median(draws)), low=float(low), high=float(high), weight=weight)
+    return FormForecast(
+        median=float(np.median(draws)), low=float(low), high=float(high), weight=weight, counted=counted
+    )
 
 
 def _measured(counts: Counts) -> dict[int, float]:
@@ -248,7 +271,7 @@ def _measured(counts: Counts) -> dict[int, float]:
 
 
 def _findings(forms: Mapping[str, FormForecast], ks: tuple[int, ...], counts: Counts) -> list[Finding]:
-    medians = {name: one.median for name, one in forms.items()}
+    medians = {name: one.median for name, one in forms.items() if one.counted}
     low, high = min(medians, key=medians.__getitem__), max(medians, key=medians.__getitem__)
     found = []
     if (gap := medians[high] - medians[low]) > 0.1:
