@@ -43,7 +43,17 @@ def test_a_target_loss_prints_what_it_takes(capsys: pytest.CaptureFixture[str]) 
 
     said = capsys.readouterr().out
     assert "At the very least" in said
-    assert "no probability because there are no draws" in said
+    assert "probability 1 by the draws" in said
+
+
+def test_a_law_without_published_intervals_says_so_and_how_far_the_others_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["plan", "muennighoff_2023", "--flops", "1e22"]) == 0
+
+    said = capsys.readouterr().out
+    assert "the source of muennighoff_2023 gives none; fit its runs for some, published:muenn" in said
+    assert "In place of a range: the published fits ask for" in said
 
 
 def test_a_plan_is_written_as_a_recipe_and_printed_as_flags(

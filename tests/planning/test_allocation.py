@@ -191,7 +191,7 @@ def test_any_budget_ends_in_a_plan_or_in_a_sentence(flops: float) -> None:
 
 def test_a_target_by_a_law_without_draws_costs_what_the_device_leaves_open() -> None:
     """Utilisation is 0.3 to 0.5 around 0.4, so that hours are 0.8 to 4/3 of the middle."""
-    days = allocate("besiroglu_2024", loss=2.0, device="h100-sxm", devices=8).cost.days  # type: ignore[union-attr]
+    days = allocate("hoffmann_2022", loss=2.0, device="h100-sxm", devices=8).cost.days  # type: ignore[union-attr]
 
     assert days.low == pytest.approx(0.8 * days.value)
     assert days.high == pytest.approx(4 / 3 * days.value)
@@ -217,10 +217,10 @@ def test_training_and_serving_share_a_budget_for_the_whole_life(cost: str) -> No
 
 def test_a_budget_for_the_whole_life_moves_its_training_as_the_budget_in_flop_would() -> None:
     life: dict[str, Any] = {"served_tokens": 1e12, "pays_for": "life"}
-    plan = allocate("besiroglu_2024", device_hours=678, device="h100-sxm", **life)
+    plan = allocate("hoffmann_2022", device_hours=678, device="h100-sxm", **life)
     hourly = 3600 * 989.4e12
 
-    ends = [allocate("besiroglu_2024", flops=678 * hourly * share, **life).flops for share in (0.3, 0.5)]
+    ends = [allocate("hoffmann_2022", flops=678 * hourly * share, **life).flops for share in (0.3, 0.5)]
 
     assert [plan.compute.low, plan.compute.high] == pytest.approx(ends, rel=1e-6)
 

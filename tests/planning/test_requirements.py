@@ -34,9 +34,9 @@ def test_the_least_size_reaches_the_target_with_endless_data_and_no_smaller_one_
 
 
 def test_the_plan_for_a_loss_and_the_plan_for_its_compute_are_one() -> None:
-    target = allocate("besiroglu_2024", loss=2.05)
+    target = allocate("hoffmann_2022", loss=2.05)
 
-    budget = allocate("besiroglu_2024", flops=target.flops)
+    budget = allocate("hoffmann_2022", flops=target.flops)
 
     assert budget.params.value == pytest.approx(target.params.value, rel=1e-8)
     assert budget.loss.value == pytest.approx(2.05, rel=1e-10)
@@ -61,8 +61,8 @@ def test_the_probability_is_the_share_of_draws_whose_floor_is_below_the_target()
     assert requirements(law, 2.0, None, 0.9).reachable == 0.75
 
 
-def test_a_published_law_has_no_probability() -> None:
-    assert math.isnan(require("besiroglu_2024", loss=2.0).reachable)
+def test_a_published_law_without_intervals_has_no_probability() -> None:
+    assert math.isnan(require("hoffmann_2022", loss=2.0).reachable)
 
 
 def test_a_loss_under_the_floor_is_refused_by_the_floor() -> None:

@@ -17,14 +17,14 @@ from allometry.planning.questions import Question
 from allometry.planning.splits import best_split, tokens_to_reach, tokens_within
 
 EQUAL = 1e-8  # relative: closed forms and searches for the same point
-FLAT = 1e-10  # relative: where a stock is used up the loss no longer falls, and a search ends anywhere on it
+FLAT = 1e-12  # relative: rounding of a loss, also where a stock is used up and it no longer falls
 
 flops = st.floats(18, 26).map(lambda power: 10**power)
 served = st.floats(9, 14).map(lambda power: 10**power)
 
 
 def besiroglu() -> Basis:
-    return basis_of("besiroglu_2024")
+    return basis_of("besiroglu_2024").fitted()
 
 
 def with_draws(count: int = 8) -> Basis:

@@ -111,10 +111,10 @@ def test_a_plan_without_a_device_has_no_cost_to_show(drawn: Fit) -> None:
 
 
 def test_a_published_law_is_drawn_without_runs_and_without_ranges() -> None:
-    plan = allocate("besiroglu_2024", flops=1e22)
+    plan = allocate("hoffmann_2022", flops=1e22)
 
-    assert "No ranges: no draws." in words(least_loss(plan, "besiroglu_2024"))
-    assert "No ranges: no draws." in words(trade_at_equal_loss(plan, "besiroglu_2024"))
+    assert "No ranges: no draws." in words(least_loss(plan, "hoffmann_2022"))
+    assert "No ranges: no draws." in words(trade_at_equal_loss(plan, "hoffmann_2022"))
 
 
 def test_each_change_ends_at_its_answer_and_the_largest_is_first(found: Sensitivity) -> None:

@@ -73,9 +73,9 @@ def test_a_target_asks_for_one_percent_less_loss_instead(drawn: Fit) -> None:
 
 
 def test_a_published_law_has_no_probabilities_and_says_why() -> None:
-    made = make_brief(allocate("besiroglu_2024", flops=1e22), "besiroglu_2024")
+    made = make_brief(allocate("hoffmann_2022", flops=1e22), "hoffmann_2022")
 
-    assert "No probabilities, because besiroglu_2024 was published without draws" in said(made, "reach")
+    assert "No probabilities, because the source of hoffmann_2022 gives none" in said(made, "reach")
 
 
 def test_past_forecasts_of_a_study_are_counted(

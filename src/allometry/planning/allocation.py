@@ -18,7 +18,7 @@ from allometry.planning.data_limits import DataPlan, data_plan
 from allometry.planning.devices import Device
 from allometry.planning.divisions import Division, divided, stock_of, training_optimal
 from allometry.planning.inference import Demand, LifetimePlan, cheapest_each, lifetime_plan
-from allometry.planning.published import PublishedFit
+from allometry.planning.published import PublishedFit, published_spread
 from allometry.planning.quantities import Quantity, exactly
 from allometry.planning.questions import LEVEL, TOLERANCE, Payment, Question
 from allometry.planning.rates import Rate, training_rate
@@ -27,6 +27,7 @@ from allometry.planning.result import NearOptimal, Plan
 from allometry.planning.sensitivity import middle_law
 from allometry.planning.splits import best_split, tokens_to_reach
 from allometry.planning.surfaces import estimate_of
+from allometry.units import show_count
 
 __all__ = ["FLOPS_CONVENTION", "NearOptimal", "Plan", "allocate", "answer"]
 
@@ -164,7 +165,7 @@ def _plan(basis: Basis, question: Question, budget: Quantity | None, found: Divi
         data_hash=basis.data_hash,
         status=basis.status,
         no_interval_because=why,
-        notes=basis.notes,
+        notes=(*basis.notes, *_spread(basis, compute.value)),
         cost=costs_of(question, compute),
         serving=_serving(question, lifetime),
         lifetime=lifetime,
@@ -185,6 +186,15 @@ def _compute(
     # A skewed fit may put its own value outside the middle of its draws.
     low, high = min(made.low, made.value), max(made.high, made.value)
     return Quantity(value=made.value, low=low, high=high, unit="FLOP", origin=origin)
+
+
+def _spread(basis: Basis, flops: float) -> tuple[str, ...]:
+    """How far the published fits are apart, in place of a range that a source does not give."""
+    if basis.status is not None or basis.sets > 1:  # an own fit, or one with draws
+        return ()
+    low, high = (show_count(end) for end in published_spread(flops).params)
+    apart = f"{low} to {high} parameters at this compute, trained on fresh data and not served"
+    return (f"In place of a range: the published fits ask for {apart}.",)
 
 
 def _at_the_ends(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,10 +16,12 @@ from allometry.laws import Law, chinchilla, data_constrained
 from allometry.laws.definition import Scale
 from allometry.planning.data_limits import RepeatedLaw
 from allometry.planning.published import PublishedFit, published_fit
+from allometry.planning.slopes import Turned, slope, turned
 from allometry.planning.surfaces import Surface, five_numbers
 from allometry.units import show_count
 
 Array = NDArray[np.float64]
+AnyArray = Array | Turned
 
 _PLANNED = {"params", "tokens"}
 _STOCK = "unique_tokens"
@@ -34,8 +36,8 @@ class Basis:
     Attributes:
         names: Column to the law's own name for it.
         coefficients: Name to values, of shape (sets,): the fitted ones first.
-        on, noise: Scale of the fit, and equally likely differences of one new run on it; no noise is known
-            of a published law.
+        on, noise: Scale of the fit, and equally likely differences of one new run on it; of a published law
+            none is known, and its ranges are those of the law alone.
         largest: Column to the largest fitted value.
         no_draws: Why there are no draws; empty where there are.
         notes: What was assumed on the way, in sentences.
@@ -65,14 +67,21 @@ class Basis:
 
     def loss(self, params: Array, tokens: Array, stock: float = np.inf) -> Array:
         """Predicted loss; sizes and tokens of shape (sets,), or of any shape where there is one set."""
-        columns = {"params": params, "tokens": tokens}
         if self.law.has_form_of(chinchilla):  # a closed form: nothing has to be derived for a plan
             with np.errstate(all="ignore"):
                 return Surface(**self.coefficients, unit=self.unit, name=self.law.name).loss(params, tokens)
-        if _STOCK in self.names:
-            columns[_STOCK] = np.minimum(stock, tokens)
-        inputs = {name: columns[column] for column, name in self.names.items()}
-        return self.law.evaluate(inputs, self.coefficients)
+        return self.law.evaluate(self._read(params, tokens, stock), self.coefficients)
+
+    def gains(self, params: Array, tokens: Array, stock: float = np.inf) -> tuple[Array, Array]:
+        """By how much the loss falls for each unit of the logarithm of size, and of data."""
+        return tuple(
+            -slope(self.law, self._read(size, data, stock), self.coefficients)
+            for size, data in ((turned(params), tokens), (params, turned(tokens)))
+        )  # type: ignore[return-value]
+
+    def _read(self, params: AnyArray, tokens: AnyArray, stock: float) -> dict[str, AnyArray]:
+        columns = {"params": params, "tokens": tokens, _STOCK: np.minimum(stock, tokens)}
+        return {name: columns[column] for column, name in self.names.items()}
 
     def fitted(self) -> Basis:
         """The fitted coefficients alone, without the draws."""
@@ -193,9 +202,9 @@ def _of_published(fit: PublishedFit) -> Basis:
     return Basis(
         law=fit.law,
         names={name: name for name in fit.law.reads},
-        coefficients={name: np.array([value]) for name, value in fit.coefficients.items()},
+        coefficients=fit.sets(),
         on=fit.law.on,
-        noise=np.empty(0),
+        noise=np.zeros(1) if fit.ranges else np.empty(0),
         largest={name: end for name, end in ends.items() if np.isfinite(end)},
         output=fit.law.predicts,
         unit="nat/token",
@@ -204,9 +213,15 @@ def _of_published(fit: PublishedFit) -> Basis:
         fit_hash="",
         data_hash="",
         status=None,
-        no_draws=f"{fit.name} was published without draws",
-        notes=(
-            f"Its loss is that of {fit.loss_of}: no loss of another text or tokenizer.",
-            *([fit.notes] if fit.notes else []),
-        ),
+        no_draws=fit.no_ranges_because(),
+        notes=tuple(_said_of(fit)),
     )
+
+
+def _said_of(fit: PublishedFit) -> Iterator[str]:
+    yield f"Its loss is that of {fit.loss_of}: no loss of another text or tokenizer."
+    if fit.notes:
+        yield fit.notes
+    if fit.ranges is not None:
+        yield fit.ranges.sentence()
+        yield f"For ranges that the runs themselves give, with the noise of a run, fit {fit.runs}."

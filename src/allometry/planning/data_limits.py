@@ -11,6 +11,7 @@ from allometry.errors import FitError, InputError
 from allometry.fitting.result import Estimate, Fit
 from allometry.laws import Law
 from allometry.planning.quantities import ranged
+from allometry.planning.slopes import Turned, slope, turned
 from allometry.planning.surfaces import estimate_of
 from allometry.units import show_count, show_power
 
@@ -19,7 +20,7 @@ Array = NDArray[np.float64]
 _GRID = 129  # sizes looked at over the whole range; the best and its neighbours bracket the optimum
 _NARROWING = 45  # golden-section steps: the bracket shrinks by 1.6 each, to rounding
 _ALL = 100.0  # per cent of compute for one per cent of data: more than there is
-_STEP = 1e-4  # of the logarithm, for slopes by central differences
+_BEYOND = 1e200  # FLOP for a token: of a stock that is used up, where a ratio to nothing has no end
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -193,20 +194,17 @@ def token_worth(law: RepeatedLaw, params: Array, tokens: Array, unique_tokens: f
     At the optimum a small change of budget gains as much through tokens alone as through size and tokens, so
     that the trade is the ratio of two slopes of the law: 6 N (dL/dU) / (dL/dD).
     """
-    step = np.exp(_STEP)
     size, data = params[:, None], tokens[:, None]
 
-    def slope(up: Array, down: Array) -> Array:
-        return (up - down)[:, 0] / (2 * _STEP)
+    def falls(used: Array | Turned, stock: float | Turned) -> Array:
+        # A stock that is larger than what is used changes nothing, and more tokens then are all fresh.
+        columns = {"params": size, "tokens": used, "unique_tokens": np.minimum(stock, used)}
+        return -slope(law.law, columns, law.coefficients)[:, 0]
 
-    # A stock that is larger than what is used changes nothing, and more tokens then are all fresh.
-    def loss(used: Array, stock: float) -> Array:
-        return law.loss(size, used, np.minimum(stock, used))
-
-    by_stock = slope(loss(data, unique_tokens * step), loss(data, unique_tokens / step))
-    by_tokens = slope(loss(data * step, unique_tokens), loss(data / step, unique_tokens))
-    # By logarithms: dL/dU = by_stock / U and dL/dD = by_tokens / D.
-    return 6 * params * (by_stock / unique_tokens) / (by_tokens / tokens)
+    by_stock, by_tokens = falls(data, turned(np.array(unique_tokens))), falls(turned(data), unique_tokens)
+    # By logarithms: dL/dU = by_stock / U and dL/dD = by_tokens / D. Of a stock that is used up, dL/dD is 0.
+    with np.errstate(divide="ignore"):
+        return np.minimum(6 * params * (by_stock / unique_tokens) / (by_tokens / tokens), _BEYOND)
 
 
 def _loss_of(law: RepeatedLaw, params: Array, tokens: Array, unique_tokens: float) -> Array:

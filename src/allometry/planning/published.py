@@ -12,13 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.errors import InputError
 from allometry.fitting.allocation import optimal_params
 from allometry.laws import LAWS, Law, data_constrained
-from allometry.planning.surfaces import Surface
+from allometry.planning.published_ranges import StatedIntervals
+from allometry.planning.surfaces import Surface, five_numbers
 from allometry.registry import Catalog
 from allometry.units import show_count, show_power
+
+Array = NDArray[np.float64]
 
 _FLOPS_PER_PARAMETER_TOKEN = 6.0  # Kaplan et al. 2020, section 2.1, arXiv:2001.08361
 
@@ -94,6 +98,8 @@ class PublishedFit:
         digits: How precisely the coefficients are known, in words.
         fitted: Range of the runs.
         notes: What has misled people who used it.
+        ranges: Intervals of the coefficients; None where the source gives none.
+        runs: The public table of its runs, by the name that `read_runs` knows; empty where there is none.
     """
 
     name: str
@@ -105,20 +111,39 @@ class PublishedFit:
     digits: str
     fitted: FittedRange
     notes: str = ""
+    ranges: StatedIntervals | None = None
+    runs: str = ""
 
     def surface(self) -> Surface:
-        """The fit as a floor plus a power of size plus a power of data.
+        """The fit as a floor plus a power of size plus a power of data, with its draws where it has some.
 
         Raises:
             InputError: If the law has another shape.
         """
-        c = self.coefficients
-        if "eta" in c:
-            powers = {"A": c["a"] / 6 ** c["eta"], "B": c["b"] / 6 ** c["eta"]}
-            c = {"E": c["E"], **powers, "alpha": 2 * c["eta"], "beta": 2 * c["eta"]}
-        if "E" not in c:
+        five = five_numbers(self.sets(), self.law)
+        if five is None:
             raise InputError(f"Law '{self.law.name}' of '{self.name}' has no floor and no such surface.")
-        return Surface.from_coefficients(c, name=self.name)
+        return Surface(**five, unit="nat/token", name=self.name)
+
+    def sets(self) -> dict[str, Array]:
+        """Coefficient to its value, then to the draws that the source's intervals give; of shape (sets,).
+
+        >>> len(PUBLISHED["besiroglu_2024"].sets()["A"]), len(PUBLISHED["hoffmann_2022"].sets()["A"])
+        (501, 1)
+        """
+        drawn = {} if self.ranges is None else self.ranges.draws(self.coefficients)
+        return {name: np.append(value, drawn.get(name, [])) for name, value in self.coefficients.items()}
+
+    def no_ranges_because(self) -> str:
+        """Why there are no draws; empty where there are.
+
+        >>> PUBLISHED["muennighoff_2023"].no_ranges_because()
+        'the source of muennighoff_2023 gives none; fit its runs for some, published:muennighoff2023'
+        """
+        if self.ranges is not None:
+            return ""
+        way_out = f"; fit its runs for some, {self.runs}" if self.runs else ""
+        return f"the source of {self.name} gives none{way_out}"
 
     def optimum(self, flops: float) -> PublishedOptimum:
         """Size and tokens of least loss for 6 · params · tokens, with as much fresh data as they need.
@@ -256,6 +281,20 @@ _FITS = (
         digits="five or more",
         fitted=_HOFFMANN_RUNS,
         notes="From points read off a figure; 240 of 245 runs.",
+        ranges=StatedIntervals(
+            ends={
+                "E": (1.769, 1.871),
+                "A": (285.214, 743.626),
+                "B": (1042.357, 5810.344),
+                "alpha": (0.317, 0.373),
+                "beta": (0.331, 0.415),
+            },
+            ratio=(7.6, 35.9),
+            flops=5.88e23,
+            level=0.95,
+            source="4,000 resamples in data_analysis.ipynb of epoch-research/analyzing-chinchilla",
+        ),
+        runs="published:hoffmann2022",
     ),
     PublishedFit(
         name="muennighoff_2023",
@@ -274,6 +313,7 @@ _FITS = (
         loss_of="C4, GPT-2 tokenizer of 50,257",
         digits="seven",
         fitted=FittedRange(params=(7.1e6, 8.67e9), tokens=(1e8, 9e11), flops=(4.3e15, 9.3e21)),
+        runs="published:muennighoff2023",
     ),
     PublishedFit(
         name="gadre_2024_c4",
@@ -285,6 +325,7 @@ _FITS = (
         digits="three",
         fitted=FittedRange(params=(1.1e7, 4.12e8), tokens=(2.1e8, 8.2e9)),
         notes="From five small runs, to forecast larger ones.",
+        runs="published:gadre2024",
     ),
     PublishedFit(
         name="gadre_2024_refinedweb",
@@ -296,6 +337,7 @@ _FITS = (
         digits="three",
         fitted=FittedRange(params=(1.1e7, 4.12e8), tokens=(2.1e8, 8.2e9)),
         notes="From five small runs, to forecast larger ones.",
+        runs="published:gadre2024",
     ),
     PublishedFit(
         name="kaplan_2020",

@@ -21,9 +21,6 @@ Array = NDArray[np.float64]
 Tokens = Callable[[Array], Array]
 Gains = Callable[[Array, Array], tuple[Array, Array]]
 
-# Of the logarithm, for slopes by central differences: right to 1e-8 where the law is smooth, to 1e-6 where a
-# run begins to repeat, as slopes have a bend there.
-_STEP = 1e-6
 _HALVINGS = 60
 _LARGEST = math.log(1e40)  # of sizes and tokens that are looked at
 _LEAST = 1e-100  # of tokens, where a constraint leaves none
@@ -84,14 +81,7 @@ def _gains(basis: Basis, stock: float) -> Gains:
     if five is not None and np.isinf(stock):
         A, B, alpha, beta = (five[name] for name in ("A", "B", "alpha", "beta"))
         return lambda params, tokens: (alpha * A * params**-alpha, beta * B * tokens**-beta)
-    up = math.exp(_STEP)
-
-    def differences(params: Array, tokens: Array) -> tuple[Array, Array]:
-        by_size = basis.loss(params / up, tokens, stock) - basis.loss(params * up, tokens, stock)
-        by_data = basis.loss(params, tokens / up, stock) - basis.loss(params, tokens * up, stock)
-        return by_size, by_data
-
-    return differences
+    return lambda params, tokens: basis.gains(params, tokens, stock)
 
 
 def _root(function: Tokens, low: Array, high: Array) -> Array:

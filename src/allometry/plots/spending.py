@@ -144,7 +144,8 @@ def _layer_words(plan: Plan, surface: Surface, runs: pd.DataFrame) -> str:
     shaded = (
         f"Shaded: {100 * plan.level:g}% of the draws. " if len(surface.E) > 1 else "No ranges: no draws. "
     )
-    bars = "" if math.isnan(plan.loss.low) else "Bars: the plan's ranges, with the noise of one run. "
+    noise = ", with the noise of one run" if plan.status else ""  # none is known of a published law
+    bars = "" if math.isnan(plan.loss.low) else f"Bars: the plan's ranges{noise}. "
     return f"{rings}{shaded}{bars}".strip()
 
 
