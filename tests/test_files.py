@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from allometry.errors import StudyBusy, StudyError
-from allometry.files import locked, write_atomically
+from allometry.errors import StudyError
+from allometry.files import write_atomically
 
 
 def names(folder: Path) -> list[str]:
@@ -63,46 +61,3 @@ def test_a_file_where_a_folder_must_be_is_a_sentence(tmp_path: Path) -> None:
         write_atomically(tmp_path / "file" / "inside", "x")
     with pytest.raises(StudyError, match="choose another folder"):
         write_atomically(tmp_path / "file" / "deeper" / "inside", "x")
-
-
-def test_a_lock_is_for_one_holder_at_a_time(tmp_path: Path) -> None:
-    with locked(tmp_path / ".lock", busy=""), pytest.raises(StudyBusy, match="taken"):
-        locked(tmp_path / ".lock", busy="taken").__enter__()
-
-    with locked(tmp_path / ".lock", busy=""):
-        pass
-
-
-def test_a_lock_ends_with_its_holder_however_that_ends(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from allometry.files import locked\n"
-        "with locked(Path(sys.argv[1]), busy=''): print('held', flush=True); sys.stdin.read()"
-    )
-    path = tmp_path / ".lock"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(StudyBusy):
-            locked(path, busy="taken").__enter__()
-        holder.kill()
-
-    with locked(path, busy="taken"):
-        pass
-
-
-def test_an_error_of_the_holder_passes_through_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), locked(tmp_path / ".lock", busy=""):
-        (tmp_path / "missing").read_text()
-
-
-def test_a_file_system_without_locks_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr("allometry.files.fcntl.flock", refused)
-
-    with pytest.raises(StudyError, match="No locks available"):
-        locked(tmp_path / ".lock", busy="").__enter__()

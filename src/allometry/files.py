@@ -8,14 +8,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from allometry.errors import StudyBusy, StudyError
-
-try:
-    import fcntl
-except ImportError:  # Windows has no advisory locks of this kind: one writer at a time is then up to the user
-    fcntl = None  # type: ignore[assignment]
+from allometry.errors import StudyError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
@@ -90,29 +84,25 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-@contextmanager
-def locked(path: Path, busy: str) -> Iterator[None]:
-    """Hold an exclusive lock that the system releases when this process ends, even by kill -9.
-
-    Args:
-        path: The lock file; it is made if missing and stays.
-        busy: What to say if another process holds it.
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that nothing can be written to.
 
     Raises:
-        StudyBusy: With `busy`, at once, if another process holds the lock.
+        StudyError: Saying why.
     """
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    with file:
-        with explained(path):
-            _lock(file, busy)
-        yield
+    clock_ns(folder)
 
 
-def _lock(file: IO[str], busy: str) -> None:
-    if fcntl is not None:
+def clock_ns(folder: Path) -> int:
+    """The time by the file system that holds a folder: other machines' clocks differ from it.
+
+    Raises:
+        StudyError: If the folder cannot be written.
+    """
+    aside = folder / f".clock-{uuid.uuid4().hex[:8]}"
+    with explained(aside):
+        aside.touch()
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StudyBusy(busy) from error
+            return aside.stat().st_mtime_ns
+        finally:
+            aside.unlink()

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from allometry.recipe import Recipe
+from allometry.runs.claiming import holder_of
 from allometry.runs.study import Study
 from allometry.sweeps.executors.definition import Executor, Job
 from allometry.sweeps.executors.events import Advanced, Died, Ended, Event, Unusable
@@ -71,13 +71,10 @@ def wait_for(executor: Executor, *wanted: type[Event], count: int = 1) -> list[E
 
 
 def worker_on(study: Study, recipe: Recipe) -> int:
-    """The process that holds the run's lock."""
-    lock = (study.run_folder(recipe.run_id) / ".lock").stat()
-    for line in Path("/proc/locks").read_text().splitlines():
-        fields = line.split()
-        if fields[5].endswith(f":{lock.st_ino}"):
-            return int(fields[4])
-    raise AssertionError("nobody holds the run")
+    """The process that holds the run."""
+    holder = holder_of(study.run_folder(recipe.run_id))
+    assert holder is not None, "nobody holds the run"
+    return holder.process.number
 
 
 def test_all_results_arrive_and_are_in_the_study(executor: Executor, study: Study, tiny: Recipe) -> None:
@@ -139,7 +136,6 @@ def test_nothing_to_do_is_no_event(executor: Executor) -> None:
     assert executor.wait(0.01) == []
 
 
-@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="finds the worker by its lock in /proc/locks")
 def test_a_killed_worker_is_an_event_and_is_replaced(
     executor: Executor, study: Study, tiny: Recipe, endless: Recipe
 ) -> None:

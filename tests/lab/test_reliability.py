@@ -18,12 +18,12 @@ import torch
 from torch.nn import functional
 
 from allometry.errors import CorruptFile, StudyBusy, StudyError
-from allometry.files import locked
 from allometry.lab import steps
 from allometry.lab.checkpoints import load_checkpoint, newest_step, saved_steps
 from allometry.lab.loop import Sitting, train
 from allometry.lab.losses import head_loss
 from allometry.recipe import Recipe
+from allometry.runs.claiming import CLAIM, claimed
 from allometry.runs.study import Study
 
 
@@ -111,10 +111,30 @@ def test_a_process_killed_at_any_call_of_a_save_leaves_a_good_checkpoint(tmp_pat
 
 def test_a_run_that_another_process_trains_is_left_alone(tiny: Recipe, study: Study) -> None:
     with (
-        locked(study.run_folder(tiny.run_id) / ".lock", busy=""),
-        pytest.raises(StudyBusy, match=f"Run {tiny.run_id} is being trained by another process; wait"),
+        claimed(study.run_folder(tiny.run_id)),
+        pytest.raises(StudyBusy, match=rf"Run {tiny.run_id} is being made by another process \(.*\); wait"),
     ):
         train(tiny, study=study)
+
+
+def test_a_run_that_another_has_taken_up_writes_nothing_more(tiny: Recipe, study: Study) -> None:
+    folder = study.run_folder(tiny.run_id)
+
+    def files() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    left: list[dict[str, bytes]] = []
+
+    def taken_up() -> bool:
+        if not left:
+            (folder / CLAIM).write_text("another's")
+            left.append(files())
+        return False
+
+    with pytest.raises(StudyBusy, match=r"was taken up by another process .* writes nothing more"):
+        train(tiny, study=study, sitting=Sitting(should_stop=taken_up, checkpoint_seconds=0))
+
+    assert files() == left[0]
 
 
 TRAIN = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from allometry.errors import AllometryError, StudyError
+from allometry.errors import AllometryError, StudyBusy, StudyError
 from allometry.recipe import Recipe
 from allometry.runs.study import Study
 from allometry.sweeps import running
@@ -75,6 +75,8 @@ def _train(job: Job) -> Event:
     sitting = Sitting(keep_steps=job.keep_steps, design=job.design)
     try:
         run = train(job.recipe, study=Study.open(job.study), sitting=sitting)
+    except StudyBusy as error:
+        return Ended(run_id=job.run_id, status="elsewhere", reason=str(error))
     except StudyError as error:
         return Unusable(run_id=job.run_id, reason=str(error))
     except AllometryError as error:

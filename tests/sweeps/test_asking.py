@@ -10,6 +10,7 @@ import pytest
 
 from allometry.errors import InputError
 from allometry.recipe import Recipe
+from allometry.runs.claiming import CLAIM
 from allometry.runs.study import Study
 from allometry.sweeps.asking import Asking, ask
 from allometry.sweeps.designs import Grid, Ladder
@@ -60,11 +61,12 @@ def test_what_one_process_was_given_no_other_is_given_until_it_ends(
 
 def test_a_process_that_dies_lets_go_of_its_run(tiny: Recipe, study: Study) -> None:
     code = (
-        "import os, sys\nfrom allometry.files import locked\nfrom pathlib import Path\n"
-        "held = locked(Path(sys.argv[1]), busy=''); held.__enter__(); os.kill(os.getpid(), 9)\n"
+        "import os, sys\nfrom allometry.runs.claiming import try_claim\nfrom pathlib import Path\n"
+        "try_claim(Path(sys.argv[1])); os.kill(os.getpid(), 9)\n"
     )
-    lock = study.run_folder(tiny.run_id) / ".lock"
-    subprocess.run([sys.executable, "-c", code, str(lock)], check=False)
+    folder = study.run_folder(tiny.run_id)
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=False)
+    assert (folder / CLAIM).exists()
 
     with ask(study, Grid(base=tiny, vary={"seed": [0]})) as asking:
         assert asking.next() == tiny

@@ -32,10 +32,11 @@ from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
 from allometry.lab.loop import ENDED
 from allometry.lab.sharing import SharedStepper, ShareFeed, reshard, shard, whole_state
-from allometry.lab.sitting import Sitting, held
+from allometry.lab.sitting import Sitting
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.lab.training import Ending, Training
 from allometry.recipe import Recipe
+from allometry.runs.claiming import claimed
 from allometry.runs.run import Run
 from allometry.runs.study import SPEC, Study
 
@@ -68,10 +69,11 @@ def train_distributed(
     """
     # Before the processes meet: one that refused would leave the others waiting for it, or be lost to them.
     _require_even_shares(recipe, int(os.environ.get("WORLD_SIZE", "1")))
-    place = open_device(_own_device(device))
+    place, given = open_device(_own_device(device)), sitting or Sitting()
     with _process_group(place), ExitStack() as stack:
         if _is_first():
-            stack.enter_context(held(study.run_folder(recipe.run_id), patience=0.0))
+            claim = stack.enter_context(claimed(study.run_folder(recipe.run_id)))
+            given = replace(given, confirm=claim.confirm)
         ended = study.run(recipe.run_id)
         dist.barrier()  # all have looked before one writes
         if ended is not None and ended.status in ENDED:
@@ -79,11 +81,12 @@ def train_distributed(
         require_ancestors(recipe, study)
         interrupted = stack.enter_context(heeding_signals())
         torch.manual_seed(recipe.seed)
-        chosen = _agreed(sitting or Sitting(), interrupted)
+        chosen = _agreed(given, interrupted)
         training = SharedTraining.begin(recipe, study, place, chosen, _text(recipe), lambda: False)
         training.join(sharding)
         run = training.finish(training.advance())
         if _is_first():
+            given.confirm()
             study.save_run(run)
         return run
 
@@ -187,6 +190,7 @@ class SharedTraining(Training):
 
     def _write(self, tensors: dict[str, Tensor]) -> None:
         folder = self.folder / "checkpoints"
+        self.sitting.confirm()
         self._curve.flush()
         state = tensors | generator_tensors(self.device)
         save_checkpoint(folder, Checkpoint(step=self.step, tensors=state, notes=self._notes()))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 
 import torch
 
 from allometry.lab.devices import open_device
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
-from allometry.lab.sitting import Progress, Sitting, held
+from allometry.lab.sitting import Progress, Sitting
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.lab.training import Training
 from allometry.recipe import Recipe
+from allometry.runs.claiming import claimed
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -46,7 +48,7 @@ def train(
     Raises:
         CorruptFile: If the checkpoint to resume from is damaged.
         StudyError: If the study cannot be written, or the run was begun with other text.
-        StudyBusy: If another process is training the run.
+        StudyBusy: If another process is training the run, or took it up while this one gave no sign of life.
         InputError: If the text is too short for the recipe, a single sequence does not fit the memory, or
             there is no such device.
         RecipeError: If a run that this one builds on is not done, or does not fit.
@@ -56,13 +58,13 @@ def train(
             return train(recipe, study=Study.create(folder, ""), device=device, sitting=sitting, text=text)
     place = open_device(device)
     chosen = sitting or Sitting()
-    with held(study.run_folder(recipe.run_id), patience=chosen.patience):
+    with claimed(study.run_folder(recipe.run_id), patience=chosen.patience) as claim:
         ended = study.run(recipe.run_id)
         if ended is not None and ended.status in ENDED:
             return ended
         require_ancestors(recipe, study)
         data = text or prepare_tokens(recipe.data)
-        return _train(recipe, study, place, chosen, data)
+        return _train(recipe, study, place, replace(chosen, confirm=claim.confirm), data)
 
 
 def _train(recipe: Recipe, study: Study, device: torch.device, sitting: Sitting, data: TokenData) -> Run:
@@ -71,5 +73,6 @@ def _train(recipe: Recipe, study: Study, device: torch.device, sitting: Sitting,
         torch.manual_seed(recipe.seed)
         training = Training.begin(recipe, study, device, sitting, data, interrupted)
         run = training.finish(training.advance())
+        sitting.confirm()
         study.save_run(run)
     return run

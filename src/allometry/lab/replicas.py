@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
@@ -20,12 +20,13 @@ from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
 from allometry.lab.loop import ENDED, train
 from allometry.lab.siblings import replica_groups
-from allometry.lab.sitting import Sitting, held
+from allometry.lab.sitting import Sitting
 from allometry.lab.stacking import Made, Stack, can_stack
 from allometry.lab.steps import Batch, Stepper, next_token
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.lab.training import Ending, Training
 from allometry.recipe import Recipe
+from allometry.runs.claiming import Claim, claimed
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -76,8 +77,10 @@ def _train_group(
 ) -> dict[str, Run]:
     """Hold all runs of a group, and train those that have not ended."""
     with ExitStack() as stack:
+        claims: dict[str, Claim] = {}
         for recipe in sorted(recipes, key=lambda one: one.run_id):  # in one order: no two wait for each other
-            stack.enter_context(held(study.run_folder(recipe.run_id), patience=sitting.patience))
+            folder = study.run_folder(recipe.run_id)
+            claims[recipe.run_id] = stack.enter_context(claimed(folder, patience=sitting.patience))
             require_ancestors(recipe, study)
         known = {recipe.run_id: study.run(recipe.run_id) for recipe in recipes}
         ended = {run_id: run for run_id, run in known.items() if run is not None and run.status in ENDED}
@@ -86,11 +89,15 @@ def _train_group(
         interrupted = stack.enter_context(heeding_signals())
         stack.enter_context(torch.random.fork_rng([place] if place.type == "cuda" else []))
         begun = [
-            _begin(recipe, study, place, sitting, data, interrupted)
+            _begin(recipe, study, place, _confirming(sitting, claims[recipe.run_id]), data, interrupted)
             for recipe in recipes
             if recipe.run_id not in ended
         ]
         return ended | {run.run_id: run for run in _finished(begun, study)}
+
+
+def _confirming(sitting: Sitting, claim: Claim) -> Sitting:
+    return replace(sitting, confirm=claim.confirm)
 
 
 def _begin(
@@ -110,6 +117,7 @@ def _finished(trainings: Sequence[Training], study: Study) -> list[Run]:
     runs = []
     for training, ending in _advance(trainings):
         run = training.finish(ending)
+        training.sitting.confirm()
         study.save_run(run)
         runs.append(run)
     return runs

@@ -1,15 +1,10 @@
-"""How a run is trained, as opposed to what it is; and that only one process trains it."""
+"""How a run is trained, as opposed to what it is."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from allometry.errors import StudyBusy
-from allometry.files import locked
 from allometry.lab.meters import Meter
 
 
@@ -39,6 +34,7 @@ class Sitting:
         patience: Seconds to wait for another process that is training the same run.
         compiled: Let torch.compile fuse the model's kernels, in graphs on a GPU. It takes a minute or two and
             pays for long runs; the run then equals an uncompiled one to rounding, not to the last bit.
+        confirm: Called before anything is written; raises where the run has become another process's.
     """
 
     keep_steps: Collection[int] = ()
@@ -49,24 +45,4 @@ class Sitting:
     meters: Sequence[Callable[[], Meter]] = ()
     patience: float = 0.0
     compiled: bool = False
-
-
-@contextmanager
-def held(folder: Path, *, patience: float) -> Iterator[None]:
-    """Hold a run's folder, so that no other process trains the run.
-
-    Raises:
-        StudyBusy: If another process still holds it after `patience` seconds.
-    """
-    busy = f"Run {folder.name} is being trained by another process; wait for it to end."
-    deadline = time.monotonic() + patience
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(locked(folder / ".lock", busy=busy))
-                break
-            except StudyBusy:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.2)
-        yield
+    confirm: Callable[[], None] = lambda: None

@@ -254,6 +254,7 @@ class Training:
         self.trouble = self.watch.verdict(self.step, loss)
         if is_evaluated(self.step, self.recipe.evaluations) and not self.trouble:
             line |= self._evaluate().losses("held_out_")
+        self.sitting.confirm()
         self._curve.add(line | self.measured)
         self.pending.clear()
         self.measured = {}
@@ -274,6 +275,7 @@ class Training:
     def _save(self) -> None:
         with self.costs.aside():
             folder = self.folder / "checkpoints"
+            self.sitting.confirm()
             self._curve.flush()  # the checkpoint counts on the lines before it
             state = state_tensors(self.stepper.model, self.stepper.optimizer)
             tensors = state | generator_tensors(self.device)
@@ -281,6 +283,7 @@ class Training:
             self._prune(last=2)
 
     def _prune(self, *, last: int) -> None:
+        self.sitting.confirm()
         prune_checkpoints(self.folder / "checkpoints", keep=self.sitting.keep_steps, last=last)
 
     def _notes(self) -> dict[str, Any]:

@@ -103,21 +103,6 @@ class Compaction:
         return stamp.mtime_ns + _SETTLED_NS < self.made_ns
 
 
-def clock_ns(folder: Path) -> int:
-    """The time by the file system that holds a study: other machines' clocks differ from it.
-
-    Raises:
-        StudyError: If the study cannot be written.
-    """
-    aside = folder / f".clock-{uuid.uuid4().hex[:8]}"
-    with explained(aside):
-        aside.touch()
-        try:
-            return aside.stat().st_mtime_ns
-        finally:
-            aside.unlink()
-
-
 def write_compaction(folder: Path, made_ns: int, parts: Iterable[Path], kept: Mapping[str, Kept]) -> None:
     """Put a compaction in place in one step, and remove what no longer belongs to it.
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from allometry.errors import InputError, StudyError
-from allometry.files import explained
-from allometry.runs.compaction import FOLDER, Compaction, Kept, clock_ns, stamp_of, write_compaction
+from allometry.files import clock_ns, explained
+from allometry.runs.compaction import FOLDER, Compaction, Kept, stamp_of, write_compaction
 from allometry.runs.records import RECORD, folders_in
 
 if TYPE_CHECKING:

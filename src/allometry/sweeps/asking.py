@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from allometry.errors import InputError, StudyBusy
-from allometry.files import locked, write_atomically
+from allometry.errors import InputError
+from allometry.files import write_atomically
 from allometry.recipe import Recipe
 from allometry.recipe.facts import recipe_facts
+from allometry.runs.claiming import Claim, try_claim
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Design, Planned
@@ -46,7 +46,7 @@ class Asking:
 
     study: Study
     design: Design
-    _held: dict[str, ExitStack] = field(default_factory=dict)
+    _held: dict[str, Claim] = field(default_factory=dict)
     _given_up: set[str] = field(default_factory=set)
     _why: dict[str, str] = field(default_factory=dict)
 
@@ -72,6 +72,7 @@ class Asking:
 
         Raises:
             InputError: If there is no loss, or the run was not asked for.
+            StudyBusy: If another process has taken the run up, as this one gave no sign of life.
         """
         if "loss" not in values:
             raise InputError(f"Run {recipe.run_id} is told without a loss; give loss=, in nat/token.")
@@ -97,7 +98,7 @@ class Asking:
     def close(self) -> None:
         """Let go of what was asked for and not told."""
         for held in self._held.values():
-            held.close()
+            held.release()
         self._held.clear()
 
     def __enter__(self) -> Self:
@@ -117,14 +118,13 @@ class Asking:
 
     def _hold(self, planned: Planned) -> bool:
         run_id = planned.recipe.run_id
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(self.study.run_folder(run_id) / ".lock", busy=run_id))
-            except StudyBusy:
-                return False
-            if not self._is_open(planned):
-                return False  # another process told of it since we looked
-            self._held[run_id] = stack.pop_all()
+        claim = try_claim(self.study.run_folder(run_id))
+        if claim is None:
+            return False
+        if not self._is_open(planned):
+            claim.release()
+            return False  # another process told of it since we looked
+        self._held[run_id] = claim
         self._why[run_id] = planned.design
         return True
 
@@ -134,10 +134,13 @@ class Asking:
             raise InputError(
                 f"Run {recipe.run_id} was not asked for, or was told already; tell only what `ask` gave."
             )
-        with held:
+        try:
+            held.confirm()
             folder = self.study.run_folder(run.run_id)
             write_atomically(folder / "recipe.toml", recipe.to_toml())
             self.study.save_run(run)
+        finally:
+            held.release()
         return run
 
 

@@ -36,6 +36,7 @@ class Board:
         advanced: The last word of each run in training.
         begun: Clock when the sweep began.
         inherited: Work that was finished before it began.
+        elsewhere: Runs that another sweep of the study is making.
     """
 
     outline: Sequence[Planned]
@@ -44,16 +45,17 @@ class Board:
     advanced: Mapping[str, Advanced] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
     inherited: float | None = None
+    elsewhere: int = 0
 
     @classmethod
     def of(cls, outline: Sequence[Planned]) -> Board:
         """The board before anything has run."""
         return cls(outline=outline)
 
-    def refreshed(self, planned: Sequence[Planned], ended: Mapping[str, Run]) -> Board:
+    def refreshed(self, planned: Sequence[Planned], ended: Mapping[str, Run], *, elsewhere: int = 0) -> Board:
         """The board with what is planned and ended by now."""
         advanced = {run_id: last for run_id, last in self.advanced.items() if run_id not in ended}
-        board = replace(self, planned=planned, ended=ended, advanced=advanced)
+        board = replace(self, planned=planned, ended=ended, advanced=advanced, elsewhere=elsewhere)
         return board if self.inherited is not None else replace(board, inherited=board.work_done())
 
     def told(self, event: Event) -> Board:
@@ -170,7 +172,9 @@ def _in_training(board: Board) -> list[Planned]:
 
 def _overall(board: Board) -> str:
     left = board.seconds_left()
-    return f"[{len(board.ended)}/{board.total}{'' if left is None else f', about {show_seconds(left)} left'}]"
+    shared = f", {board.elsewhere} made by another sweep" if board.elsewhere else ""
+    time_left = "" if left is None else f", about {show_seconds(left)} left"
+    return f"[{len(board.ended)}/{board.total}{shared}{time_left}]"
 
 
 def _name(planned: Planned) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from allometry.errors import StudyError
-from allometry.files import locked
+from allometry.files import require_writable
 from allometry.lab.siblings import most_replicas, shared_by_replicas
 from allometry.recipe import Recipe
+from allometry.runs.claiming import holder_of
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Design, Planned
@@ -22,6 +23,7 @@ from allometry.sweeps.executors.needs import Needs, needs_of
 from allometry.sweeps.executors.places import Local, Ray, Slurm, open_executor, read_place
 from allometry.sweeps.progress import Board, Display
 from allometry.sweeps.trainers import AnyTrainer, Lab
+from allometry.sweeps.urgency import most_urgent_first
 
 _LIVES = 3  # times a run may lose its worker to a signal before it is recorded as failed
 _TICK = 0.5  # seconds between looks at the clock when nothing happens
@@ -43,7 +45,9 @@ def run_sweep(
     """Make every run of a design that the study does not hold yet.
 
     Runs are known by the hash of their recipe: a finished one is never trained again, wherever it was made,
-    one that was interrupted goes on from its last checkpoint, one that failed is tried again.
+    one that was interrupted goes on from its last checkpoint, one that failed is tried again. Any number of
+    sweeps may work on one study, on one machine or many that share its folder: each passes over what another
+    is making, and ends when all runs have.
 
     Args:
         design: A design, or recipes to train as they are.
@@ -59,24 +63,27 @@ def run_sweep(
         All runs of the study that ended, whichever sweep made them.
 
     Raises:
-        StudyError: If the study cannot be written, is in use, or was begun with other text; if a cluster
-            cannot be reached.
+        StudyError: If the study cannot be written, or was begun with other text; if a cluster cannot be
+            reached.
         MissingExtra: If what the trainer or the executor needs is not installed.
         InputError: If there is no such device, or a command has a field that a recipe does not have.
     """
     place = _with_workers(read_place(executor) if isinstance(executor, str) else executor, workers, device)
     way = _Way(
-        trainer=trainer or Lab(), needs=place.needs, device=device, checkpoint_seconds=checkpoint_seconds
+        trainer=trainer or Lab(),
+        needs=place.needs,
+        device=device,
+        checkpoint_seconds=checkpoint_seconds,
+        adopts=isinstance(place, Slurm),
     )
     asked = way.without_trunks(design if not isinstance(design, Sequence) else _AsGiven(design))
     recipes = [planned.recipe for planned in asked.outline()]
     way.trainer.require(recipes, device=device, directory=way.directory)
-    busy = f"{study.folder} is in use by another sweep; wait for it, or choose another folder."
-    with locked(study.folder / ".sweep.lock", busy=busy):
-        opened = open_executor(place, study, trainer=way.trainer, runs=len(recipes))
-        with closing(opened), display or Display() as shown:
-            way.trainer.prepare(study, recipes)
-            _Sweep(design=asked, study=study, executor=opened, way=way, shown=shown).run()
+    require_writable(study.folder)
+    opened = open_executor(place, study, trainer=way.trainer, runs=len(recipes))
+    with closing(opened), display or Display() as shown:
+        way.trainer.prepare(study, recipes)
+        _Sweep(design=asked, study=study, executor=opened, way=way, shown=shown).run()
     return study.runs()
 
 
@@ -96,6 +103,7 @@ class _Way:
     needs: Sequence[Needs]
     device: str
     checkpoint_seconds: float
+    adopts: bool  # runs that an earlier sweep sent there, which are claimed, are followed
     directory: str = field(default_factory=lambda: str(Path.cwd()))
 
     def job(
@@ -180,16 +188,20 @@ class _Sweep:
     ended: dict[str, Run] = field(default_factory=dict)  # as last looked at
     siblings: dict[str, list[str]] = field(default_factory=dict)  # in training with a run that has its job
     apart: set[str] = field(default_factory=set)  # to be made alone: a job that they shared failed
+    contended: set[str] = field(default_factory=set)  # another process had them when they were to be made
+    elsewhere: set[str] = field(default_factory=set)  # another process was making them when last looked
     answer: _Answer = field(default_factory=_Answer)
 
     def run(self) -> None:
         board = Board.of(_distinct(self.design.outline()))
-        while self._start(planned := self._planned()) or self.running:
-            board = board.refreshed(planned, self._shown_ended())
+        while self._start(planned := self._planned()) or self.running or self.elsewhere:
+            board = board.refreshed(planned, self._shown_ended(), elsewhere=len(self.elsewhere))
             self.shown.update(board)
             for event in self.executor.wait(_TICK):
                 board = board.told(event)
                 self._handle(event)
+            if self.elsewhere and not self.running:
+                time.sleep(_TICK)  # an executor with nothing to do may not wait
         self.shown.update(board.refreshed(planned, self._shown_ended()))
 
     def _planned(self) -> Sequence[Planned]:
@@ -212,11 +224,11 @@ class _Sweep:
             self.ended[run_id] = run
 
     def _start(self, planned: Sequence[Planned]) -> bool:
-        """Start what is ready on free workers; true if anything was started or failed for good."""
-        waiting = [p for p in planned if self._is_open(p.recipe.run_id)]
+        """Start what is ready on free workers; true if anything was started, ended or failed for good."""
+        waiting = most_urgent_first([p for p in planned if self._is_open(p.recipe.run_id)])
         asked = {p.recipe.run_id for p in planned}
         moved = False
-        waiting.sort(key=_urgency, reverse=True)
+        self.elsewhere.clear()
         for chosen in waiting:
             if chosen.recipe.run_id in self.running:
                 continue  # with one before it
@@ -225,9 +237,21 @@ class _Sweep:
                 self._record_failure(chosen, reason)
                 moved = True
             elif self.executor.room_for(needs) and self._is_ready(chosen.recipe, asked):
-                self._launch(chosen, planned, self._siblings(chosen, waiting, planned))
-                moved = True
+                if self._is_free(chosen.recipe.run_id):
+                    self._launch(chosen, planned, self._siblings(chosen, waiting, planned))
+                moved |= chosen.recipe.run_id not in self.elsewhere
         return moved
+
+    def _is_free(self, run_id: str) -> bool:
+        """Whether no other process is making the run, or has made it meanwhile."""
+        looked_at = run_id in self.contended or not self.way.adopts
+        if looked_at and holder_of(self.study.run_folder(run_id)) is not None:
+            self.elsewhere.add(run_id)
+            return False
+        # After the claim: who makes a run saves it first and lets go then.
+        if self.study.run(run_id) is not self.ended.get(run_id):
+            self._look_at(run_id)
+        return self._is_open(run_id)
 
     def _is_open(self, run_id: str) -> bool:
         if run_id in self.running or run_id in self.given_up:
@@ -294,6 +318,7 @@ class _Sweep:
             and other.recipe.run_id not in self.running.keys() | self.apart
             and not _partings(other, planned)
             and self._is_ready(other.recipe, asked)
+            and self._is_free(other.recipe.run_id)
         )
         return list(itertools.islice(alike, most_replicas(chosen.recipe, device=self.way.device) - 1))
 
@@ -314,8 +339,11 @@ class _Sweep:
         match event:
             case Advanced():
                 pass
-            case Ended(status="failed") | Died() if self.siblings.get(event.run_id):
+            case Ended(status="failed" | "elsewhere") | Died() if self.siblings.get(event.run_id):
                 self._part(event.run_id)
+            case Ended(status="elsewhere"):
+                self.contended.add(event.run_id)
+                self._let_go(event.run_id)
             case Ended(status="failed"):
                 self._record_failure(self._let_go(event.run_id), event.reason)
             case Ended():
@@ -336,6 +364,9 @@ class _Sweep:
     def _record_failure(self, chosen: Planned, reason: str) -> None:
         run_id = chosen.recipe.run_id
         self.given_up.add(run_id)
+        self._look_at(run_id)
+        if run_id in self.ended and self.ended[run_id].status in _FINISHED:
+            return  # by another sweep, with more luck
         values = {"design": chosen.design, "parent": chosen.recipe.parent, "tokens": chosen.recipe.tokens}
         self.study.save_run(Run(run_id=run_id, status="failed", values=values, reason=reason))
         self._look_at(run_id)
@@ -357,9 +388,3 @@ def _is_alike(chosen: Planned, other: Planned) -> bool:
 def _distinct(planned: Iterable[Planned]) -> list[Planned]:
     """Every run once, however often it is asked for: two workers must not train the same one."""
     return list({p.recipe.run_id: p for p in planned}.values())
-
-
-def _urgency(planned: Planned) -> tuple[float, int, int]:
-    """Largest models first, and of one size what others wait for: the longest must not start last."""
-    stage = {"learning_rate_check": 2, "trunk": 1}.get(planned.design, 0)
-    return planned.recipe.architecture.flops_per_token(), stage, planned.recipe.tokens

@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 
 from allometry.errors import StudyError
+from allometry.files import clock_ns
 from allometry.recipe import Recipe
-from allometry.runs.compaction import clock_ns, stamp_of
+from allometry.runs.claiming import look
+from allometry.runs.compaction import stamp_of
 from allometry.runs.lens import CURVE
 from allometry.runs.run import Run
 from allometry.runs.study import Study
@@ -28,9 +30,10 @@ _SIGNS = (CURVE, "stdout.log", "checkpoints")  # what a run in training writes
 def study_status(study: Study) -> pd.DataFrame:
     """One row a run that can be named now: design, run_id, params, tokens, flops, status, loss.
 
-    Those the design asks for come first. The status is that of the run; without one it is "running" if the
-    run has written a line, a log or a checkpoint in the last five minutes, "stopped" if for longer not,
-    and "planned" before it has begun. Runs whose learning rate waits for a check are not named yet.
+    Those the design asks for come first. The status is that of the run, but one that did not finish is
+    "running" while a process has claimed it. Without either it is "running" if it has written a line, a log
+    or a checkpoint in the last five minutes, "stopped" if for longer not or if its process is gone, and
+    "planned" before it has begun. Runs whose learning rate waits for a check are not named yet.
     """
     spec = read_spec(study)
     designs: list[Design] = [spec.design]
@@ -104,26 +107,35 @@ def _now_ns(study: Study) -> int:
 
 
 _PLANNED: Mapping[str, Any] = {"status": "planned", "loss": None, "reason": ""}
+_RUNNING: Mapping[str, Any] = {"status": "running", "loss": None, "reason": ""}
 
 
 def _state(study: Study | None, run_id: str, run: Run | None, now_ns: int) -> Mapping[str, Any]:
+    if study is None:
+        return _PLANNED
+    if run is not None and run.status in ("done", "diverged"):
+        return _outcome(run)
+    claim = look(study.run_folder(run_id))
+    if claim is not None and not claim.is_gone(now_ns):
+        return _RUNNING
     if run is not None:
         return _outcome(run)
-    return _unfinished(study, run_id, now_ns) if study else _PLANNED
+    return _unfinished(study, run_id, now_ns, left=claim is not None)
 
 
 def _outcome(run: Run) -> dict[str, Any]:
     return {"status": run.status, "loss": run.values.get("loss"), "reason": run.reason}
 
 
-def _unfinished(study: Study, run_id: str, now_ns: int) -> Mapping[str, Any]:
+def _unfinished(study: Study, run_id: str, now_ns: int, *, left: bool) -> Mapping[str, Any]:
     folder = f"{study.folder}/runs/{run_id}"
     stamps = (stamp_of(f"{folder}/{name}") for name in _SIGNS)
     signs = [stamp.mtime_ns for stamp in stamps if stamp is not None]
     if not signs:
         return _PLANNED
     silent = (now_ns - max(signs)) / 1e9
-    if silent <= SILENT_SECONDS:
-        return {"status": "running", "loss": None, "reason": ""}
-    reason = f"no sign of life for {show_seconds(silent)}; a sweep takes it up from its last checkpoint"
+    if silent <= SILENT_SECONDS and not left:
+        return _RUNNING
+    why = "its process gives no sign of life" if left else f"no sign of life for {show_seconds(silent)}"
+    reason = f"{why}; a sweep takes it up from its last checkpoint"
     return {"status": "stopped", "loss": None, "reason": reason}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+ELSEWHERE = "elsewhere"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Advanced:
@@ -20,7 +22,8 @@ class Advanced:
 class Ended:
     """A run ended and its result, whatever it is, is in the study; `reason` if it is not done.
 
-    One that failed is not in the study yet: `run_sweep` records the failure.
+    One that failed is not in the study yet: `run_sweep` records the failure. One with the status "elsewhere"
+    is being made by another process, whose it stays.
     """
 
     run_id: str

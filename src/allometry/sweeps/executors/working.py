@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from allometry.errors import AllometryError, StudyError
+from allometry.errors import AllometryError, StudyBusy, StudyError
 from allometry.sweeps.executors.definition import Job
-from allometry.sweeps.executors.events import Died, Ended, Unusable, event_to_json
+from allometry.sweeps.executors.events import ELSEWHERE, Died, Ended, Unusable, event_to_json
 from allometry.sweeps.trainers.watch import Watch
 
 # One thread unless a run's needs say more; what cuBLAS needs to give the same bits twice; and glibc keeps the
@@ -23,13 +23,15 @@ SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
 }
-PATIENCE = 30.0  # seconds that a worker of a killed sweep may take to save and let go of its run
+PATIENCE = 0.0  # seconds to wait for a run that another process has: the sweep makes others first
 
 
 def work(job: Job, watch: Watch) -> Ended | Died | Unusable:
     """Make the run of a job; whatever comes of it is an event."""
     try:
         return job.trainer.make(job, watch)
+    except StudyBusy as error:
+        return Ended(run_id=job.run_id, status=ELSEWHERE, reason=str(error))
     except StudyError as error:
         return Unusable(run_id=job.run_id, reason=str(error))
     except AllometryError as error:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from allometry.errors import InputError
-from allometry.files import locked, write_atomically
+from allometry.files import write_atomically
 from allometry.recipe import Recipe, choice
 from allometry.recipe.facts import recipe_facts
+from allometry.runs.claiming import Claim, claimed
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 from allometry.sweeps.executors.events import Died, Ended
@@ -90,15 +91,14 @@ class Command:
         """
         study = Study.open(job.study)
         folder = study.run_folder(job.run_id).resolve()
-        busy = f"Run {job.run_id} is being made by another process; wait for it to end."
-        with locked(folder / ".lock", busy=busy):
+        with claimed(folder, patience=watch.patience) as claim:
             before = study.run(job.run_id)
             if before is not None and before.status in _ENDED:
                 return Ended(run_id=job.run_id, status=before.status, reason=before.reason)
             write_atomically(folder / "recipe.toml", job.recipe.to_toml())
-            return self._made(job, watch, study, before)
+            return self._made(job, watch, study, before, claim)
 
-    def _made(self, job: Job, watch: Watch, study: Study, before: Run | None) -> Ended | Died:
+    def _made(self, job: Job, watch: Watch, study: Study, before: Run | None, claim: Claim) -> Ended | Died:
         folder = study.run_folder(job.run_id).resolve()
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         fields = recipe_fields(job.recipe, folder)
@@ -107,10 +107,11 @@ class Command:
             folder=folder,
             directory=job.directory,
             settings={"OMP_NUM_THREADS": str(job.needs.threads), **visible(job)},
-            should_stop=watch.should_stop,
+            should_stop=lambda: claim.lost or watch.should_stop(),
             timeout=self.timeout_seconds,
             grace=self.grace_seconds,
         )
+        claim.confirm()
         spent = _seconds(before) + ending.seconds
         facts = {**recipe_facts(job.recipe), "design": job.design, "started": started, "seconds": spent}
         facts |= {"trainer": "command", "allometry_version": version("allometry")}

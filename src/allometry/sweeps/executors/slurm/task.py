@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allometry.files import write_atomically
+from allometry.runs.claiming import STALE_SECONDS
 from allometry.sweeps.executors.definition import Job
 from allometry.sweeps.executors.events import Ended, event_to_json
 from allometry.sweeps.executors.slurm.queue import requeue
-from allometry.sweeps.executors.working import PATIENCE, SETTINGS, noting, work
+from allometry.sweeps.executors.working import SETTINGS, noting, work
 from allometry.sweeps.trainers.watch import Watch
 
+# After the loss of a node Slurm starts its jobs elsewhere before the claims of the dead ones are stale, and
+# perhaps while no sweep looks on.
+_PATIENCE = STALE_SECONDS + 15.0
 _INTERRUPTED = 75  # exit status of what will be taken up later (EX_TEMPFAIL)
 
 
@@ -45,7 +49,7 @@ class Task:
         job = Job.from_json(self.job)
         os.chdir(job.directory)
         with noting(signal.SIGUSR2) as out_of_time, noting(signal.SIGTERM) as ended:
-            watch = Watch(should_stop=lambda: out_of_time() or ended(), patience=PATIENCE)
+            watch = Watch(should_stop=lambda: out_of_time() or ended(), patience=_PATIENCE)
             event = work(job, watch)
         if isinstance(event, Ended) and event.status == "stopped":
             self._leave(again=out_of_time() and not ended())
