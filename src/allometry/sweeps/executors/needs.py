@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from allometry.architectures import Architecture
 from allometry.errors import InputError
 from allometry.recipe import Recipe, choice
 from allometry.units import read_quantity
@@ -58,7 +60,13 @@ def needs_of(recipe: Recipe, rules: Sequence[Needs]) -> Needs:
     >>> needs_for(1e6, [large, small]).gpus, needs_for(2e9, [large, small]).gpus
     (0, 8)
     """
-    return needs_for(recipe.architecture.params("total"), rules)
+    return needs_for(_params(recipe.architecture), rules)
+
+
+@lru_cache(maxsize=1024)
+def _params(shape: Architecture) -> float:
+    """Counted once a shape: it is asked of every waiting run whenever one ends."""
+    return shape.params("total")
 
 
 def needs_for(params: float, rules: Sequence[Needs]) -> Needs:
