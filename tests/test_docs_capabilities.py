@@ -17,7 +17,7 @@ from allometry.cli import run
 ROOT = Path(__file__).parents[1]
 SHOWN = [
     pytest.param(line, output, id=" ".join(line.split()[1:3]))
-    for page in ("loss-to-task", "test-time-compute")
+    for page in ("loss-to-task", "test-time-compute", "other-axes")
     for line, output in re.findall(
         r"```console\n\$ (.*?)\n(.*?)```",
         (ROOT / "docs" / "capabilities" / f"{page}.md").read_text(encoding="utf-8"),
@@ -35,6 +35,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ladder().table.to_csv(folder / "runs.csv", index=False)
     right = np.random.default_rng(1).binomial(100, chances())
     pd.DataFrame({"n": 100, "c": right}).to_csv(folder / "counts.csv", index=False)
+    axes = runpy.run_path(str(ROOT / "examples" / "16_other_axes.py"))
+    for name in ("finetuned", "scratch", "reinforced", "images"):
+        axes[name]().table.to_csv(folder / f"{name}.csv", index=False)
     return folder
 
 
@@ -51,10 +54,18 @@ def test_a_command_prints_what_its_page_shows(
 
 
 def test_each_page_with_a_command_shows_its_output() -> None:
-    assert len(SHOWN) == 4
+    assert len(SHOWN) == 8
 
 
 def test_the_example_of_attempts_holds_the_truth_it_was_made_from(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(ROOT / "examples" / "07_test_time_compute.py"), run_name="__main__")
 
     assert ", inside the range" in capsys.readouterr().out
+
+
+def test_the_example_of_other_axes_comes_near_its_truths(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(ROOT / "examples" / "16_other_axes.py"))["main"]()
+
+    said = capsys.readouterr().out
+    assert "alpha 0.18 (90%: 0.15" in said  # the truth is .18
+    assert said.endswith("The truth: 0.820.\n")

@@ -126,7 +126,7 @@ def direct_step(runs: Runs, task: Task, steps: Steps) -> Fit:
     Its upper end is fitted, and at most a perfect score.
     """
     hold = {} if task.chance is None else {"b": task.chance}
-    law = _direct_law(task.best, 1.0 - task.best if task.chance is None else task.chance)
+    law = rising_within(task.best, 1.0 - task.best if task.chance is None else task.chance)
     return fit(
         law, runs, objective="least_squares", on="raw", hold=hold, inputs={"x": steps.along},
         output=task.score, starts=_STARTS, seed=steps.seed,
@@ -134,8 +134,8 @@ def direct_step(runs: Runs, task: Task, steps: Steps) -> Fit:
 
 
 @lru_cache(maxsize=64)  # a law is derived anew each time that it is made
-def _direct_law(best: float, chance: float) -> Law:
-    """`saturating` with a rise that ends at a perfect score at the latest."""
+def rising_within(best: float, chance: float) -> Law:
+    """`saturating` with a rise from chance that ends at a perfect score, `best`, at the latest."""
     rise = best - chance
     low, high = sorted((0.0, rise))
     seen = sorted((_LEAST_RISE * rise, rise))

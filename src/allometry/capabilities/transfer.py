@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from allometry.runs.run import Runs
 Array = NDArray[np.float64]
 
 _REACH = 1e9  # times the largest amount of data that was trained on from scratch
-_HALVINGS = 200
+_HALVINGS = 70  # of a range of e^41: to a part in 10^19
 
 
 def transferred_data(scratch: Fit, runs: Runs, *, finetuned: str = "finetune_tokens") -> Runs:
@@ -40,24 +41,32 @@ def transferred_data(scratch: Fit, runs: Runs, *, finetuned: str = "finetune_tok
             f"'{scratch.law.name}' reads {', '.join(scratch.inputs)}; data transferred is of one size: give "
             'a law of data alone: fit("power_law_with_floor", runs, inputs={"x": "tokens"}).'
         )
-    losses, used = runs.column(scratch.output), runs.column(finetuned)
-    (seen,) = scratch.data.inputs.values()
-    worth = _data_for(scratch, losses, float(seen.max())) - used
+    worth = data_for(scratch, runs.column(scratch.output)) - runs.column(finetuned)
     return replace(runs, table=runs.table.assign(transferred_tokens=worth))
 
 
-def _data_for(scratch: Fit, losses: Array, largest: float) -> Array:
-    """Data from scratch at which the law has each loss, by bisection in its logarithm."""
-    low = np.full(len(losses), np.log(largest / _REACH))
-    high = np.full(len(losses), np.log(largest * _REACH))
-    reached = (_loss(scratch, high) <= losses) & (losses <= _loss(scratch, low))
+def data_for(scratch: Fit, losses: Array, coefficients: Mapping[str, Array] | None = None) -> Array:
+    """Data from scratch at which the law has each loss, by bisection in its logarithm.
+
+    Args:
+        losses: Of shape (runs,).
+        coefficients: Others than the fit's own, each of shape (draws, 1), for an answer of (draws, runs).
+
+    Returns:
+        NaN where no amount of data gives the loss.
+    """
+    used = scratch.coefficients if coefficients is None else coefficients
+    (name,) = scratch.inputs
+    (seen,) = scratch.data.inputs.values()
+
+    def loss(log_data: Array) -> Array:
+        return np.asarray(scratch.law.evaluate({name: np.exp(log_data)}, used))
+
+    shape = np.broadcast_shapes(losses.shape, *(np.shape(value) for value in used.values()))
+    low, high = (np.full(shape, np.log(seen.max()) + way * np.log(_REACH)) for way in (-1, 1))
+    reached = (loss(high) <= losses) & (losses <= loss(low))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        above = _loss(scratch, middle) > losses
+        above = loss(middle) > losses
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.where(reached, np.exp(high), np.nan)
-
-
-def _loss(scratch: Fit, log_data: Array) -> Array:
-    (name,) = scratch.inputs
-    return np.asarray(scratch.law.evaluate({name: np.exp(log_data)}, scratch.coefficients))

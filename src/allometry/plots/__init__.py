@@ -1,5 +1,6 @@
 """Charts of runs, fits, forecasts and plans: nouns in, Altair charts out."""
 
+from allometry.plots.along import data_transferred, scores_along_axis
 from allometry.plots.attempts import (
     accuracy_against_tokens,
     best_of_many,
@@ -37,6 +38,7 @@ __all__ = [
     "by_choice",
     "component_against_compute",
     "compute_optimal_frontier",
+    "data_transferred",
     "doublings_to_walls",
     "emergence_chart",
     "equal_loss_lines",
@@ -65,6 +67,7 @@ __all__ = [
     "prices_over_time",
     "residuals",
     "save_picture",
+    "scores_along_axis",
     "shift_by_run",
     "target_by_ends",
     "task_forecasts",

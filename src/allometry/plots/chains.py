@@ -10,7 +10,7 @@ from allometry.plots import axes, marks
 from allometry.plots.theme import BLUE, MUTED, ORANGE, counted, finish
 from allometry.units import show_count
 
-_SERIES = ("through the loss", "direct, by compute", "largest run, unchanged")
+_SERIES = ("through the loss", "direct, without the loss", "largest run, unchanged")
 _STEP = 0.24  # between the series of one task, in rows
 
 

@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from allometry.capabilities.along import ScoresAlong
 from allometry.capabilities.attempts.forecasting import PassForecast
 from allometry.capabilities.chain_recipes import TaskForecasts
 from allometry.capabilities.emergence import Emergence
 from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
 from allometry.capabilities.families import Families
 from allometry.capabilities.thinking import ThinkingFit
+from allometry.capabilities.transfer_law import TransferLaw
 from allometry.capabilities.verifiers import VerifierCurve
 from allometry.capabilities.voting import VoteCurve
 from allometry.errors import FitError, ForecastError, InputError, Refusal
@@ -43,11 +45,12 @@ from allometry.trends.sample_efficiency import SampleEfficiency
 from allometry.trends.walls import Walls
 
 TestTime = PassForecast | VoteCurve | VerifierCurve | ThinkingFit | JointOptimum | ExchangeCurve
+OnAxis = ScoresAlong | TransferLaw
 Supply = Prices | Inputs | Walls | SampleEfficiency
 Item = (
     Study | Runs | Fit | Plan | Forecast | Comparison | Approaches | Frontier | Multiplier
     | TrendAccount | Progress | TaskForecasts | Families | Emergence
-    | TestTime | Supply
+    | TestTime | OnAxis | Supply
 )  # fmt: skip
 Kind = TypeVar("Kind")
 PLAN_FACTOR = 10.0  # of the largest run's compute, where study.toml does not say
@@ -106,6 +109,7 @@ class Contents:
     families: tuple[Families, ...] = ()
     emergences: tuple[Emergence, ...] = ()
     attempts: tuple[TestTime, ...] = ()
+    axes: tuple[OnAxis, ...] = ()
     trends: tuple[TrendAccount, ...] = ()
     progress: tuple[Progress, ...] = ()
     supplies: tuple[Supply, ...] = ()
@@ -133,6 +137,7 @@ class Contents:
         | Families
         | Emergence
         | TestTime
+        | OnAxis
         | Supply,
         ...,
     ]:
@@ -140,6 +145,7 @@ class Contents:
         return (
             *self.multipliers, *self.comparisons, *self.approaches, *self.frontiers, *self.trends,
             *self.progress, *self.supplies, *self.tasks, *self.families, *self.emergences, *self.attempts,
+            *self.axes,
         )  # fmt: skip
 
     @property
@@ -204,6 +210,7 @@ def gather(items: Item | Iterable[Item], command: str = "") -> Contents:
         families=_of_kind(given, Families),
         emergences=_of_kind(given, Emergence),
         attempts=tuple(item for item in given if isinstance(item, TestTime)),
+        axes=tuple(item for item in given if isinstance(item, OnAxis)),
         trends=_of_kind(given, TrendAccount),
         progress=_of_kind(given, Progress),
         supplies=tuple(item for item in given if isinstance(item, Supply)),
@@ -222,7 +229,9 @@ def _refuse_unusable(given: Sequence[object]) -> None:
             raise InputError(
                 "A report shows a Study, Runs, a Fit, a Plan, a Forecast, a Comparison, Approaches, an "
                 "IsoFlopFit, an EnvelopeFit, a Multiplier, a TrendAccount, a Progress, TaskForecasts, "
-                f"Families, a PassForecast, a ThinkingFit, a JointOptimum or an ExchangeCurve, not a {kind}."
+                "Families, an Emergence, a PassForecast, a VoteCurve, a VerifierCurve, a ThinkingFit, a "
+                "JointOptimum, an ExchangeCurve, ScoresAlong, a TransferLaw, Prices, Inputs, Walls or a "
+                f"SampleEfficiency, not a {kind}."
             )
     for one in (Study, Runs):
         if sum(isinstance(item, one) for item in given) > 1:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from allometry.report.attempts_section import attempts_section
+from allometry.report.axes_section import axis_section
 from allometry.report.chain_section import chain_section
 from allometry.report.contents import Contents
 from allometry.report.emergence_section import emergence_section
@@ -30,6 +31,7 @@ _PARTS: tuple[tuple[str, Callable[[Any, int], Section]], ...] = (
     ("families", families_section),
     ("emergences", emergence_section),
     ("attempts", attempts_section),
+    ("axes", axis_section),
 )
 
 
