@@ -17,6 +17,7 @@ from allometry.planning.changes import Kind, Sensitivity
 from allometry.planning.questions import Question
 from allometry.planning.rates import training_rate
 from allometry.planning.sensitivity import sensitivity
+from allometry.planning.triangle import standing
 from allometry.plots import equal_loss_lines, least_loss, trade_at_equal_loss, what_would_change
 
 
@@ -133,3 +134,16 @@ def test_what_does_not_touch_a_number_is_left_out(found: Sensitivity) -> None:
 
     assert str(Kind.LAW) not in set(rows["kind"])  # their losses are of other texts
     assert {"price", "utilisation", "coefficient"} <= set(rows["kind"])
+
+
+@pytest.mark.parametrize(("params", "tokens"), [(280e9, 300e9), (8e9, 1e14)])
+def test_a_run_far_from_the_best_is_inside_the_picture_of_its_trade(params: float, tokens: float) -> None:
+    run = standing("hoffmann_2022", params=params, tokens=tokens)
+
+    curve = trade_at_equal_loss(run, "hoffmann_2022").to_dict()["layer"][-1]["encoding"]
+
+    across, up = (curve[axis]["scale"]["domain"] for axis in "xy")
+    best = run.params / run.params_ratio.value
+    assert across[0] < params / best < across[1]
+    data = run.compute_ratio.value / run.params_ratio.value
+    assert up[0] < min(data, run.compute_ratio.value) <= max(data, run.compute_ratio.value) < up[1]

@@ -391,6 +391,13 @@ def devices(name: str | None = None, *, json: Flag = False) -> int:
     return show(known, "\n".join(describe_device(one) for one in known), json)
 
 
+def law_of(source: str) -> al.Fit | str:
+    """A saved fit, the main fit of a study, or the name of a published law."""
+    law, _ = _law(source)
+    assert law is not None  # a source was given
+    return law
+
+
 def _law(source: str | None) -> tuple[al.Fit | str | None, al.Study | None]:
     """A saved fit, the main fit of a study with the study, the name of a published law, or none."""
     if source is None:

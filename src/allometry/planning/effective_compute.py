@@ -156,7 +156,7 @@ def pace_of(
     return Pace(what=what, doublings=yearly, source=source)
 
 
-def compute_gap(fit: Fit | Surface, *, loss: float, flops: float, level: float = 0.9) -> Quantity:
+def compute_gap(fit: Fit | Surface, *, loss: float, flops: float | Estimate, level: float = 0.9) -> Quantity:
     """How many times the compute of today a loss takes, by a law.
 
     Args:
@@ -171,8 +171,14 @@ def compute_gap(fit: Fit | Surface, *, loss: float, flops: float, level: float =
     """
     today = stated(flops, "FLOP", "compute of today")
     least = floors(fit, loss=loss, level=level).flops
-    needed = stated(least, "FLOP", f"least compute for a loss of {loss:g}")
-    return needed.over(today, "1")
+    # A skewed fit may put its own value outside the middle of its draws.
+    ends = (
+        (least.low, least.high)
+        if math.isnan(least.low)
+        else (min(least.low, least.value), max(least.high, least.value))
+    )
+    held = Estimate(value=least.value, low=ends[0], high=ends[1], unit="FLOP")
+    return stated(held, "FLOP", f"least compute for a loss of {loss:g}").over(today, "1")
 
 
 def time_to(factor: float | Quantity, *paces: Pace) -> Arrival:

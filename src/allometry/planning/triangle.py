@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from allometry.errors import InputError
 from allometry.fitting.result import Estimate, Fit, middle
+from allometry.planning.basis import basis_of
+from allometry.planning.published import PublishedFit
+from allometry.planning.quantities import ranged, stated
 from allometry.planning.surfaces import Array, Surface, by_the_draws, probability, reachable
 from allometry.units import show_count, show_power
 
@@ -138,7 +141,11 @@ def least_size_ratio(alpha: float | Array, beta: float | Array) -> Array:
     return np.asarray((beta / (np.asarray(alpha) + beta)) ** (1 / np.asarray(alpha)))
 
 
-def floors(fit: Fit | Surface, *, loss: float, level: float = 0.9) -> Floors:
+def _surface(fit: Fit | PublishedFit | str | Surface) -> Surface:
+    return fit if isinstance(fit, Surface) else basis_of(fit).surface()
+
+
+def floors(fit: Fit | PublishedFit | str | Surface, *, loss: float, level: float = 0.9) -> Floors:
     """What a loss takes at the very least of size, of data and of compute.
 
     Raises:
@@ -150,7 +157,7 @@ def floors(fit: Fit | Surface, *, loss: float, level: float = 0.9) -> Floors:
     >>> print(f"{least.params.value:.2g} params, {least.tokens.value:.2g} tokens")
     6.9e+09 params, 1.2e+11 tokens
     """
-    surface = fit if isinstance(fit, Surface) else Surface.of(fit)
+    surface = _surface(fit)
     reachable(surface, loss)
     above = surface.reducible(loss)
     params, tokens = surface.cheapest(loss)
@@ -171,7 +178,7 @@ def floors(fit: Fit | Surface, *, loss: float, level: float = 0.9) -> Floors:
 
 
 def equal_loss(
-    fit: Fit | Surface, *, loss: float, params: NDArray[np.float64], level: float = 0.9
+    fit: Fit | PublishedFit | str | Surface, *, loss: float, params: NDArray[np.float64], level: float = 0.9
 ) -> EqualLoss:
     """Tokens and compute with which each of some sizes reaches a loss.
 
@@ -184,7 +191,7 @@ def equal_loss(
     Raises:
         InputError: If the loss is not above the floor, or a size is not above zero.
     """
-    surface = fit if isinstance(fit, Surface) else Surface.of(fit)
+    surface = _surface(fit)
     reachable(surface, loss)
     sizes = np.asarray(params, dtype=np.float64)
     if not (sizes > 0).all():
@@ -207,7 +214,7 @@ def equal_loss(
 
 
 def standing(
-    fit: Fit | Surface,
+    fit: Fit | PublishedFit | str | Surface,
     *,
     params: float,
     tokens: float,
@@ -234,9 +241,11 @@ def standing(
     >>> print(gopher.standing, f"{gopher.compute_ratio.value:.2f}")
     undertrained 2.01
     """
-    if not (params > 0 and tokens > 0):
-        raise InputError(f"A run has parameters and tokens above zero, not {params} and {tokens}.")
-    surface = fit if isinstance(fit, Surface) else Surface.of(fit)
+    numbers = {"params": params, "tokens": tokens, "unique tokens": unique_tokens}
+    for name, value in numbers.items():
+        if value is not None:
+            stated(value, "1", f"number of {name}")
+    surface = _surface(fit)
     by_size, by_data = surface.A * params**-surface.alpha, surface.B * tokens**-surface.beta
     above = by_size + by_data
     best_size = surface.params_owing(above * surface.size_share)
@@ -298,7 +307,7 @@ def _ends(draws: Array, level: float) -> tuple[Array, Array]:
 
 def _sentences(place: Position) -> list[str]:
     size, data = show_count(place.params), show_count(place.tokens)
-    more = 100 * (place.compute_ratio.value - 1)
+    least = ranged(place.compute_ratio, "{:.3g}".format)
     owed = 100 * place.size_owes.value
     why = {
         Standing.OPTIMAL: "size and data are in balance; only more compute lowers its loss",
@@ -310,7 +319,8 @@ def _sentences(place: Position) -> list[str]:
     return [
         f"{size} parameters on {data} tokens ({flops} FLOP): {place.standing}, limited by {place.limited_by}",
         f"  {why} ({by_the_draws(place.probability)})",
-        f"  {more:.3g}% more compute than the best run of its loss; size owes {owed:.3g}% of what is left",
+        f"  takes {least} times the least compute of its loss, at {ranged(place.params_ratio)} of its size",
+        f"  size owes {owed:.3g}% of the loss that more of both could remove",
         "  1% more parameters, tokens or compute lowers the loss by {:.2g}, {:.2g} or {:.2g}%".format(
             *slopes
         ),

@@ -12,6 +12,7 @@ from allometry.planning.basis import basis_of
 from allometry.planning.result import Plan
 from allometry.planning.sensitivity import Source
 from allometry.planning.surfaces import Surface
+from allometry.planning.triangle import Position
 from allometry.plots import axes, marks
 from allometry.plots.theme import BLUE, GREEN, INK, MUTED, ORANGE, finish, rows, sizes_colour
 from allometry.units import show_count, show_power
@@ -24,6 +25,8 @@ _BUDGETS = (1e-2, 1e-1, 10.0, 100.0)  # times the plan's; the best loss of each 
 _DECADES = 1.6  # of size and of tokens that are shown on each side of the plan
 _RATIOS = 8.0  # sizes over the best one are shown from one over this to this
 _MOST = 30.0  # times the best; what costs more is cut off
+_ROOM = 1.5  # around the run where it lies outside of that
+_CUT = 1e5  # times the most that is shown: stands for endless tokens
 _TRADES = ("tokens D / D*", "compute C / C*")
 
 
@@ -67,30 +70,33 @@ def equal_loss_lines(plan: Plan, law: Source) -> alt.LayerChart:
     )  # fmt: skip
 
 
-def trade_at_equal_loss(plan: Plan, law: Source) -> alt.LayerChart:
-    """What a size other than the best takes in tokens and compute for the loss of the plan.
+def trade_at_equal_loss(run: Plan | Position, law: Source) -> alt.LayerChart:
+    """What a size other than the best takes in tokens and compute for the loss of a plan or a public model.
 
     Args:
-        law: What the plan was made from.
+        run: A plan, or where a run stands, from `standing`.
+        law: What the plan was made from, or what the run is judged by.
 
     Raises:
         FitError: If the law is no floor plus a power of params plus a power of tokens.
     """
     surface = basis_of(law).surface()
-    params, tokens = (float(one[0]) for one in surface.cheapest(_predicted(surface, plan)))
-    trade = _trade(surface, plan.level)
+    size, data, name = _run(run)
+    reached = float(surface.loss(size, data)[0])
+    params, tokens = (float(one[0]) for one in surface.cheapest(reached))
+    x, d, shaded = size / params, data / tokens, _band_words(surface, run.level)
+    sides = min(1 / _RATIOS, x / _ROOM), max(_RATIOS, x * _ROOM)
+    most = max(_MOST, d * _ROOM, x * d * _ROOM)
+    trade = _trade(surface, run.level, sides, most)
     floor = float(_floor(surface)[0])
-    across = axes.log_axis(
-        "ratio", [1 / _RATIOS, _RATIOS], "parameters over the best number, N / N*", pad=0
-    ).x()
-    up = axes.log_axis("ratio", [0.4, _MOST], "of what the best size takes", pad=0)
+    across = axes.log_axis("ratio", list(sides), "parameters over the best number, N / N*", pad=0).x()
+    up = axes.log_axis("ratio", [min(0.4, d / _ROOM), most], "of what the best size takes", pad=0)
     scale = alt.Scale(domain=list(_TRADES), range=[ORANGE, BLUE])
     colour = alt.Color("series:N", scale=scale, legend=alt.Legend(title=None))
-    size, data = plan.params.value / params, plan.tokens.value / tokens
-    here = pd.DataFrame({"x": [size, size], "value": [data, size * data]})
+    here = pd.DataFrame({"x": [x, x], "value": [d, x * d]})
     return finish(
         [
-            *_no_go(floor, across),
+            *_no_go(floor, sides[0], across),
             *marks.level_line(1.0, up.y()),
             *marks.band(trade, x=across, low=up.y("low"), high="high", color=colour),
             *marks.lines(trade, x=across, y=up.y(), color=colour),
@@ -99,10 +105,17 @@ def trade_at_equal_loss(plan: Plan, law: Source) -> alt.LayerChart:
         title="The same loss with another size: what it takes of the others",
         subtitle=[
             f"N* is {show_count(params)} parameters, D* {show_count(tokens)} tokens. {_trade_words(surface)}",
-            f"Diamonds: the plan. Grey: below {floor:.2g} N* no data is enough. {_band_words(surface, plan)}",
+            f"Diamonds: {name}. Grey: below {floor:.2g} N* no data is enough. {shaded}",
         ],
         description=f"Tokens and compute for an equal loss against size. {_trade_words(surface)}",
     )
+
+
+def _run(run: Plan | Position) -> tuple[float, float, str]:
+    """Size, tokens, and what to call it."""
+    if isinstance(run, Plan):
+        return run.params.value, run.tokens.value, "the plan"
+    return run.params, run.tokens, f"{show_count(run.params)} on {show_count(run.tokens)} tokens"
 
 
 def _fitted(surface: Surface) -> Surface:
@@ -151,16 +164,16 @@ def _near_band(surface: Surface, sizes: Array, plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["x", "low", "high"])
 
 
-def _trade(surface: Surface, level: float) -> pd.DataFrame:
-    ratios = np.geomspace(1 / _RATIOS, _RATIOS, 2 * _LINE_POINTS)
+def _trade(surface: Surface, level: float, sides: tuple[float, float], most: float) -> pd.DataFrame:
+    ratios = np.geomspace(*sides, 2 * _LINE_POINTS)
     parts = []
     tokens = _tokens_ratio(surface, ratios)
     for series, needed in zip(_TRADES, (tokens, tokens * ratios[:, None]), strict=True):
-        drawn = np.minimum(needed, 1e6)
+        drawn = np.minimum(needed, _CUT * most)
         known = drawn.shape[1] > 1
         low, high = middle(drawn[:, 1:], level, axis=1) if known else (np.nan, np.nan)
         part = pd.DataFrame({"series": series, "x": ratios, "value": drawn[:, 0], "low": low, "high": high})
-        parts.append(part[part["value"] < 3 * _MOST])
+        parts.append(part[part["value"] < 3 * most])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -176,11 +189,11 @@ def _floor(surface: Surface) -> Array:
     return np.asarray(surface.size_share ** (1 / surface.alpha))
 
 
-def _no_go(floor: float, across: alt.X) -> marks.Layers:
+def _no_go(floor: float, left: float, across: alt.X) -> marks.Layers:
     """Sizes that no amount of data brings to the loss."""
-    if floor <= 1 / _RATIOS:
+    if floor <= left:
         return []
-    table = pd.DataFrame({"x": [1 / _RATIOS], "x2": [floor]})
+    table = pd.DataFrame({"x": [left], "x2": [floor]})
     return [
         alt.Chart(rows(table)).mark_rect(color=MUTED, opacity=0.22, clip=True).encode(x=across, x2="x2:Q")
     ]
@@ -193,5 +206,5 @@ def _trade_words(surface: Surface) -> str:
     return f"Half the size costs {half:.3g} times the compute, twice {double:.3g} times."
 
 
-def _band_words(surface: Surface, plan: Plan) -> str:
-    return f"Shaded: {100 * plan.level:g}% of the draws." if len(surface.E) > 1 else "No ranges: no draws."
+def _band_words(surface: Surface, level: float) -> str:
+    return f"Shaded: {100 * level:g}% of the draws." if len(surface.E) > 1 else "No ranges: no draws."
