@@ -8,7 +8,8 @@ import pytest
 from scipy.optimize import minimize
 
 from allometry.errors import FitError, InputError, MissingColumn, TableError
-from allometry.fitting import FitStatus, fit
+from allometry.fitting import Fit, FitStatus, bootstrap, compare, envelope, fit, iso_flop, multiplier
+from allometry.fitting.frontier.approaches import three_approaches
 from allometry.fitting.objectives import OBJECTIVES, Objective, ObjectiveName
 from allometry.runs.run import Runs
 
@@ -164,6 +165,11 @@ def test_an_input_that_is_not_mapped_is_asked_for(ladder: MakeRuns) -> None:
     [
         ({"hold": {"gamma": 1.0}}, "no coefficient 'gamma'"),
         ({"hold": {"A": -1.0}}, "above zero"),
+        ({"hold": {"E": -1.0}}, "allows 'E' from 0 to"),
+        ({"hold": {"E": "1.7 nats"}}, "held at a number, not at '1.7 nats'"),
+        ({"hold": {"E": float("nan")}}, "held at a number, not at nan"),
+        ({"starts": 0}, "'starts' is a whole number from 1, not 0"),
+        ({"seed": -1}, "'seed' is a whole number from 0, not -1"),
         ({"inputs": {"x": "flops"}}, "reads params, tokens, not 'x'"),
         ({"objective": "hubert"}, "no objective 'hubert'"),
         ({"on": "linear"}, "not on 'linear'"),
@@ -174,3 +180,39 @@ def test_an_input_that_is_not_mapped_is_asked_for(ladder: MakeRuns) -> None:
 def test_a_wrong_argument_is_named(arguments: dict[str, object], words: str, ladder: MakeRuns) -> None:
     with pytest.raises(InputError, match=words):
         fit("chinchilla", ladder(), **arguments)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda table: fit("chinchilla", table),
+        lambda table: compare("chinchilla", table, hold_out="largest_flops"),
+        lambda table: multiplier(table, by="recipe"),
+        iso_flop,
+        envelope,
+        three_approaches,
+    ],
+)
+def test_a_bare_table_is_sent_to_read_runs(verb: Callable[[object], object], ladder: MakeRuns) -> None:
+    with pytest.raises(InputError, match=r"read_runs.*not a DataFrame"):
+        verb(ladder().table)
+
+
+def test_a_forecast_asked_for_in_words_is_refused(drawn: Fit) -> None:
+    with pytest.raises(InputError, match="'params' must be a number above zero to predict from, not '7B'"):
+        drawn.predict(params="7B", tokens=1e12)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [({"workers": 0}, "'workers' is a whole"), ({"seed": -1}, "'seed' is a whole")]
+)
+def test_a_wrong_argument_of_a_bootstrap_is_named(drawn: Fit, arguments: dict[str, int], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        bootstrap(drawn, draws=2, **arguments)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_column_is_offered_once(drawn: Fit) -> None:
+    with pytest.raises(InputError) as refused:
+        bootstrap(drawn, draws=2, resampling="pairs", strata="budget")
+
+    assert str(refused.value).count("params,") == 1

@@ -1,5 +1,6 @@
 """A saved fit comes back bit for bit, or says what is wrong."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from allometry.errors import CorruptFile, InputError
-from allometry.fitting import Fit, fit
+from allometry.fitting import Fit, bootstrap, fit
+from allometry.fitting.reproducing import reproduce
 from allometry.laws import Coefficient, law
 from allometry.runs.run import Runs
 
@@ -48,6 +50,30 @@ def test_a_changed_digit_is_noticed(drawn: Fit, tmp_path: Path) -> None:
 
     with pytest.raises(CorruptFile, match="was changed"):
         Fit.load(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("status", "fine"), ("coefficients", {"A": "many"}), ("data", {"inputs": {}}), ("starts", 16)],
+)
+def test_a_file_with_a_part_of_another_kind_is_refused_whatever_its_checksum(
+    drawn: Fit, tmp_path: Path, part: str, value: object
+) -> None:
+    path = tmp_path / "fit.json"
+    drawn.save(path)
+    stored = {**json.loads(path.read_text()), part: value}
+    content = {key: entry for key, entry in stored.items() if key != "checksum"}
+    signed = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({**content, "checksum": signed}))
+
+    with pytest.raises(CorruptFile, match=r"fit\.json"):
+        Fit.load(path)
+
+
+def test_draws_of_one_start_each_come_out_again_to_the_last_digit(drawn: Fit, tmp_path: Path) -> None:
+    bootstrap(drawn, draws=20, starts=1).save(tmp_path / "fit.json")
+
+    assert reproduce(Fit.load(tmp_path / "fit.json")).identical
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

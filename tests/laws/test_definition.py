@@ -53,6 +53,34 @@ def test_a_missing_file_of_laws_is_named(tmp_path: Path) -> None:
         read_law(f"{tmp_path}/absent.py:mine")
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ("def mine(D, *, a):", "def mine(D, *, a)", r"mylaws\.py' cannot be run, line 8: SyntaxError"),
+        ("import Coefficient", "import Coeficient", "line 2: ImportError"),
+        ("def mine(D, *, a):", "def mine(*, a):", "line 4: ValueError: .* takes 0 inputs and reads 1"),
+        ("coefficients=", "coeficients=", "line 4: TypeError"),
+        ("return a", "return b", "'mine' cannot be worked out: NameError"),
+        ("return a", "return __import__('math').sqrt(D)", "called once, with symbols"),
+        ("return a", "if D > 1: return a", "no if, no NumPy"),
+        ("return a / D**0.5", "a / D**0.5", "gives None, which is no formula"),
+    ],
+)
+def test_a_slip_in_a_users_own_file_is_named_with_its_place(
+    tmp_path: Path, right: str, wrong: str, words: str
+) -> None:
+    path = tmp_path / "mylaws.py"
+    path.write_text(OWN_FILE.replace(right, wrong))
+
+    with pytest.raises(InputError, match=words):
+        read_law(f"{path}:mine")
+
+
+def test_a_file_of_laws_without_a_name_asks_for_one() -> None:
+    with pytest.raises(InputError, match=r"mylaws\.py:my_law"):
+        read_law("mylaws.py")
+
+
 def test_a_wrong_input_name_gets_the_right_one() -> None:
     with pytest.raises(InputError, match="Did you mean 'tokens'"):
         LAWS["chinchilla"].evaluate({"params": 1.0, "token": 1.0}, {})

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError
+from allometry.fitting.arguments import refuse_uncountable
 from allometry.fitting.checks import quick_findings
 from allometry.fitting.default_priors import with_given
 from allometry.fitting.ensembles import ENSEMBLES, Chains, walk
@@ -58,6 +59,7 @@ def posterior(
         InputError: If a prior is of no coefficient, or the fit is a lower envelope.
         FitError: If priors and law leave no place to begin.
     """
+    refuse_uncountable("seed", seed, 0)
     if draws < 2 or most_steps < 100:
         raise InputError(
             f"Ask for at least 2 draws and 100 steps, not {draws} and {most_steps}; 2000 and 16000 are usual."

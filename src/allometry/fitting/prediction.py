@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, did_you_mean
+from allometry.fitting.arguments import is_number
 from allometry.fitting.noise import noise_of
 from allometry.fitting.result import Fit, Forecast, tails
 from allometry.fitting.scales import invert, transform
@@ -130,9 +131,9 @@ def _by_law(fit: Fit, inputs: Mapping[str, float]) -> dict[str, float]:
                 f"{did_you_mean(name, columns)}"
             )
         kind = fit.law.inputs[fit.law.reads.index(known[name])]
-        if not np.isfinite(value) or (kind.positive and value <= 0):
+        if not is_number(value) or (kind.positive and value <= 0):
             above = " above zero" if kind.positive else ""
-            raise InputError(f"'{name}' must be a number{above} to predict from, not {value}.")
+            raise InputError(f"'{name}' must be a number{above} to predict from, not {value!r}.")
     given = {known[name]: float(value) for name, value in inputs.items()}
     missing = [column for name, column in fit.inputs.items() if name not in given]
     if missing:

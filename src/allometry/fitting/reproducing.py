@@ -81,6 +81,7 @@ def _redrawn(again: Fit, drawn: Draws) -> Fit:
         strata=drawn.strata,
         seed=drawn.seed,
         resampling=drawn.resampling,
+        starts=drawn.starts,
     )
 
 

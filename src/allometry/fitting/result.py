@@ -19,6 +19,7 @@ from allometry.fitting.objectives import Objective, ObjectiveName
 from allometry.fitting.scales import transform
 from allometry.laws import Law, Scale
 from allometry.runs.run import Filter
+from allometry.storage import open_place
 
 Array = NDArray[np.float64]
 Resampling = Literal["bayesian", "pairs", "residuals", "wild"]
@@ -171,7 +172,7 @@ class FitData:
             return self.inputs[name]
         if name in self.facts:
             return tuple(str(value) for value in self.facts[name])
-        has = ("run", "row", "trunk", "setting", *self.inputs, *map(str, self.facts.columns))
+        has = dict.fromkeys(("run", "row", "trunk", "setting", *self.inputs, *map(str, self.facts.columns)))
         raise InputError(
             f"These runs have no '{name}' to go by.{did_you_mean(name, has)} There are: {', '.join(has)}."
         )
@@ -218,6 +219,7 @@ class Draws:
         strata: The column within whose values units were drawn, such as IsoFLOP budgets; None for all.
         count: Resamples made.
         unconverged: Refits that found no rest; they are left out of the draws.
+        starts: Searches of a resample, 2 or 1 (see `bootstrap`).
         seed: Seed of the resampling.
         sampling: How a posterior was sampled; None for resamples.
     """
@@ -228,6 +230,7 @@ class Draws:
     count: int
     unconverged: int
     seed: int
+    starts: int = 2
     sampling: Sampling | None = None
 
 
@@ -361,7 +364,7 @@ class Fit:
         """Write the fit, its draws and its runs as JSON at full precision; all of it or nothing."""
         from allometry.fitting.storage import save
 
-        save(self, Path(path))
+        save(self, open_place(path))
 
     @classmethod
     def load(cls, path: str | Path, law: Law | None = None) -> Fit:
@@ -375,7 +378,7 @@ class Fit:
         """
         from allometry.fitting.storage import load
 
-        return load(Path(path), law)
+        return load(open_place(path), law)
 
 
 def _root(run: str, parents: Mapping[str, object]) -> str:

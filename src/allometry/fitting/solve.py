@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from allometry.errors import FitError, InputError, did_you_mean
+from allometry.fitting.arguments import is_number, refuse_other_than_runs, refuse_uncountable
 from allometry.fitting.checks import quick_findings
 from allometry.fitting.objectives import Objective, ObjectiveName
 from allometry.fitting.observations import Weights, conventions, observe
 from allometry.fitting.result import Fit
 from allometry.fitting.search import STARTS, solve
-from allometry.laws import Law, Scale, read_law
+from allometry.laws import Coefficient, Law, Scale, read_law
 from allometry.runs.columns import COLUMNS
 from allometry.runs.run import Runs
 
@@ -48,6 +49,7 @@ def fit(
     Raises:
         FitError: If the runs cannot carry the law: too few, an input that does not vary, tokens that are
             the same multiple of params in all runs.
+        InputError: If an argument is none of those it can be.
 
     >>> import numpy as np, pandas as pd
     >>> flops = np.array([1e15, 1e16, 1e17, 1e18, 1e19])
@@ -56,6 +58,9 @@ def fit(
     >>> {name: round(value, 4) for name, value in found.coefficients.items()}
     {'E': 2.0, 'A': 400.0, 'alpha': 0.15}
     """
+    refuse_other_than_runs(runs)
+    refuse_uncountable("seed", seed, 0)
+    refuse_uncountable("starts", STARTS if starts is None else starts, 1)
     law = read_law(law) if isinstance(law, str) else law
     held = _held(law, hold or {})
     columns = _columns(law, inputs or {})
@@ -94,11 +99,22 @@ def _held(law: Law, hold: Mapping[str, Any]) -> dict[str, float]:
                 f"Law '{law.name}' has no coefficient '{name}' to hold."
                 f"{did_you_mean(name, law.names)} It has: {known}."
             )
-        if law.coefficients[law.names.index(name)].positive and not value > 0:
-            raise InputError(f"'{name}' can only be held above zero, not at {value}.")
+        _refuse_outside(law.coefficients[law.names.index(name)], value)
     if len(hold) == len(law.names):
         raise FitError(f"All coefficients of '{law.name}' are held; leave at least one open.")
     return {name: float(value) for name, value in hold.items()}
+
+
+def _refuse_outside(coefficient: Coefficient, value: object) -> None:
+    name, (low, high) = coefficient.name, coefficient.bounds
+    if not is_number(value):
+        raise InputError(f"'{name}' can only be held at a number, not at {value!r}.")
+    if coefficient.positive and not float(value) > 0:  # type: ignore[arg-type]  # a number, as just seen
+        raise InputError(f"'{name}' can only be held above zero, not at {value}.")
+    if not low <= float(value) <= high:  # type: ignore[arg-type]
+        raise InputError(
+            f"The law allows '{name}' from {low:g} to {high:g}, so it cannot be held at {value}."
+        )
 
 
 def _columns(law: Law, inputs: Mapping[str, str]) -> dict[str, str]:

@@ -49,7 +49,13 @@ def load(path: Path, law: Law | None = None) -> Fit:
             f"'{path}' has format {content['format']} and this is allometry {version('allometry')}, which "
             f"reads formats {_READ[0]} to {_READ[-1]}; it was written by allometry {content['allometry']}."
         )
-    return _fit(content, _law(content["law"], law, path))
+    known = _law(content["law"], law, path)
+    try:
+        return _fit(content, known)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptFile(
+            f"'{path}' lacks what a saved fit holds, or holds it otherwise: {error}."
+        ) from error
 
 
 def _content(fit: Fit) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def _fit(content: dict[str, Any], law: Law) -> Fit:
     data = content["data"]
     return Fit(
         law=law,
-        coefficients=content["coefficients"],
+        coefficients={name: float(value) for name, value in content["coefficients"].items()},
         objective_value=content["objective_value"],
         **{key: content[key] for key in (*_PLAIN, "held", "inputs", "conventions")},
         status=FitStatus(content["status"]),

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
+from allometry.fitting.arguments import refuse_uncountable
 from allometry.fitting.engine import Minima, Problem, Samples, improved, joined, minimise
 from allometry.fitting.problems import one_sample, pose, working_point
 from allometry.fitting.resampling import refuse_unknown, resamples, suited
@@ -66,6 +67,8 @@ def bootstrap(
         FitError: If no refit converged.
         InputError: If there is no such unit, column or resampling.
     """
+    refuse_uncountable("seed", seed, 0)
+    refuse_uncountable("workers", workers, 1)
     if draws < 2:
         raise InputError(f"Ask for at least 2 draws, not {draws}; 1000 is usual.")
     if starts not in (1, 2):
@@ -88,7 +91,9 @@ def bootstrap(
             "these runs say least about (check(fit) names it), or use a law with fewer."
         )
     failed = draws - len(table)
-    made = Draws(resampling=how, unit=unit, strata=strata, count=draws, unconverged=failed, seed=seed)
+    made = Draws(
+        resampling=how, unit=unit, strata=strata, count=draws, unconverged=failed, seed=seed, starts=starts
+    )
     return replace(fit, draws=table, drawn=made)
 
 

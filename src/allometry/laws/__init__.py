@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import traceback
 from pathlib import Path
+from typing import Any
 
 from allometry.errors import InputError, did_you_mean
 from allometry.laws.additive import (
@@ -31,6 +33,7 @@ from allometry.laws.calendar import (
     logistic_trend,
 )
 from allometry.laws.definition import Coefficient, Family, Input, Law, Scale, law
+from allometry.laws.derivation import SLIPS
 from allometry.laws.dimensions import width_depth
 from allometry.laws.downstream import saturating, task_exponential, task_sigmoid
 from allometry.laws.hyperparameters import batch_rule, batch_tradeoff, critical_batch, learning_rate_rule
@@ -142,7 +145,7 @@ def read_law(text: str) -> Law:
 
     Raises:
         UnknownName: If no catalog entry has that name.
-        InputError: If the file or the law in it is not there, or the family has no such member.
+        InputError: If the file or the law in it is not there or has a slip, or the family has no such member.
 
     >>> read_law("kaplan").reads
     ('params', 'tokens')
@@ -151,6 +154,8 @@ def read_law(text: str) -> Law:
         words = [word.strip() for word in member[2].split(",")]
         return FAMILIES[member[1]].member(*(word for word in words if word))
     path, colon, name = text.rpartition(":")
+    if text.endswith(".py"):
+        raise InputError(f"'{text}' is a file of laws: name one of them, as in {text}:my_law.")
     if not colon or not path.endswith(".py"):
         return LAWS[text]
     if not Path(path).is_file():
@@ -159,14 +164,35 @@ def read_law(text: str) -> Law:
 
 
 def _law_in_file(path: Path, name: str) -> Law:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:  # only for a suffix that Python does not import
-        raise InputError(f"Python cannot import '{path}'.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    laws = {key: value for key, value in vars(module).items() if isinstance(value, Law)}
+    laws = {key: value for key, value in _names_in(path).items() if isinstance(value, Law)}
     if name not in laws:
         raise InputError(
             f"'{path}' has no law '{name}'.{did_you_mean(name, laws)} It has: {', '.join(laws) or 'none'}."
         )
+    laws[name].derivation  # noqa: B018  (called here, so that a slip in the formula is told before any fit)
     return laws[name]
+
+
+def _names_in(path: Path) -> dict[str, Any]:
+    """Run a file of Python and give what it defines."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:  # only for a suffix that Python does not import
+        raise InputError(f"Python cannot import '{path}'.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SLIPS as error:
+        raise InputError(
+            f"'{path}' cannot be run{_line_in(spec.origin, error)}: {type(error).__name__}: {error}. "
+            "A law is written as in help(allometry.law)."
+        ) from error
+    return vars(module)
+
+
+def _line_in(file: str | None, error: BaseException) -> str:
+    """Where in a file an error was raised, in words; empty if not there."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return f", line {error.lineno}"
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == file]
+    return f", line {lines[-1]}" if lines else ""

@@ -11,8 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.errors import InputError
+
 Array = NDArray[np.float64]
 Arrays = tuple[Array, ...]
+
+# What a slip in a file or formula of the user's own raises; nothing that means to stop the program.
+SLIPS = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError,
+    RuntimeError, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+_WAY_OUT = (
+    "It is called once, with symbols: write it with + - * / ** and, from allometry.laws.mathematics, exp, "
+    "log, logistic, least and largest; no if, no NumPy; and return it."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +106,9 @@ def derive(
     """Call a formula once with symbols; everything else follows from the expression it returns.
 
     `positive` names the inputs and coefficients that are always above zero.
+
+    Raises:
+        InputError: If the formula does not take symbols, or is none.
     """
     import sympy  # here, because it takes longer to import than all the rest of the package
 
@@ -101,8 +116,22 @@ def derive(
         tuple(sympy.Symbol(name, positive=True if name in positive else None, real=True) for name in group)
         for group in (inputs, names)
     )
-    shown = sympy.sympify(function(*x, **dict(zip(names, c, strict=True))))
-    return Derivation(shown=shown, inputs=x, coefficients=c)
+    return Derivation(shown=_called(function, x, dict(zip(names, c, strict=True))), inputs=x, coefficients=c)
+
+
+def _called(function: Callable[..., Any], x: tuple[Any, ...], c: Mapping[str, Any]) -> Any:
+    import sympy
+
+    name = getattr(function, "__name__", "the formula")
+    try:
+        shown = sympy.sympify(function(*x, **c))
+    except SLIPS as error:
+        raise InputError(
+            f"The formula of '{name}' cannot be worked out: {type(error).__name__}: {error}. {_WAY_OUT}"
+        ) from error
+    if not isinstance(shown, sympy.Expr):
+        raise InputError(f"The formula of '{name}' gives {shown!r}, which is no formula. {_WAY_OUT}")
+    return shown
 
 
 def _grouped(

@@ -304,6 +304,16 @@ def test_what_cannot_be_compared_is_refused_with_the_way_out(
         multiplier(runs, law="power_law_with_floor", draws=2, **arguments)  # type: ignore[arg-type]
 
 
+def test_a_recipe_of_one_run_is_refused_and_sent_to_compute_alone() -> None:
+    table = grid(noise=0.001).table
+    one = pd.concat([table[table["recipe"] == "old"], table[table["recipe"] == "new"].head(1)])
+
+    with pytest.raises(
+        FitError, match=r"'new' has 1 run, .* params and tokens take 2 .*power_law_with_floor"
+    ):
+        multiplier(Runs(one), by="recipe", draws=2)
+
+
 def test_tokens_always_the_same_multiple_of_params_send_the_user_to_compute() -> None:
     runs = grid(noise=0.001)
     tied = Runs(runs.table.assign(tokens=20 * runs.column("params")))

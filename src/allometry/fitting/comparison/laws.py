@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, Refusal, TableError, did_you_mean
 from allometry.fitting.allocation import FLOPS_PER_PARAMETER_TOKEN
+from allometry.fitting.arguments import refuse_other_than_runs
 from allometry.fitting.comparison.entrants import BASELINES, NO_CHANGE, Entrant, Given, line, read_entrants
 from allometry.fitting.comparison.holdout import Split, split_runs, with_flops
 from allometry.fitting.comparison.judgement import forecast_findings, judge, ranked, summarise
@@ -155,6 +156,7 @@ def compare(
     >>> compare(["power_law_with_floor", "power_law"], runs, steps=2, draws=20).best
     'power_law_with_floor'
     """
+    refuse_other_than_runs(runs)
     table, counted = with_flops(finished(runs))
     entrants = read_entrants(laws, inputs, objectives)
     given = _settings(entrants, the_output(entrants, output), level, draws, seed, options)

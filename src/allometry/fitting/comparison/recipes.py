@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError, TableError, did_you_mean
+from allometry.fitting.arguments import refuse_other_than_runs
 from allometry.fitting.comparison.across import across_compute
 from allometry.fitting.comparison.holdout import with_flops
 from allometry.fitting.comparison.power import Precision, detectable, precision, runs_to_detect
@@ -148,12 +149,14 @@ def multiplier(
     >>> made.reference, round(made.table["multiplier"].item(), 3)
     ('old', 1.3)
     """
+    refuse_other_than_runs(runs)
     base = read_law(law) if isinstance(law, str) else law
     mapped = dict(inputs or ({"x": "flops"} if base.reads == ("x",) else {}))
     columns = tuple(mapped.get(name, name) for name in base.reads)
     recipes = _recipes(runs, by, reference)
     table = _with_indicators(with_flops(runs)[0], by, recipes[1:])
     shared = recipe_law(base, columns, tuple(recipes[1:]))
+    _refuse_thin(shared, table, by)
     made = _fitted(shared, table, mapped, draws, seed, options)
     own = recipe_law(base, columns, tuple(recipes[1:]), own_exponents=True)
     free, because = _free(own, table, mapped, draws, seed, options)
@@ -197,6 +200,20 @@ def _recipes(runs: Runs, by: str, reference: str | None) -> list[str]:
         )
     first = reference or max(names, key=lambda name: counts[name])
     return [first, *(name for name in names if name != first)]
+
+
+def _refuse_thin(shared: RecipeLaw, runs: Runs, by: str) -> None:
+    """Refuse a recipe of fewer runs than the factors that tell it from the reference."""
+    counts = finished(runs).table[by].astype(str).value_counts()
+    for recipe in shared.recipes:
+        factors = [column for (owner, column) in shared.efficiencies if owner == recipe]
+        if counts[recipe] < len(factors):
+            were = "run" if counts[recipe] == 1 else "runs"
+            raise FitError(
+                f"'{recipe}' has {counts[recipe]} {were}, and its factors of {' and '.join(factors)} take "
+                f"{len(factors)} at different sizes and tokens. Add runs of it, or ask for compute alone: "
+                f'multiplier(runs, by="{by}", law="power_law_with_floor").'
+            )
 
 
 def _with_indicators(runs: Runs, by: str, others: list[str]) -> Runs:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from allometry.errors import FitError
+from allometry.fitting.arguments import refuse_other_than_runs
 from allometry.fitting.comparison.holdout import with_flops
 from allometry.fitting.frontier.disagreement import HasOptimum, check_disagreement, disagreement
 from allometry.fitting.frontier.envelope import envelope
@@ -69,6 +70,7 @@ def three_approaches(
     Source:
         Hoffmann et al. 2022, sections 3.1 to 3.3, arXiv:2203.15556.
     """
+    refuse_other_than_runs(runs)
     counted = with_flops(runs)[0]
     makers: dict[str, Callable[[], HasOptimum]] = {
         "approach 1 (envelope)": lambda: envelope(counted, draws=draws, seed=seed),

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
+from allometry.fitting.arguments import refuse_other_than_runs, refuse_uncountable
 from allometry.fitting.frontier.candidates import (
     Candidates,
     Envelope,
@@ -93,6 +94,8 @@ def envelope(
     >>> round(found.params_law.exponent, 1), found.findings[0].code
     (0.5, 'undecayed_points')
     """
+    refuse_other_than_runs(runs)
+    refuse_uncountable("seed", seed, 0)
     _require_options(points, bins_per_decade, draws)
     curves = "run_id" in runs.table.columns and bool(runs.table["run_id"].dropna().duplicated().any())
     measured = measure(runs, output=output, inputs=inputs, curves=curves)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
+from allometry.fitting.arguments import refuse_other_than_runs, refuse_uncountable
 from allometry.fitting.frontier.compute_budgets import group, measure
 from allometry.fitting.frontier.definition import Frontier, FrontierLaw, frontier_law
 from allometry.fitting.frontier.isoflop_checks import isoflop_findings
@@ -116,6 +117,8 @@ def iso_flop(
     >>> round(found.params_law.exponent, 2), round(found.tokens_law.exponent, 2)
     (0.5, 0.5)
     """
+    refuse_other_than_runs(runs)
+    refuse_uncountable("seed", seed, 0)
     require_curve(curve)
     _require_options(along, weights, noise, draws)
     measured = measure(runs, output=output, inputs=inputs, flagged=flagged)
