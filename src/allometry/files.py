@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from allometry.errors import StudyError
+from allometry.storage import in_object_storage, stamp_of
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
@@ -53,6 +54,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         StudyError: If it cannot be written; the old file, if any, is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
+    if in_object_storage(path):
+        with explained(path):
+            path.write_bytes(data)  # an object is put whole or not at all
+        return
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
@@ -103,6 +108,8 @@ def clock_ns(folder: Path) -> int:
     with explained(aside):
         aside.touch()
         try:
-            return aside.stat().st_mtime_ns
+            found = stamp_of(aside)
+            assert found is not None
+            return found.mtime_ns
         finally:
             aside.unlink()

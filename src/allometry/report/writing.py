@@ -21,6 +21,7 @@ from allometry.report.section import Section
 from allometry.report.sections import sections
 from allometry.report.sensitivities import sensitivity_section
 from allometry.report.verdict import all_findings, verdict
+from allometry.storage import open_place
 
 _OBJECTIVES = {
     "huber": "Huber's robust penalty",
@@ -48,8 +49,9 @@ def write_report(items: Item | Iterable[Item], path: str | Path, *, command: str
         StudyError: If the file cannot be written; one that was there is then unchanged.
     """
     page = _render(gather(items, command))
-    write_atomically(Path(path), page)
-    return Path(path)
+    place = open_place(path)
+    write_atomically(place, page)
+    return place
 
 
 def _render(contents: Contents) -> str:

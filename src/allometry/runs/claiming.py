@@ -26,6 +26,7 @@ from pathlib import Path
 from allometry.errors import StudyBusy
 from allometry.files import clock_ns, explained
 from allometry.runs.processes import Process
+from allometry.storage import in_object_storage, require_folder
 
 CLAIM = "claim.json"
 BEAT = 10.0  # seconds between beats
@@ -149,6 +150,7 @@ def try_claim(folder: Path) -> Claim | None:
     Raises:
         StudyError: If the folder cannot be written.
     """
+    require_folder(folder, "Making a run", "make it in one and merge that study into this one.")
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / CLAIM
@@ -168,7 +170,9 @@ def holder_of(folder: Path) -> Holder | None:
 
 
 def look(folder: Path) -> Holder | None:
-    """The claim on a run, whether it is stale or not; None if there is none."""
+    """The claim on a run, whether it is stale or not; None if there is none, as in object storage."""
+    if in_object_storage(folder):
+        return None
     try:
         # Opened, and asked as an open file: what NFS says of a path may be half a minute old.
         with (folder / CLAIM).open("rb") as file:

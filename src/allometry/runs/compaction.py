@@ -12,15 +12,16 @@ compact at once both write whole sets of files, and the last manifest counts.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
-import os
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from allometry.files import explained, write_atomically
+from allometry.storage import Stamp, in_object_storage, stamp_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,22 +33,6 @@ _VERSION = 1
 _SETTLED_NS = 2_000_000_000
 _KEPT_NS = 3600 * 10**9  # for what no manifest names any more
 _COLUMNS = ("run_id", "size", "mtime_ns", "text", "history_size", "history_mtime_ns")
-
-
-class Stamp(NamedTuple):
-    """Size (bytes) and time of last change (ns) of a file."""
-
-    size: int
-    mtime_ns: int
-
-
-def stamp_of(path: str | Path) -> Stamp | None:
-    """The stamp of a file; None if there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116  a Path object costs more than the look
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return Stamp(found.st_size, found.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -113,7 +98,9 @@ def write_compaction(folder: Path, made_ns: int, parts: Iterable[Path], kept: Ma
 
     place, name = folder / FOLDER, f"runs-{uuid.uuid4().hex[:8]}.parquet"
     with explained(place):
-        pq.write_table(_table(kept), place / name)
+        packed = io.BytesIO()
+        pq.write_table(_table(kept), packed)
+        (place / name).write_bytes(packed.getvalue())
     names = [part.name for part in parts]
     content = {"version": _VERSION, "made_ns": made_ns, "runs": name, "parts": names}
     write_atomically(place / _MANIFEST, json.dumps(content, indent=1) + "\n")
@@ -124,7 +111,8 @@ def _sweep_up(place: Path, made_ns: int, named: Collection[str]) -> None:
     for old in {*place.glob("runs-*.parquet"), *place.glob("history-*.parquet")}:
         # One that is young may be another's, whose manifest is not there yet, or be read by a query now.
         with contextlib.suppress(FileNotFoundError):
-            if old.name not in named and old.stat().st_mtime_ns + _KEPT_NS < made_ns:
+            stamp = stamp_of(old)
+            if stamp is not None and old.name not in named and stamp.mtime_ns + _KEPT_NS < made_ns:
                 old.unlink()
 
 
@@ -143,7 +131,7 @@ def _table(kept: Mapping[str, Kept]) -> pa.Table:
 def _read_kept(path: Path) -> dict[str, Kept]:
     import pyarrow.parquet as pq  # only studies that were compacted need it
 
-    table = pq.read_table(path)
+    table = pq.read_table(io.BytesIO(path.read_bytes()) if in_object_storage(path) else path)
     columns = (table.column(name).to_pylist() for name in _COLUMNS)
     return {
         run_id: Kept(Stamp(size, time), text, None if history is None else Stamp(history, history_time))

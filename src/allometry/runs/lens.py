@@ -16,8 +16,10 @@ import pandas as pd
 
 from allometry.errors import InputError, StudyError
 from allometry.files import clock_ns, explained
-from allometry.runs.compaction import FOLDER, Compaction, Kept, stamp_of, write_compaction
-from allometry.runs.records import RECORD, folders_in
+from allometry.runs.compaction import FOLDER, Compaction, Kept, write_compaction
+from allometry.runs.records import RECORD
+from allometry.runs.stamps import contents_of, stamps_of
+from allometry.storage import in_object_storage
 
 if TYPE_CHECKING:
     import duckdb
@@ -77,7 +79,7 @@ def _curves(folder: Path, aside: Path) -> str:
     if fresh:
         left_out = sorted(set(compaction.kept) - fresh)
         hidden = f" WHERE run_id NOT IN ({_listed(left_out)})" if left_out else ""
-        parts.append(f"{_from_parts(compaction.parts)}{hidden}")
+        parts.append(f"{_from_parts(compaction.parts, aside)}{hidden}")
     if loose:
         parts.append(_from_files(folder, loose, aside))
     return " UNION ALL BY NAME ".join(parts) or _NOTHING
@@ -105,8 +107,7 @@ def compact(folder: Path) -> Compacted:
     made_ns, before = clock_ns(folder), Compaction.read(folder)
     with explained(folder / FOLDER):
         (folder / FOLDER).mkdir(exist_ok=True)
-    now = {run_id: _keep(folder, run_id, before) for run_id in folders_in(folder)}
-    kept = {run_id: one for run_id, one in now.items() if one is not None}
+    kept = _keep(folder, before)
     added = [run_id for run_id, one in kept.items() if before.kept.get(run_id) != one]
     curves = [run_id for run_id in added if kept[run_id].history is not None]
     same = set(before.kept) & set(kept) - set(added)
@@ -116,17 +117,20 @@ def compact(folder: Path) -> Compacted:
     return Compacted(runs=len(kept), added=len(added), size_bytes=size)
 
 
-def _keep(folder: Path, run_id: str, before: Compaction) -> Kept | None:
-    """A finished run as it is now. The stamps are taken first: what changes meanwhile makes the row stale."""
-    path = folder / "runs" / run_id
-    stamp, history = stamp_of(path / RECORD), stamp_of(path / CURVE)
-    if stamp is None:
-        return None
-    known = before.record(run_id, stamp)
-    if known is not None and (history is None or before.holds_history(run_id, history)):
-        return before.kept[run_id]
-    text = (path / RECORD).read_bytes() if known is None else known
-    return Kept(stamp, text, history if history and history.size else None)
+def _keep(folder: Path, before: Compaction) -> dict[str, Kept]:
+    """Finished runs as they are now. The stamps are taken first: what changes meanwhile makes a row stale."""
+    curves, stamps = stamps_of(folder, CURVE), stamps_of(folder, RECORD)
+    known = {run_id: text for run_id, stamp in stamps.items() if (text := before.record(run_id, stamp))}
+    loose = dict(contents_of(folder, RECORD, [run_id for run_id in stamps if run_id not in known]))
+    kept = {}
+    for run_id, stamp in stamps.items():
+        history = curves.get(run_id)
+        if run_id in known and (history is None or before.holds_history(run_id, history)):
+            kept[run_id] = before.kept[run_id]
+        else:
+            text = known.get(run_id) or loose[run_id]
+            kept[run_id] = Kept(stamp, text, history if history and history.size else None)
+    return kept
 
 
 def _parts(folder: Path, before: Compaction, curves: Sequence[str], same: set[str]) -> list[Path]:
@@ -140,8 +144,12 @@ def _parts(folder: Path, before: Compaction, curves: Sequence[str], same: set[st
     with _connected() as (connection, aside):
         sources = [_from_files(folder, curves, aside)] if curves else []
         if again:
-            sources.append(f"{_from_parts(before.parts)} WHERE run_id IN ({_listed(again)})")
-        _copied(connection, " UNION ALL BY NAME ".join(sources), path)
+            sources.append(f"{_from_parts(before.parts, aside)} WHERE run_id IN ({_listed(again)})")
+        if in_object_storage(path):
+            _copied(connection, " UNION ALL BY NAME ".join(sources), aside / path.name)
+            path.write_bytes((aside / path.name).read_bytes())
+        else:
+            _copied(connection, " UNION ALL BY NAME ".join(sources), path)
     return [*old, path]
 
 
@@ -149,17 +157,24 @@ def _split(folder: Path, compaction: Compaction) -> tuple[set[str], list[str]]:
     """Runs whose curve the compaction holds, and those whose file must be read."""
     fresh: set[str] = set()
     loose: list[str] = []
-    for run_id in folders_in(folder):
-        stamp = stamp_of(f"{folder}/runs/{run_id}/{CURVE}")
-        if stamp is not None and compaction.holds_history(run_id, stamp):
+    for run_id, stamp in stamps_of(folder, CURVE).items():
+        if compaction.holds_history(run_id, stamp):
             fresh.add(run_id)
-        elif stamp is not None and stamp.size:
+        elif stamp.size:
             loose.append(run_id)
     return fresh, loose
 
 
-def _from_parts(parts: Sequence[Path]) -> str:
-    return f"SELECT * FROM read_parquet([{_listed(parts)}], union_by_name = true)"
+def _from_parts(parts: Sequence[Path], aside: Path) -> str:
+    local = [_brought(part, aside) if in_object_storage(part) else part for part in parts]
+    return f"SELECT * FROM read_parquet([{_listed(local)}], union_by_name = true)"
+
+
+def _brought(part: Path, aside: Path) -> Path:
+    """A copy on this machine: DuckDB reads some kinds of storage itself, each in a way of its own."""
+    place = aside / part.name
+    place.write_bytes(part.read_bytes())
+    return place
 
 
 def _from_files(folder: Path, run_ids: Sequence[str], aside: Path) -> str:
@@ -167,8 +182,8 @@ def _from_files(folder: Path, run_ids: Sequence[str], aside: Path) -> str:
     # Thousands of files opened at once take DuckDB 32 MB each; one large file it streams.
     gathered = aside / "curves.jsonl"
     with gathered.open("wb") as file:
-        for run_id in run_ids:
-            file.write(_named_lines(folder / "runs" / run_id / CURVE, run_id))
+        for run_id, content in contents_of(folder, CURVE, run_ids):
+            file.write(_named_lines(content, run_id))
     return (
         f"SELECT * FROM read_json({_quoted(gathered)}, format = 'newline_delimited', sample_size = -1, "
         "ignore_errors = true) "
@@ -176,9 +191,8 @@ def _from_files(folder: Path, run_ids: Sequence[str], aside: Path) -> str:
     )
 
 
-def _named_lines(path: Path, run_id: str) -> bytes:
+def _named_lines(content: bytes, run_id: str) -> bytes:
     """The whole lines of a curve, each with the run_id: one that is being written is left out."""
-    content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     # Every line is an object that begins at its first column: no line is parsed here.
     return (b"\n" + whole).replace(b"\n{", b'\n{"run_id": ' + json.dumps(run_id).encode() + b", ")[1:]
@@ -212,7 +226,7 @@ def _connected() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
 
 def _fence(connection: duckdb.DuckDBPyConnection, folder: Path, aside: Path) -> None:
     """Let a query read the study's own files and nothing else."""
-    allowed = _listed([folder / FOLDER, aside])
+    allowed = _listed([aside] if in_object_storage(folder) else [folder / FOLDER, aside])
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

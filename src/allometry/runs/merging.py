@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from allometry.errors import StudyError
-from allometry.files import explained, sync_folder
+from allometry.files import write_atomically
 from allometry.runs.lens import CURVE
 from allometry.runs.records import RECORD
 from allometry.runs.run import Run
@@ -95,22 +93,15 @@ def _result(run: Run) -> str:
 
 def _copy_run(source: Path, place: Path) -> None:
     """Copy the files of a run one by one, each put in place whole; run.json last, as it means "ended"."""
-    with explained(place):
-        place.mkdir(parents=True, exist_ok=True)
-        for name in _COPIED:
-            if (source / name).is_file():
-                aside = place / f".{name}.{uuid.uuid4().hex[:8]}"
-                shutil.copy2(source / name, aside)
-                aside.replace(place / name)
-        sync_folder(place)
+    for name in _COPIED:
+        if (source / name).is_file():
+            write_atomically(place / name, (source / name).read_bytes())
 
 
 def _copy_texts(source: Path, place: Path) -> None:
-    with explained(place):
-        for path in sorted(source.glob("*.json")):
-            if not (place / path.name).exists():
-                place.mkdir(exist_ok=True)
-                shutil.copy2(path, place / path.name)
+    for path in sorted(source.glob("*.json")):
+        if not (place / path.name).exists():
+            write_atomically(place / path.name, path.read_bytes())
 
 
 def _refusal(into: Study, other: Study, conflicts: Sequence[Conflict]) -> str:

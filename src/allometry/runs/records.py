@@ -6,15 +6,17 @@ What was compacted stands in for a file whose stamp is still the same; the files
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from allometry.errors import CorruptFile
-from allometry.runs.compaction import Compaction, Stamp, stamp_of
+from allometry.runs.compaction import Compaction
 from allometry.runs.run import Run
+from allometry.runs.stamps import contents_of, stamps_of
+from allometry.storage import Stamp, in_object_storage, stamp_of
 
 RECORD = "run.json"
 
@@ -42,36 +44,38 @@ class Records:
         Raises:
             CorruptFile: If its file cannot be read as a run.
         """
-        # Joined as text: ten thousand paths made as objects take longer than the look at the files.
-        path = f"{self.folder}/runs/{run_id}/{RECORD}"
-        stamp = stamp_of(path)
+        stamp = stamp_of(self._path(run_id))
         if stamp is None:
             self._known.pop(run_id, None)
             return None
-        known = self._known.get(run_id)
-        if known is None or known.stamp != stamp:
-            known = _Known(stamp, _parsed(self._text(run_id, stamp, path), path))
-            self._known[run_id] = known
-        return known.run
+        self._read({run_id: stamp})
+        return self._known[run_id].run
 
     def runs(self) -> list[Run]:
         """All runs that ended, in the order of their names."""
         self._compaction = Compaction.read(self.folder)
-        found = (self.run(name) for name in folders_in(self.folder))
-        return [run for run in found if run is not None]
+        stamps = stamps_of(self.folder, RECORD)
+        self._known = {run_id: known for run_id, known in self._known.items() if run_id in stamps}
+        self._read(stamps)
+        return [self._known[run_id].run for run_id in stamps]
 
-    def _text(self, run_id: str, stamp: Stamp, path: str) -> bytes:
-        kept = self._compaction.record(run_id, stamp) if self._compaction else None
-        return kept if kept is not None else Path(path).read_bytes()
+    def _read(self, stamps: Mapping[str, Stamp]) -> None:
+        """Read what is not known, or has changed: where it was compacted from there, else from its file."""
+        new = [run_id for run_id, stamp in stamps.items() if not self._knows(run_id, stamp)]
+        compaction = self._compaction or Compaction()
+        kept = {run_id: text for run_id in new if (text := compaction.record(run_id, stamps[run_id]))}
+        loose = contents_of(self.folder, RECORD, [run_id for run_id in new if run_id not in kept])
+        for run_id, text in chain(kept.items(), loose):
+            self._known[run_id] = _Known(stamps[run_id], _parsed(text, str(self._path(run_id))))
 
+    def _knows(self, run_id: str, stamp: Stamp) -> bool:
+        known = self._known.get(run_id)
+        return known is not None and known.stamp == stamp
 
-def folders_in(folder: Path) -> list[str]:
-    """Names of the run folders of a study, in order; some may hold no finished run."""
-    try:
-        with os.scandir(folder / "runs") as entries:
-            return sorted(entry.name for entry in entries)
-    except FileNotFoundError:
-        return []
+    def _path(self, run_id: str) -> str | Path:
+        if in_object_storage(self.folder):
+            return self.folder / "runs" / run_id / RECORD
+        return f"{self.folder}/runs/{run_id}/{RECORD}"  # as text: a Path object costs more than the look
 
 
 def _parsed(text: bytes, path: str) -> Run:

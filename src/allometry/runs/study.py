@@ -23,8 +23,10 @@ from allometry.errors import InputError, StudyError
 from allometry.files import write_atomically
 from allometry.runs import lens
 from allometry.runs.lens import CURVE, Compacted
-from allometry.runs.records import RECORD, Records, folders_in
+from allometry.runs.records import RECORD, Records
 from allometry.runs.run import Run, Runs
+from allometry.runs.stamps import folders_in
+from allometry.storage import open_place
 
 SPEC = "study.toml"
 
@@ -34,7 +36,7 @@ class Study:
     """One folder with everything that belongs to a study.
 
     Attributes:
-        folder: Where it is.
+        folder: Where it is: a folder, or a place in object storage such as s3://bucket/study.
 
     >>> import tempfile
     >>> study = Study.create(tempfile.mkdtemp() + "/demo", 'name = "demo"')
@@ -54,6 +56,7 @@ class Study:
         """Make a study folder, or open it if it holds the same specification.
 
         Args:
+            folder: Or an address in object storage, which is read and written object by object.
             spec: The text of study.toml.
 
         Raises:
@@ -61,7 +64,8 @@ class Study:
             InputError: If the specification is not TOML.
         """
         wanted = read_toml(spec, SPEC)
-        path = Path(folder) / SPEC
+        place = open_place(folder)
+        path = place / SPEC
         if not path.exists():
             write_atomically(path, spec)
         elif read_toml_file(path) != wanted:
@@ -69,7 +73,7 @@ class Study:
                 f"{path} already describes another study. Choose another folder, "
                 f"or go on with that one by giving the folder instead of a specification."
             )
-        return cls(Path(folder))
+        return cls(place)
 
     @classmethod
     def open(cls, folder: str | Path) -> Study:
@@ -78,11 +82,12 @@ class Study:
         Raises:
             StudyError: If there is no study.toml in it.
         """
-        if not (Path(folder) / SPEC).is_file():
+        place = open_place(folder)
+        if not (place / SPEC).is_file():
             raise StudyError(
                 f"{folder} is not a study: it has no {SPEC}. Make one with: allometry sweep STUDY.TOML"
             )
-        return cls(Path(folder))
+        return cls(place)
 
     def spec(self) -> dict[str, Any]:
         """The specification, as read from study.toml."""

@@ -16,6 +16,7 @@ from allometry.recipe import Recipe
 from allometry.runs.importers.table import read_runs
 from allometry.runs.run import Runs
 from allometry.runs.study import Study
+from allometry.storage import open_place
 from allometry.sweeps.spec import FitSpec, read_spec
 
 
@@ -47,6 +48,7 @@ def load_fits(source: Path) -> dict[str, Fit]:
         InputError: If there is none yet.
         CorruptFile: If one cannot be read.
     """
+    source = open_place(source)
     if not source.is_dir():
         return {source.stem: Fit.load(source)}
     named = {s.name or s.law: source / s.file for s in read_spec(Study.open(source)).fits}
@@ -93,6 +95,7 @@ def forecast_from(source: Path, *, level: float, inputs: Mapping[str, float]) ->
     Raises:
         InputError: If the law needs an input that is not given.
     """
+    source = open_place(source)
     found = main_fit(source)
     given = dict(inputs) or (target_inputs(Study.open(source)) if source.is_dir() else {})
     return found.predict(level, **{name: given[name] for name in found.inputs.values() if name in given})
@@ -104,6 +107,7 @@ def plan_budget(source: Path) -> float:
     Raises:
         InputError: If the source is not a study, or none of its runs says how much compute it took.
     """
+    source = open_place(source)
     if not source.is_dir():
         raise InputError("Say for which compute: --flops 1e21.")
     study = Study.open(source)
@@ -122,7 +126,7 @@ def largest_flops(runs: Runs) -> float:
 
 def is_study(source: str | Path) -> bool:
     """Whether a source is the folder of a study, not another folder of runs."""
-    return (Path(source) / "study.toml").is_file()
+    return (open_place(source) / "study.toml").is_file()
 
 
 def runs_to_fit(

@@ -12,6 +12,7 @@ from pydantic import Field
 from allometry.errors import InputError, RecipeError
 from allometry.recipe import choice, read_choice
 from allometry.runs.study import SPEC, Study, read_toml_file
+from allometry.storage import open_place
 from allometry.sweeps.designs import (
     Given,
     Grid,
@@ -114,7 +115,7 @@ def quickstart_path() -> Path:
 
 def is_study(path: Path) -> bool:
     """Whether a path is the folder of a study."""
-    return (path / SPEC).is_file()
+    return (open_place(path) / SPEC).is_file()
 
 
 def read_spec(study: Study) -> StudySpec:
@@ -132,6 +133,7 @@ def read_spec_file(path: Path) -> StudySpec:
     Raises:
         InputError: If there is none.
     """
+    path = open_place(path)
     file = path / SPEC if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"There is no study at {path}: give a study.toml, or a folder that holds one.")
@@ -151,6 +153,7 @@ def open_study(path: Path, into: Path | None) -> Study:
     Args:
         into: The folder to make; the study's name, in the working directory, if None.
     """
+    path = open_place(path)
     if path.is_dir() and into is not None and into != path:
         raise InputError(f"{path} is a study already; copy its study.toml to begin another one in {into}.")
     if path.is_dir():

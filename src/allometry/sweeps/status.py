@@ -13,10 +13,10 @@ from allometry.errors import StudyError
 from allometry.files import clock_ns
 from allometry.recipe import Recipe
 from allometry.runs.claiming import look
-from allometry.runs.compaction import stamp_of
 from allometry.runs.lens import CURVE
 from allometry.runs.run import Run
 from allometry.runs.study import Study
+from allometry.storage import in_object_storage, stamp_of
 from allometry.sweeps.designs import Design, Planned
 from allometry.sweeps.spec import read_spec
 from allometry.units import show_seconds
@@ -100,6 +100,8 @@ def _row(planned: Planned, study: Study | None, now_ns: int) -> dict[str, Any]:
 
 
 def _now_ns(study: Study) -> int:
+    if in_object_storage(study.folder):
+        return time.time_ns()
     try:
         return clock_ns(study.folder)
     except StudyError:  # one that may only be read
@@ -128,8 +130,7 @@ def _outcome(run: Run) -> dict[str, Any]:
 
 
 def _unfinished(study: Study, run_id: str, now_ns: int, *, left: bool) -> Mapping[str, Any]:
-    folder = f"{study.folder}/runs/{run_id}"
-    stamps = (stamp_of(f"{folder}/{name}") for name in _SIGNS)
+    stamps = (stamp_of(study.run_folder(run_id) / name) for name in _SIGNS)
     signs = [stamp.mtime_ns for stamp in stamps if stamp is not None]
     if not signs:
         return _PLANNED

@@ -16,6 +16,7 @@ from allometry.runs.importers.files import Cells, cells_of
 from allometry.runs.importers.headers import counts_without_embedding, read_header, why_left
 from allometry.runs.importers.mapping import map_headers
 from allometry.runs.run import ColumnMapping, Runs
+from allometry.storage import open_place
 from allometry.units import show_power
 
 
@@ -53,7 +54,7 @@ def read_runs(
     if _is_study(source) and format is None:
         if columns:
             raise InputError(f"{source} is a study, whose columns are canonical: leave out columns=.")
-        return _read_study(Path(source))
+        return _read_study(source)
     importer = find_importer(str(source), format)
     return _understand(importer.read(str(source)), str(source), columns or {}, importer.columns)
 
@@ -114,12 +115,12 @@ def _why_as_found(mapping: ColumnMapping, given: Mapping[str, str]) -> str:
 
 def _is_study(source: str | Path) -> bool:
     try:
-        return (Path(source) / "study.toml").is_file()
+        return (open_place(source) / "study.toml").is_file()
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise InputError(f"{str(source)[:200]} cannot be read: {error.strerror}.") from error
 
 
-def _read_study(folder: Path) -> Runs:
+def _read_study(folder: str | Path) -> Runs:
     from allometry.runs.study import Study
 
     return Study.open(folder).runs()
