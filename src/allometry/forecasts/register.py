@@ -1,5 +1,7 @@
 """The register of forecasts: state first, score later. `forecasts.jsonl` in a study's folder only grows.
 
+In object storage each line is an object of its own, see `allometry.forecasts.objects`.
+
 Each line holds the hash of the line before, so a line that is changed, taken out or moved later is found.
 What the file alone cannot show is that lines were cut off its end, or that all of it was written anew: to
 prove a forecast to others, publish the last hash, for example by committing the file, before the run.
@@ -10,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from io import FileIO
 from pathlib import Path
@@ -19,8 +21,11 @@ from typing import NoReturn
 from allometry.errors import ForecastError, InputError
 from allometry.files import explained, sync_folder, write_atomically
 from allometry.fitting.result import Forecast
+from allometry.forecasts import objects
+from allometry.forecasts.objects import RecordObjects
 from allometry.forecasts.records import RegisteredForecast, hash_of, read_record, same_forecast, write_record
 from allometry.runs.study import Study
+from allometry.storage import in_object_storage, require_folder
 
 try:
     import fcntl
@@ -80,7 +85,6 @@ def register(
             deadline=deadline,
         )
         _append(file, content, line)
-    sync_folder(path.parent)
     return read_record(line)
 
 
@@ -91,6 +95,9 @@ def read_register(study: Study) -> list[RegisteredForecast]:
         ForecastError: Naming the first line where the chain is broken.
     """
     path = study.folder / REGISTER
+    if in_object_storage(path):
+        with objects.opened(path) as records:
+            return _verified(records.read(), path)[1]
     return _verified(path.read_bytes(), path)[1] if path.exists() else []
 
 
@@ -104,7 +111,8 @@ def set_torn_line_aside(study: Study) -> Path:
         ForecastError: If the register does not end in an unfinished line.
     """
     path = study.folder / REGISTER
-    with _opened(path) as file:
+    require_folder(path, "An unfinished line", "there a record is written whole or not at all.")
+    with _opened_file(path) as file:
         content = file.read()
         start = content.rfind(b"\n") + 1
         _verified(content[:start], path)
@@ -145,8 +153,12 @@ def _refuse_if_run(study: Study, target: str) -> None:
         )
 
 
+def _opened(path: Path) -> AbstractContextManager[FileIO | RecordObjects]:
+    return objects.opened(path) if in_object_storage(path) else _opened_file(path)
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[FileIO]:
+def _opened_file(path: Path) -> Iterator[FileIO]:
     """The register, held by this writer alone until it is closed; other writers wait."""
     # Unbuffered: after a failed write no buffer is left to be written on closing.
     with explained(path), path.open("a+b", buffering=0) as file:
@@ -154,9 +166,12 @@ def _opened(path: Path) -> Iterator[FileIO]:
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         yield file
+    sync_folder(path.parent)
 
 
-def _append(file: FileIO, content: bytes, line: bytes) -> None:
+def _append(file: FileIO | RecordObjects, content: bytes, line: bytes) -> None:
+    if isinstance(file, RecordObjects):
+        return file.add(line)
     # A last line that is whole but for its line break, as some editors leave it, gets one.
     rest = (b"\n" if content and not content.endswith(b"\n") else b"") + line + b"\n"
     try:
