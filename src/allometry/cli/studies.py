@@ -141,20 +141,24 @@ def sweep(
 
 
 @app.command(sort_key=2)
-def status(study: Path, *, json: Flag = False) -> int:
+def status(study: Path, *, live: Flag = False, json: Flag = False) -> int:
     """Show where a study stands: every run it asks for, made or not.
 
     Parameters
     ----------
     study
         The folder of a study.
+    live
+        Redraw it every other second until all runs have ended, or Ctrl-C; once where there is no terminal.
     json
         Print the table as JSON.
     """
     from allometry.report.terminal import show_table
+    from allometry.report.watching import show_live
     from allometry.sweeps.status import study_status
 
-    return show_table(study_status(al.Study.open(study)), json)
+    place = al.Study.open(study)
+    return show_live(place, json) if live else show_table(study_status(place), json)
 
 
 @app.command(sort_key=7)

@@ -19,10 +19,10 @@ import pandas as pd
 from allometry.errors import InputError
 from allometry.fitting.checks import check_forecast
 from allometry.fitting.checks.definition import worst_first
-from allometry.fitting.result import Finding, Fit, Forecast
+from allometry.fitting.result import Estimate, Finding, Fit, Forecast
 from allometry.forecasts.records import RegisteredForecast
 from allometry.runs.run import Runs
-from allometry.units import show_count, show_seconds
+from allometry.units import read_quantity, show_count, show_seconds
 
 _COUNTS = ("params", "tokens", "flops")  # columns shown with a prefix
 
@@ -45,7 +45,7 @@ def show_table(table: pd.DataFrame, as_json: bool) -> int:
     kept = table.dropna(axis="columns", how="all")
     kept = kept[[name for name in kept if not (kept[name].astype(str) == "").all()]]
     shown = {name: kept[name].map(show_count) for name in _COUNTS if name in kept}
-    text = kept.assign(**shown).to_string(index=False, na_rep="", float_format="%.4g")
+    text = kept.assign(**shown).to_string(index=False, na_rep="", float_format="{:.4g}".format)
     return show(table, text if len(table) else "Nothing.", as_json)
 
 
@@ -136,6 +136,25 @@ def pairs(given: Iterable[str]) -> dict[str, str]:
         if not (name and equals and value):
             raise InputError(f"'{text}' is not of the form name=value.")
     return {name.strip(): value.strip() for name, _, value in split}
+
+
+def quantities(given: Iterable[str]) -> dict[str, float]:
+    """Read name=value options whose values are numbers.
+
+    >>> quantities(["unique_tokens=10B", "E=1.69"])
+    {'unique_tokens': 10000000000.0, 'E': 1.69}
+    """
+    return {name: read_quantity(value) for name, value in pairs(given).items()}
+
+
+def describe_estimate(name: str, found: Estimate, level: float) -> str:
+    """A number with its interval, in words.
+
+    >>> describe_estimate("alpha", Estimate(value=0.3473, low=0.3215, high=0.3729, unit="1"), 0.9)
+    'alpha 0.3473, 90% interval 0.3215 to 0.3729'
+    """
+    unit = "" if found.unit == "1" else f" {found.unit}"
+    return f"{name} {found.value:.4g}{unit}, {level:.0%} interval {found.low:.4g} to {found.high:.4g}"
 
 
 def plain(value: Any) -> Any:
