@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _STORE = 100 * 2**20  # bytes of the object store: jobs and events are small, results are files
 _ANSWERING = 10.0  # seconds that a cluster has to answer
 _LETTING_GO = 60.0  # seconds that runs have to save when the sweep ends
+_MEND = "See that its folder (RAY_TMPDIR, or /tmp) can be written and that memory is free, or run locally."
 _PASSED_ON = ("ALLOMETRY_CACHE", "XDG_CACHE_HOME", "HF_HOME")  # from here to processes on other nodes
 
 
@@ -53,7 +54,7 @@ class RayExecutor:
         """Connect to the cluster, or start one.
 
         Raises:
-            StudyError: If there is none at the address.
+            StudyError: If there is none at the address, or none can be started here.
             MissingExtra: If Ray is not installed.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -63,8 +64,8 @@ class RayExecutor:
         if place.address:
             _connect(ray, place.address, quiet)
             return cls(ray=ray, place=place, cores=float("inf"))
-        with _settings():
-            count = place.workers or os.cpu_count() or 1
+        count = place.workers or os.cpu_count() or 1
+        with _settings(), _explained("Ray cannot be started on this machine", _MEND):
             ray.init("local", num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
         return cls(ray=ray, place=place, cores=count)
 
@@ -129,16 +130,24 @@ class RayExecutor:
 
 def _connect(ray: ModuleType, address: str, quiet: Mapping[str, Any]) -> None:
     host, _, port = address.rpartition(":")
-    try:
+    start = "Start one with `ray start --head`, or leave the address out for one on this machine."
+    with _explained(f"There is no Ray cluster at '{address}'", start):
         if host and port.isdigit():  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), _ANSWERING).close()
         ray.init(address, **quiet)
-    except (OSError, RuntimeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise StudyError(
-            f"There is no Ray cluster at '{address}' ({first}). Start one with `ray start --head`, or leave "
-            f"the address out for one on this machine."
-        ) from error
+
+
+@contextmanager
+def _explained(what: str, way_out: str) -> Iterator[None]:
+    """Turn what Ray raises when it does not come up into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        # Ray raises the class itself where a node does not start in time; no narrower one says so.
+        if type(error) is not Exception and not isinstance(error, OSError | RuntimeError | ValueError):
+            raise
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+        raise StudyError(f"{what} ({first}). {way_out}") from error
 
 
 @contextmanager
