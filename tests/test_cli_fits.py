@@ -95,3 +95,80 @@ def test_an_address_keeps_its_slashes(capsys: Said) -> None:
     assert run(["fit", "published:no_such_table"]) == 2
 
     assert "no_such_table" in capsys.readouterr().err
+
+
+OWN_LAW = """
+from allometry.laws import Coefficient, law
+
+def scale(name):
+    return Coefficient(name=name, meaning="mine", unit="1", low=0.01, high=100.0)
+
+@law(reads=("params", "unique_tokens"), source="mine", coefficients=(scale("E"), scale("A"), scale("a")))
+def mine(N, U, *, E, A, a):
+    return E + A / (N * U / 1e15) ** a
+"""
+
+
+@pytest.fixture
+def own(table: Path, tmp_path: Path, capsys: Said) -> list[str]:
+    """A fit by a law of the user's own, of a column without an option of its own, and where that law is."""
+    law = tmp_path / "mylaws.py"
+    law.write_text(OWN_LAW)
+    fit = str(tmp_path / "own.json")
+    asked = ["--columns", "tokens=unique_tokens", "--draws", "20", "--save", fit]
+    assert run(["fit", str(table), "--law", f"{law}:mine", *asked]) == 0
+    capsys.readouterr()
+    return [fit, "--law", f"{law}:mine"]
+
+
+def test_a_law_of_ones_own_is_checked_forecasts_and_comes_out_again(own: list[str], capsys: Said) -> None:
+    at = ["--params", "10B", "--at", "unique_tokens=1T"]
+
+    assert run(["check", *own]) == 0
+    assert run(["refit", *own]) == 0
+    assert run(["forecast", *own, *at]) == 0
+    assert "Forecast at 10B params, 1T unique_tokens: loss" in capsys.readouterr().out
+
+
+def test_without_its_file_a_law_of_ones_own_is_asked_for(own: list[str], capsys: Said) -> None:
+    assert run(["check", own[0]]) == 2
+    assert "--law FILE.py:mine" in capsys.readouterr().err
+
+
+def test_an_input_that_the_law_does_not_read_is_refused_and_not_dropped(saved: Path, capsys: Said) -> None:
+    assert run(["forecast", str(saved), "--params", "1B", "--tokens", "1T", "--flops", "1e21"]) == 2
+    assert "not from 'flops'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("to", "first", "rows"),
+    [("floor", "E", 10), ("objective", "objective", 5), ("run", "run", 40), ("worst", "left_out", 6)],
+)
+def test_the_forecast_is_shown_under_each_choice(
+    saved: Path, capsys: Said, to: str, first: str, rows: int
+) -> None:
+    assert (
+        run(["sensitivity", str(saved), "--to", to, "--at", "params=1B", "--at", "tokens=1T", "--json"]) == 0
+    )
+
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == rows
+    assert {first, "forecast"} <= set(found[0])
+    assert all(1.5 < row["forecast"] < 3 for row in found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["alpha"], "alpha 0.3"),
+        (["--at", "params=1B", "--at", "tokens=1T"], "loss 2."),
+    ],
+)
+def test_the_interval_of_a_coefficient_and_of_the_curve_is_stated(
+    saved: Path, capsys: Said, asked: list[str], words: str
+) -> None:
+    assert run(["interval", str(saved), *asked]) == 0
+
+    said = capsys.readouterr().out
+    assert said.startswith(words)
+    assert "90% interval" in said

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import allometry as al
-from allometry.cli.application import EVERYTHING, Flag, Selection, Words, app, chosen_runs
-from allometry.units import read_quantity
+from allometry.cli.application import EVERYTHING, Flag, Quantity, Selection, Words, app, chosen_runs
 
 Objective = Literal["huber", "lad", "least_squares", "lower_envelope"]
+Choice = Literal["floor", "objective", "convention", "run", "worst"]
 
 
 @app.command(name="import", sort_key=3)
@@ -122,7 +122,7 @@ def fit(
     """
     from allometry.fitting.default_priors import describe_priors
     from allometry.fitting.priors import read_prior
-    from allometry.report.terminal import pairs, say, show, show_fits
+    from allometry.report.terminal import pairs, quantities, say, show, show_fits
     from allometry.sweeps.fits import fit_study, is_study
 
     runs = chosen_runs(source, selection)
@@ -131,10 +131,9 @@ def fit(
         return show(runs, "", json)
     if is_study(source) and law is None:
         return show_fits(fit_study(al.Study.open(source)), json)
-    held = {name: read_quantity(value) for name, value in pairs(hold).items()}
     found = al.fit(
-        law or "chinchilla", runs, objective=objective, delta=delta, on=on, weights=weights, hold=held,
-        inputs=pairs(inputs), output=output, seed=seed,
+        law or "chinchilla", runs, objective=objective, delta=delta, on=on, weights=weights,
+        hold=quantities(hold), inputs=pairs(inputs), output=output, seed=seed,
     )  # fmt: skip
     if posterior or prior:
         beliefs = {name: read_prior(text) for name, text in pairs(prior).items()}
@@ -150,35 +149,108 @@ def fit(
 
 
 @app.command(sort_key=4.5)
-def refit(source: Path, *, json: Flag = False) -> int:
+def refit(source: Path, *, law: str = "", json: Flag = False) -> int:
     """Make a saved fit again from the runs stored in it, draws included, and say whether every digit agrees.
 
     Parameters
     ----------
     source
         A saved fit.
+    law
+        FILE.py:NAME of its law, if it is one of your own.
     json
         Print the comparison as JSON.
     """
     from allometry.fitting.reproducing import reproduce
     from allometry.report.terminal import show
+    from allometry.sweeps.fits import main_fit
 
-    found = reproduce(al.Fit.load(source))
+    found = reproduce(main_fit(source, law=law))
     return show(found, found.describe(), json) or int(not found.identical)
 
 
 @app.command(sort_key=5)
-def check(source: Path, *, json: Flag = False) -> int:
+def check(source: Path, *, law: str = "", json: Flag = False) -> int:
     """Look for what makes a fit misleading, and say it in plain words.
 
     Parameters
     ----------
     source
         A saved fit, or the folder of a study with fits.
+    law
+        FILE.py:NAME of the law of a saved fit, if it is one of your own.
     json
         Print the findings as JSON.
     """
     from allometry.report.terminal import show_findings
     from allometry.sweeps.fits import load_fits
 
-    return show_findings({name: al.check(one) for name, one in load_fits(source).items()}, json)
+    return show_findings({name: al.check(one) for name, one in load_fits(source, law=law).items()}, json)
+
+
+@app.command(sort_key=5.1)
+def sensitivity(source: Path, *, to: Choice, at: Words = (), law: str = "", json: Flag = False) -> int:
+    """Fit a law again with one choice changed at a time, and show how coefficients and forecast move.
+
+    Parameters
+    ----------
+    source
+        A saved fit, or the folder of a study with fits.
+    to
+        What is changed: the floor E, each held in turn; the objective; the convention in which params or
+        flops are counted; the run left out; or how many of the worst-fitted runs are left out.
+    at
+        Where the forecast is made, input=value, for example params=70B; may be repeated. Ten times the
+        compute of the largest run if not given.
+    law
+        FILE.py:NAME of the law of a saved fit, if it is one of your own.
+    json
+        Print the table as JSON.
+    """
+    from allometry.fitting.prediction import by_law
+    from allometry.fitting.sensitivity import CHOICES
+    from allometry.report.terminal import quantities, show_table
+    from allometry.sweeps.fits import main_fit
+
+    found = main_fit(source, law=law)
+    return show_table(CHOICES[to](found, by_law(found, quantities(at)) if at else None), json)
+
+
+@app.command(sort_key=5.15)
+def interval(
+    source: Path,
+    name: str = "",
+    *,
+    at: Words = (),
+    flops: Quantity | None = None,
+    level: float = 0.9,
+    law: str = "",
+    json: Flag = False,
+) -> int:
+    """State how far a number can go before the runs speak against it: its profile-likelihood interval.
+
+    Parameters
+    ----------
+    source
+        A saved fit, or the folder of a study with fits.
+    name
+        A coefficient; or, with --flops, params or tokens of the compute-optimal run.
+    at
+        Instead of a name: where the law itself is asked about, input=value; may be repeated.
+    flops
+        The budget of the compute-optimal run.
+    level
+        Of the interval.
+    law
+        FILE.py:NAME of the law of a saved fit, if it is one of your own.
+    json
+        Print value and interval as JSON.
+    """
+    from allometry.fitting.prediction import by_law
+    from allometry.report.terminal import describe_estimate, quantities, show
+    from allometry.sweeps.fits import main_fit
+
+    found = main_fit(source, law=law)
+    place = by_law(found, quantities(at)) if at else None
+    made = al.likelihood_interval(found, name, at=place, flops=flops, level=level)
+    return show(made, describe_estimate(name or found.output, made, level), json)

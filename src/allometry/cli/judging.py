@@ -147,7 +147,11 @@ def forecast(
     params: Quantity | None = None,
     tokens: Quantity | None = None,
     flops: Quantity | None = None,
+    at: Words = (),
+    law: str = "",
     level: float = 0.9,
+    assuming: str = "",
+    deadline: str = "",
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -163,20 +167,30 @@ def forecast(
         Of the run, for a saved fit.
     flops
         Of the run, for a saved fit of loss by compute.
+    at
+        Any other input of the law, column=value, for example unique_tokens=10B; may be repeated.
+    law
+        FILE.py:NAME of the law of a saved fit, if it is one of your own.
     level
         Share of outcomes that the interval is meant to contain.
+    assuming
+        What must hold for a study's forecast, in words; what study.toml says if not given.
+    deadline
+        The day until which its run is to be made, such as 2027-01-31.
     dry_run
         Show a study's forecast, and register nothing.
     json
         Print the forecast as JSON.
     """
     from allometry.report.registering import forecast_target
-    from allometry.report.terminal import describe_forecast, describe_stated, show
+    from allometry.report.terminal import describe_forecast, describe_stated, quantities, show
     from allometry.sweeps.fits import forecast_from
 
     if source.is_dir() and not dry_run:
-        stated = forecast_target(al.Study.open(source), level=level)
+        words = {"assuming": assuming, "deadline": deadline}
+        stated = forecast_target(al.Study.open(source), level=level, **words)
         return show(stated, describe_stated(stated), json)
     given = {"params": params, "tokens": tokens, "flops": flops}
-    made = forecast_from(source, level=level, inputs={n: v for n, v in given.items() if v is not None})
+    place = {name: value for name, value in given.items() if value is not None} | quantities(at)
+    made = forecast_from(source, level=level, inputs=place, law=law)
     return show(made, describe_forecast(made), json)

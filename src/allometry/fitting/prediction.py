@@ -22,7 +22,7 @@ _NOISE_POINTS = 200  # equally likely noises added to each draw: no random numbe
 
 def forecast(fit: Fit, level: float, inputs: Mapping[str, float]) -> Forecast:
     """Forecast one new run; `Fit.predict` is the front of this."""
-    at = _by_law(fit, inputs)
+    at = by_law(fit, inputs)
     ends = tails(level)
     point = _point(fit, at)
     curve, noise = _curve_draws(fit, at), noise_points(fit)
@@ -120,8 +120,12 @@ def _shares(curve: Array, noise: Array, ends: tuple[float, float]) -> dict[str, 
     return {"coefficients": float(of_coefficients), "noise": float(of_noise)}
 
 
-def _by_law(fit: Fit, inputs: Mapping[str, float]) -> dict[str, float]:
-    """Inputs by the law's own names, whichever names they were given by."""
+def by_law(fit: Fit, inputs: Mapping[str, float]) -> dict[str, float]:
+    """Inputs by the law's own names, whichever names they were given by.
+
+    Raises:
+        InputError: If one is missing, unknown, or no number that the law can read.
+    """
     known = {**{column: name for name, column in fit.inputs.items()}, **{name: name for name in fit.inputs}}
     columns = tuple(fit.inputs.values())
     for name, value in inputs.items():

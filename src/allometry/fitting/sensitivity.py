@@ -6,7 +6,7 @@ asked for, what the law says there. Choices that cannot be fitted are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -256,3 +256,12 @@ def _said(fit: Fit, table: pd.DataFrame, at: Place) -> Array:
 
 def _objective(name: str, delta: float) -> str:
     return f"{name} {delta:g}" if name in ("huber", "lower_envelope") else name
+
+
+CHOICES: Mapping[str, Callable[[Fit, Place | None], pd.DataFrame]] = {
+    "floor": by_floor,
+    "objective": by_objective,
+    "convention": by_convention,
+    "run": influence,
+    "worst": without_worst,
+}

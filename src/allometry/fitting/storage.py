@@ -127,7 +127,7 @@ def _law(stored: dict[str, str], given: Law | None, path: Path) -> Law:
     if given is None and name not in LAWS and name.partition("(")[0] not in FAMILIES:
         raise InputError(
             f"'{path}' holds a fit of '{name}', which is in no catalog: {stored['formula']}. "
-            f"Give the law: Fit.load(path, law={name})."
+            f"Give the law: Fit.load(path, law={name}) (command line: --law FILE.py:{name})."
         )
     law = given or read_law(name)
     if law.formula != stored["formula"]:

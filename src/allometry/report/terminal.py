@@ -102,7 +102,18 @@ def describe_stated(stated: RegisteredForecast) -> str:
     when = f"stated {stated.stated:%Y-%m-%d %H:%M:%S} UTC about run {stated.target}"
     where = f"line {stated.number} of the register, hash {stated.hash[:16]}"
     lines = [describe_forecast(stated.forecast), f"  {when}, as {where}"]
+    lines += [f"  intervals: {ends}"] if (ends := _levels(stated)) else []
+    lines += [f"  to be run until {stated.deadline}"] if stated.deadline else []
     return "\n".join(lines + ([f"  assuming: {stated.assumptions}"] if stated.assumptions else []))
+
+
+def _levels(stated: RegisteredForecast) -> str:
+    """The intervals of the usual levels that the stored quantiles reach."""
+    known = sorted(stated.forecast.quantiles)
+    widest = 1 - 2 * max(known[0], 1 - known[-1]) if known else 0.0
+    levels = [level for level in (0.5, 0.8, 0.95) if level <= widest + 1e-9]
+    ends = [(level, *stated.interval(level)) for level in levels]
+    return ", ".join(f"{level:.0%} {low:.4f} to {high:.4f}" for level, low, high in ends)
 
 
 def numbered(steps: Mapping[str, Callable[[], int]]) -> int:

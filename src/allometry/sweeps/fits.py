@@ -12,6 +12,7 @@ from allometry.errors import InputError, Refusal
 from allometry.fitting.result import Fit, Forecast
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
+from allometry.laws import Law, read_law
 from allometry.recipe import Recipe
 from allometry.runs.importers.table import read_runs
 from allometry.runs.run import Runs
@@ -41,8 +42,12 @@ def fit_study(study: Study) -> dict[str, Fit]:
     return fits
 
 
-def load_fits(source: Path) -> dict[str, Fit]:
+def load_fits(source: Path, *, law: str = "") -> dict[str, Fit]:
     """The fits of a study's folder by name, in the order of study.toml, or the one in a file.
+
+    Args:
+        law: Of a file whose law is in no catalog, where it is written: "mylaws.py:my_law". A study's own
+            laws are found where its study.toml says.
 
     Raises:
         InputError: If there is none yet.
@@ -50,17 +55,22 @@ def load_fits(source: Path) -> dict[str, Fit]:
     """
     source = open_place(source)
     if not source.is_dir():
-        return {source.stem: Fit.load(source)}
-    named = {s.name or s.law: source / s.file for s in read_spec(Study.open(source)).fits}
-    fits = {name: Fit.load(path) for name, path in named.items() if path.exists()}
+        return {source.stem: Fit.load(source, _written(law))}
+    specs = [spec for spec in read_spec(Study.open(source)).fits if (source / spec.file).exists()]
+    fits = {spec.name or spec.law: Fit.load(source / spec.file, _written(spec.law)) for spec in specs}
     if not fits:
         raise InputError(f"{source} holds no fit yet. Make it with: allometry fit {source}")
     return fits
 
 
-def main_fit(source: Path) -> Fit:
+def _written(law: str) -> Law | None:
+    """The law that stands in a file of the user's own; a saved fit names those of the catalog itself."""
+    return read_law(law) if ".py:" in law else None
+
+
+def main_fit(source: Path, *, law: str = "") -> Fit:
     """The fit that forecasts and plans: the first one of a study, or the one in a file."""
-    return next(iter(load_fits(source).values()))
+    return next(iter(load_fits(source, law=law).values()))
 
 
 def target_inputs(study: Study) -> dict[str, float]:
@@ -89,16 +99,18 @@ def target_recipe(study: Study) -> Recipe:
     return planned[0].recipe
 
 
-def forecast_from(source: Path, *, level: float, inputs: Mapping[str, float]) -> Forecast:
+def forecast_from(source: Path, *, level: float, inputs: Mapping[str, float], law: str = "") -> Forecast:
     """Forecast by the main fit: at the given inputs, or at a study's target if none are given.
 
     Raises:
-        InputError: If the law needs an input that is not given.
+        InputError: If the law needs an input that is not given, or one is given that it does not read.
     """
     source = open_place(source)
-    found = main_fit(source)
-    given = dict(inputs) or (target_inputs(Study.open(source)) if source.is_dir() else {})
-    return found.predict(level, **{name: given[name] for name in found.inputs.values() if name in given})
+    found = main_fit(source, law=law)
+    if inputs or not source.is_dir():
+        return found.predict(level, **inputs)
+    known = target_inputs(Study.open(source))
+    return found.predict(level, **{name: known[name] for name in found.inputs.values() if name in known})
 
 
 def plan_budget(source: Path) -> float:

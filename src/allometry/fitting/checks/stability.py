@@ -56,8 +56,8 @@ def _floor_not_determined(fit: Fit) -> Finding | None:
         f"Floors E from {low:.3g} to {high:.3g} describe these runs about equally well (90%); at "
         f"{FAR_AHEAD:g} times the compute of the largest run they forecast {fit.output} from {least:.4g} to "
         f"{most:.4g}.",
-        "Show the forecast as a function of E (by_floor); add larger runs, or hold E at a value that you can "
-        "defend.",
+        "Show the forecast as a function of E (by_floor; command line: allometry sensitivity FIT --to "
+        "floor); add larger runs, or hold E at a value that you can defend.",
         {
             f"forecast if E = {floor:.3g}": float(value)
             for floor, value in table[["E", "forecast"]].to_numpy(dtype=np.float64)[:: _FLOORS // 8]
@@ -95,7 +95,8 @@ def _one_run_decides(fit: Fit) -> Finding | None:
     return warning(
         "one_run_decides",
         f"Without '{who}' alone, {exponents[place]} changes by {moved[run, place]:.0%}.",
-        "Look at that run; repeat it with another seed, or add runs near it. influence(fit) lists all.",
+        "Look at that run; repeat it with another seed, or add runs near it. influence(fit) lists all "
+        "(command line: allometry sensitivity FIT --to run).",
         {"run": who, exponents[place]: fit.coefficients[exponents[place]]},
     )
 
