@@ -212,3 +212,18 @@ def test_naming_an_architecture_is_asking_for_its_shape(capsys: pytest.CaptureFi
     assert run(["plan", LAW, "--flops", "1e20", "--architecture", "state_space"]) == 0
 
     assert "A run that can be trained" in capsys.readouterr().out
+
+
+def test_whole_numbers_are_read_however_they_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {"vocab_size": 1000, "n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": 1024}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "gpt2", **sizes}))
+
+    assert printed(capsys, "serving", str(path), "--context", "1e3")["context"] == 1000
+    assert printed(capsys, "serving", str(path), "--context", "1k", "--batch", "1e1")["batch"] == 10
+    assert run(["serving", str(path), "--context", "1e6"]) == 2
+    assert "learned positions for 1024 tokens and none for 1000000" in capsys.readouterr().err
+    assert run(["count", str(path), "--context", "2048"]) == 2
+    assert "learned positions" in capsys.readouterr().err

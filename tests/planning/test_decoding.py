@@ -101,4 +101,4 @@ def test_what_cannot_be_served_is_refused() -> None:
     with pytest.raises(InputError, match="without a cache"):
         largest_batch(ServedModel(params=1e9), H100, context=1)
     with pytest.raises(InputError, match="no negative cache"):
-        ServedModel(params=-1)
+        ServedModel(params=1, score_flops=-1)

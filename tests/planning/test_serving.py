@@ -105,13 +105,13 @@ def test_a_million_tokens_cost_the_hours_they_take(config: Config) -> None:
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        ({"batch": 0}, "A batch is 1 to"),
+        ({"batch": 0}, "batch must be a whole number of at least 1"),
         ({"batch": 10_000}, "memory holds no more; not 10000"),
         ({"seconds_per_token": 0.001}, "even for one sequence, and 1 ms are allowed"),
         ({"seconds_per_token": -1}, "a time above zero for each token; not -1000 ms"),
         ({"seconds_per_token": float("nan")}, "a time above zero"),
         ({"context": 10_000_000}, "no room for the cache of one sequence"),
-        ({"devices": 0}, "devices is a count of at least 1"),
+        ({"devices": 0}, "devices must be a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_the_way_out(

@@ -12,14 +12,15 @@ from cyclopts import Parameter
 import allometry as al
 from allometry.cli.application import Flag, Quantity, app
 from allometry.errors import InputError
-from allometry.units import read_days, read_money
+from allometry.units import read_days, read_money, read_quantity
 
 
 def _whole(text: str) -> int:
     """A count, never rounded: half a device is a slip of the pen."""
-    if not text.lstrip("-").isdecimal():
+    number = read_quantity(text)
+    if number % 1:  # NaN for an endless one
         raise InputError(f"'{text}' is no count; write a whole number such as 8.")
-    return int(text)
+    return int(number)
 
 
 # A sign is read as part of the number, so that -1.5M is refused for what it is.
@@ -173,8 +174,8 @@ class Handover:
     export: Path | None = None
     flags: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     architecture: str = "transformer"
-    vocab: int = 50_304
-    context: int = 2048
+    vocab: Count = 50_304
+    context: Count = 2048
     what_if: Flag = False
     brief: Path | None = None
 
@@ -325,8 +326,8 @@ def serving(
     devices: Count = 1,
     weights: str = "bfloat16",
     precision: str = "bf16",
-    context: int | None = None,
-    batch: int | None = None,
+    context: Count | None = None,
+    batch: Count | None = None,
     ms_per_token: float | None = None,
     price: Money | None = None,
     price_as_of: str = "",

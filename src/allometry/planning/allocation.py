@@ -18,6 +18,7 @@ from allometry.planning.data_limits import DataPlan, data_plan
 from allometry.planning.devices import Device
 from allometry.planning.divisions import Division, divided, stock_of, training_optimal
 from allometry.planning.inference import Demand, LifetimePlan, cheapest_each, lifetime_plan
+from allometry.planning.numbers import require_number
 from allometry.planning.published import PublishedFit, published_spread
 from allometry.planning.quantities import Quantity, exactly
 from allometry.planning.questions import LEVEL, TOLERANCE, Payment, Question
@@ -263,6 +264,7 @@ def _demand(served: float | Demand, utilisation: float | None, rate: Rate | None
         return _dearer(served, utilisation, rate)
     if isinstance(served, Demand):
         return served if served.tokens else None
+    require_number(served_tokens=served)
     if not (served >= 0 and math.isfinite(served)):
         raise InputError(f"A demand is a number of served tokens, zero or more; not {served:g}.")
     return Demand(generated_tokens=served) if served else None
@@ -273,6 +275,7 @@ def _dearer(served: float | Demand, utilisation: float, rate: Rate | None) -> De
         raise InputError(
             "A serving utilisation needs a device and a number of served tokens; a Demand has its own costs."
         )
+    require_number(serving_utilisation=utilisation, served_tokens=served)
     if not 0 < utilisation <= 1:
         raise InputError(
             f"A serving utilisation is a share of the peak, for example 0.05; not {utilisation:g}."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import FitError
+from allometry.errors import FitError, InputError
 from allometry.fitting.prediction import NO_DRAWS, PROBABILITIES, noise_points
 from allometry.fitting.result import Estimate, Fit, FitStatus, tails
 from allometry.fitting.scales import invert, transform
@@ -165,7 +165,13 @@ def basis_of(fit: Fit | PublishedFit | str) -> Basis:
     """
     if isinstance(fit, str):
         return _of_published(published_fit(fit.removeprefix("published:")))
-    return _of_published(fit) if isinstance(fit, PublishedFit) else _of_fit(fit)
+    if isinstance(fit, PublishedFit):
+        return _of_published(fit)
+    if not isinstance(fit, Fit):
+        raise InputError(
+            f"A plan needs a fit, or the name of a published law such as 'besiroglu_2024'; not {fit!r}."
+        )
+    return _of_fit(fit)
 
 
 def _of_fit(fit: Fit) -> Basis:

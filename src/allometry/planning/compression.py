@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import InputError
 from allometry.planning.inference import Demand
+from allometry.planning.numbers import require_above_zero
 
 Array = NDArray[np.float64]
 
@@ -35,6 +36,8 @@ class CompressionCurve:
     source: str
 
     def __post_init__(self) -> None:
+        for ratio, accuracy in zip(self.ratios, self.accuracies, strict=False):
+            require_above_zero(ratio=ratio, accuracy=accuracy)
         rising = all(one < other for one, other in zip(self.ratios, self.ratios[1:], strict=False))
         if len(self.ratios) < 2 or self.ratios[0] != 1 or not rising:
             raise InputError(f"Ratios of compression rise from 1, as in (1, 5, 10); not {self.ratios}.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from allometry.errors import InputError
 from allometry.fitting.result import Estimate
 from allometry.planning.energy import device_power, grid_carbon, site_energy
+from allometry.planning.numbers import require_number
 from allometry.planning.quantities import Quantity, exactly, stated
 from allometry.planning.rates import Rate
 from allometry.units import show_count, show_power
@@ -87,8 +88,11 @@ def cost_sheet(
     2.66e+06 h, 5.33e+06 USD
     """
     compute = stated(flops, "FLOP", "training compute")
-    if devices < 1:
+    require_number(devices=devices)
+    if not devices >= 1:
         raise InputError(f"A run needs at least one device, not {devices}.")
+    if devices % 1:
+        raise InputError(f"Devices are counted in whole numbers, such as 8; not {devices}.")
     more = stated(development, "1", "development multiplier")
     if more.value < 1:
         raise InputError(

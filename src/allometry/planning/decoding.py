@@ -12,6 +12,7 @@ from typing import Literal
 
 from allometry.errors import InputError
 from allometry.planning.devices import Device
+from allometry.planning.numbers import require_above_zero, require_number
 
 RESERVED = 0.1  # share of memory left to activations and the server itself; an assumption
 
@@ -63,6 +64,8 @@ class ServedModel:
     experts: Experts | None = None
 
     def __post_init__(self) -> None:
+        require_above_zero(params=self.params, bytes_per_param=self.bytes_per_param)
+        require_above_zero(active_params=self.active_params)
         sizes = (self.cache_bytes_per_token, self.cache_bytes_per_sequence, self.score_flops)
         if not (self.params > 0 and self.bytes_per_param > 0 and min(sizes) >= 0):
             raise InputError(
@@ -136,7 +139,8 @@ def decode_step(
     (4.79, 'memory')
     """
     _refuse_fewer_than_one(batch=batch, devices=devices)
-    if not context >= 0:
+    require_number(context=context)
+    if not 0 <= context < math.inf:
         raise InputError(f"A context is a number of tokens, zero or more; not {context}.")
     read = model.bytes_read(batch) + batch * model.cache_bytes(context)
     memory = read / device.bandwidth.value / devices
@@ -202,12 +206,15 @@ def prefill_seconds(
     Raises:
         InputError: If the utilisation is no share.
     """
+    require_above_zero(prompt=prompt)
+    require_number(utilisation=utilisation)
     if not 0 < utilisation <= 1:
         raise InputError(f"A utilisation is a share of the peak above 0, for example 0.4; not {utilisation}.")
     return prompt * model.step_flops(prompt / 2) / (utilisation * device.peak(precision).value)
 
 
 def _refuse_fewer_than_one(**counts: int) -> None:
+    require_number(**counts)
     for name, count in counts.items():
-        if count < 1:
+        if not 1 <= count < math.inf:
             raise InputError(f"{name} is a count of at least 1, not {count}.")

@@ -16,6 +16,7 @@ from scipy import stats
 from allometry.errors import InputError
 from allometry.fitting.comparison.recipes import Multiplier
 from allometry.fitting.result import Estimate, Fit, tails
+from allometry.planning.numbers import require_above_zero, require_number
 from allometry.planning.quantities import Quantity, ranged, stated
 from allometry.planning.surfaces import Surface
 from allometry.planning.triangle import floors
@@ -122,7 +123,8 @@ def pace(what: str, doubling_months: float, low: float, high: float, source: str
     >>> algorithms.doublings.value
     1.5
     """
-    if not 0 < low <= doubling_months <= high:
+    require_above_zero(doubling_months=doubling_months, low=low, high=high)
+    if not low <= doubling_months <= high:
         raise InputError(
             f"A doubling time lies within its range, in months: not {doubling_months} in {low} to {high}."
         )
@@ -145,8 +147,12 @@ def pace_of(
     >>> pace_of("compute", [2020, 2021, 2022, 2023], [1, 4, 16, 64], source="made up").months.value
     6.0
     """
-    if len(years) != len(values) or len(set(years)) < 3:
+    if len(years) != len(values) or len({str(year) for year in years}) < 3:
         raise InputError("A pace with a range takes three or more times, each with its value.")
+    for year, value in zip(years, values, strict=True):
+        require_number(year=year, value=value)
+    if not np.isfinite(np.asarray(years, dtype=np.float64)).all():
+        raise InputError("A pace is of finite years; leave out what was not dated.")
     if not all(value > 0 and math.isfinite(value) for value in values):
         raise InputError("A pace is of values above zero; leave out what was not measured.")
     line = stats.linregress(np.asarray(years, dtype=np.float64), np.log2(values))

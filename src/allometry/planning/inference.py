@@ -15,6 +15,7 @@ import numpy as np
 
 from allometry.errors import InputError
 from allometry.fitting.result import Estimate, Fit
+from allometry.planning.numbers import require_number
 from allometry.planning.quantities import Quantity, ranged
 from allometry.planning.rates import Rate
 from allometry.planning.surfaces import (
@@ -49,6 +50,7 @@ class Demand:
     decode_cost: float = 1.0
 
     def __post_init__(self) -> None:
+        require_number(**vars(self))
         counts = (self.prompt_tokens, self.generated_tokens)
         costs = (self.attempts, self.prefill_cost, self.decode_cost)
         sound = all(math.isfinite(one) for one in (*counts, *costs))
@@ -231,6 +233,7 @@ def cheapest_each(surface: Surface, losses: Array) -> tuple[Array, Array]:
 
 
 def _budget(flops: float | None) -> float:
+    require_number(flops=flops)
     if flops is None or not (flops >= 6 and math.isfinite(flops)):
         raise InputError(f"A budget of {flops} FLOP buys no training; write it like 1e21.")
     return flops

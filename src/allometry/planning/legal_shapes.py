@@ -10,8 +10,10 @@ from typing import Any, get_args
 from allometry.architectures import Architecture
 from allometry.architectures.definition import ParamsConvention
 from allometry.architectures.dials import shape
+from allometry.architectures.requirements import require_whole
 from allometry.errors import InputError
 from allometry.laws.hyperparameters import batch_rule, learning_rate_rule
+from allometry.planning.numbers import require_above_zero
 from allometry.planning.result import Plan
 from allometry.units import show_count, show_power
 
@@ -105,6 +107,9 @@ def legal_run(
     >>> run.architecture.dimensions()["layers"], run.params, run.steps * run.batch_tokens == run.tokens
     (23, 2688457856, True)
     """
+    require_whole(vocab=vocab, context=context, aspect=aspect, width_per_head=width_per_head)
+    require_whole(batch_tokens=batch_tokens)
+    require_above_zero(learning_rate=learning_rate)
     convention, notes = _convention(plan)
     made = _shaped(plan.params.value, convention, kind, (aspect, width_per_head), vocab, context, given)
     params, size = made.params(convention), made.params("non_embedding")

@@ -11,6 +11,7 @@ from allometry.architectures.decoder import Decoder
 from allometry.architectures.feedforward import GATED
 from allometry.architectures.requirements import require_one_of, require_whole
 from allometry.errors import InputError
+from allometry.planning.numbers import require_above_zero
 from allometry.registry import Catalog
 
 Recompute = Literal["none", "selective", "full"]
@@ -44,6 +45,7 @@ def weight_bytes(params: float, precision: str) -> float:
     >>> weight_bytes(8_030_261_248, "bfloat16") / 1e9
     16.060522496
     """
+    require_above_zero(params=params)
     return params * BITS[precision] / 8
 
 
@@ -105,6 +107,7 @@ def model_states(
     31.4
     """
     require_whole(devices=devices)
+    require_above_zero(params=params, optimizer_bytes=optimizer_bytes)
     if zero not in (0, 1, 2, 3):
         raise InputError(f"zero is a stage of ZeRO, 0 to 3, not {zero!r}; 0 spreads nothing.")
     spread = [devices if zero >= stage else 1 for stage in (3, 2, 1)]

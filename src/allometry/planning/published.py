@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from allometry.errors import InputError
 from allometry.fitting.allocation import optimal_params
 from allometry.laws import LAWS, Law, data_constrained
+from allometry.planning.numbers import require_number
 from allometry.planning.published_ranges import StatedIntervals
 from allometry.planning.surfaces import Surface, five_numbers
 from allometry.registry import Catalog
@@ -247,6 +248,7 @@ def published_spread(flops: float) -> Spread:
 
 
 def _refuse_no_budget(flops: float) -> None:
+    require_number(flops=flops)
     if not (np.isfinite(flops) and flops >= _FLOPS_PER_PARAMETER_TOKEN):
         raise InputError(f"A budget of {flops} FLOP buys no training; write it like 1e21.")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from allometry.errors import InputError
 from allometry.fitting.result import Estimate
+from allometry.planning.numbers import require_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,7 @@ def stated(value: float | Estimate, unit: str, what: str) -> Quantity:
     if isinstance(value, Quantity):
         return value
     number = value.value if isinstance(value, Estimate) else value
+    require_number(**{what: number})
     if not (number > 0 and math.isfinite(number)):
         article = "An" if what[0] in "aeiou" else "A"
         raise InputError(f"{article} {what} is a number above zero ({unit}), not {number:g}.")

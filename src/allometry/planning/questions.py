@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from allometry.errors import InputError
 from allometry.planning.inference import Demand
+from allometry.planning.numbers import require_number, require_share
 from allometry.planning.rates import Rate
 from allometry.units import show_count, show_power
 
@@ -71,6 +72,7 @@ class Question:
         if len(given) != 1:
             told = f"{' and '.join(given)} were given" if given else f"choose from {', '.join(_UNITS)}"
             raise InputError(f"Give one budget or one target loss; {told}.")
+        require_number(**{self.kind: getattr(self, self.kind)})
         _refuse_amount(self.kind, self.amount)
         if self.kind in _ON_A_DEVICE and self.rate is None:
             raise InputError(
@@ -122,16 +124,14 @@ def _refuse_amount(kind: str, amount: float) -> None:
 
 
 def _refuse_rest(question: Question) -> None:
-    if question.devices < 1:
+    require_number(devices=question.devices, unique_tokens=question.unique_tokens)
+    if not question.devices >= 1:
         raise InputError(f"A run needs at least one device, not {question.devices}.")
     if question.devices % 1:
         raise InputError(f"Devices are counted in whole numbers, such as 8; not {question.devices}.")
     if question.pays_for not in get_args(Payment):
         raise InputError(f"A budget pays for 'training' or for the 'life'; not for '{question.pays_for}'.")
-    for name in ("level", "tolerance"):
-        share = getattr(question, name)
-        if not 0 < share < 1:
-            raise InputError(f"A {name} is a share between 0 and 1, for example 0.9; not {share}.")
+    require_share(level=question.level, tolerance=question.tolerance)
     stock = question.unique_tokens
     if stock is not None and not (stock >= 1 and math.isfinite(stock)):
         raise InputError(f"A stock of {stock:g} unique tokens holds nothing; write it like 4e11.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from allometry.errors import InputError
 from allometry.planning.devices import DEVICES, Device
 from allometry.planning.energy import device_power
+from allometry.planning.numbers import require_number
 from allometry.planning.quantities import Quantity, exactly, stated, within
 
 # Of whole runs, pauses and restarts included: 6ND over hours times peak is 0.32 to 0.50 for LLaMA, Llama 2
@@ -82,6 +83,8 @@ def training_rate(
     '1.42e+18 (1.07e+18 to 1.78e+18) FLOP/h'
     """
     chosen = DEVICES[device] if isinstance(device, str) else device
+    if not isinstance(chosen, Device):
+        raise InputError(f"A device is a name such as 'h100-sxm' or a Device, not {device!r}.")
     whole = exactly(1.0, "1", "pauses are in the utilisation")
     power = None if watts is None and chosen.power is None else device_power(chosen, watts)
     price = _price(chosen, usd_per_hour, price_as_of)
@@ -111,7 +114,8 @@ def _price(device: Device, usd_per_hour: float | Quantity | None, as_of: str) ->
         return None if device.price is None else device.rental()
     if isinstance(usd_per_hour, Quantity):
         return usd_per_hour
-    if not re.fullmatch(r"\d{4}-\d\d(-\d\d)?", as_of):
+    require_number(usd_per_hour=usd_per_hour)
+    if not re.fullmatch(r"\d{4}-\d\d(-\d\d)?", str(as_of)):
         raise InputError(
             f"A price of {usd_per_hour} USD per hour holds at a time: add price_as_of, for example '2026-05'."
         )

@@ -9,6 +9,7 @@ from allometry.errors import InputError
 from allometry.fitting.result import Fit
 from allometry.laws import data_constrained
 from allometry.planning.basis import Basis, basis_of
+from allometry.planning.numbers import require_above_zero
 from allometry.planning.published import PublishedFit
 from allometry.planning.result import Requirements
 from allometry.planning.surfaces import by_the_draws, estimate_of, probability, reachable
@@ -42,6 +43,7 @@ def require(
         ...
     allometry.errors.InputError: A loss of 2 cannot be reached with 1B unique tokens: ...
     """
+    require_above_zero(unique_tokens=unique_tokens)
     basis = basis_of(fit)
     return requirements(
         basis if unique_tokens is None else basis.with_repeats(unique_tokens), loss, unique_tokens, level

@@ -10,6 +10,7 @@ from allometry.architectures import Architecture
 from allometry.errors import InputError
 from allometry.planning.cost import CostSheet, cost_sheet
 from allometry.planning.footprints import PLAIN, Footprint, Layout, footprint
+from allometry.planning.numbers import require_number
 from allometry.planning.quantities import Quantity, stated
 from allometry.planning.rates import Rate
 
@@ -67,6 +68,8 @@ def price_run(
     """
     if (model is None) == (params is None):
         raise InputError("Give a model (a recipe or a config.json) or a number of params, one of the two.")
+    if model is None and context is not None:
+        raise InputError("A context belongs to a model: give a recipe or a config.json in place of params.")
     if model is None:
         assert params is not None
         size: Architecture | float = stated(params, "1", "number of params").value
@@ -98,6 +101,7 @@ def _counted(
 
 
 def _needed(tokens: float | None) -> float:
+    require_number(tokens=tokens)
     if tokens is None or not (tokens > 0 and math.isfinite(tokens)):
         told = "none were given" if tokens is None else f"not {tokens:g}"
         raise InputError(f"A run is trained on a number of tokens above zero, such as 1.4e12; {told}.")

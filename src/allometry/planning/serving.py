@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allometry.architectures import Architecture, MixtureOfExperts
+from allometry.architectures.requirements import require_whole
 from allometry.errors import InputError
 from allometry.planning.decoding import (
     DecodeStep,
@@ -18,7 +19,8 @@ from allometry.planning.decoding import (
     prefill_seconds,
 )
 from allometry.planning.memory import BITS, cache_bytes
-from allometry.planning.models.counting import flops_per_token, read_shape
+from allometry.planning.models.counting import flops_per_token, read_shape, refuse_beyond_positions
+from allometry.planning.numbers import require_number
 from allometry.planning.quantities import Quantity
 from allometry.planning.rates import Rate
 from allometry.units import show_count
@@ -104,6 +106,8 @@ def serve(
     """
     name, shape, own = read_shape(Path(model))
     length = own if context is None else context
+    require_whole(context=length, devices=devices, batch=batch)
+    refuse_beyond_positions(name, shape, own, length)
     served = _served(shape, length, BITS[weights] / 8)
     most = largest_batch(served, rate.device, context=length, devices=devices)
     wanted = _fitting(most if batch is None else batch, most, rate, devices)
@@ -166,6 +170,7 @@ def _fitting(batch: int, most: int, rate: Rate, devices: int) -> int:
 
 def _fast_enough(step: Callable[[int], DecodeStep], most: int, limit: float) -> int:
     """The largest batch whose step takes no longer; a larger batch is never faster."""
+    require_number(seconds_per_token=limit)
     if not limit > 0:
         raise InputError(f"A limit is a time above zero for each token; not {1000 * limit:g} ms.")
     alone = step(1).seconds

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from allometry.errors import FitError, InputError
 from allometry.fitting.result import Estimate, Fit, middle, tails
 from allometry.laws import Law, chinchilla, chinchilla_tied, data_constrained
+from allometry.planning.numbers import require_number, require_share
 
 Array = NDArray[np.float64]
 
@@ -119,6 +120,7 @@ class Surface:
 
 def estimate_of(sets: Array, unit: str, level: float) -> Estimate:
     """As `Surface.estimate`, for sets of any law."""
+    require_share(level=level)
     drawn = sets[1:]
     known = drawn[~np.isnan(drawn)]
     enough = known.size and known.size >= level * drawn.size
@@ -194,7 +196,10 @@ def reachable(surface: Surface, loss: float) -> None:
     Raises:
         InputError: If the fitted coefficients cannot reach it at any size.
     """
+    require_number(loss=loss)
     floor = float(surface.E[0])
+    if loss == np.inf:
+        raise InputError("An endless loss takes no training; ask for a finite one.")
     if not loss > floor:
         raise InputError(
             f"A loss of {loss:g} cannot be reached: the floor of {surface.name} is at {floor:.4g}. "

@@ -14,9 +14,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import InputError
 from allometry.fitting.result import Estimate, Fit, middle
 from allometry.planning.basis import basis_of
+from allometry.planning.numbers import require_above_zero
 from allometry.planning.published import PublishedFit
 from allometry.planning.quantities import ranged, stated
 from allometry.planning.surfaces import Array, Surface, by_the_draws, probability, reachable
@@ -193,9 +193,9 @@ def equal_loss(
     """
     surface = _surface(fit)
     reachable(surface, loss)
-    sizes = np.asarray(params, dtype=np.float64)
-    if not (sizes > 0).all():
-        raise InputError("Sizes are numbers of parameters above zero.")
+    for size in np.atleast_1d(params).tolist():
+        require_above_zero(params=size)
+    sizes = np.atleast_1d(np.asarray(params, dtype=np.float64))
     needed = np.stack([_endless(surface.tokens_for(loss, float(size))) for size in sizes])
     tokens = needed[:, 0]
     low, high = _ends(needed[:, 1:], level)

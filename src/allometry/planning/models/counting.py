@@ -98,6 +98,7 @@ def count_model(model: PublicModel, *, context: int | None = None) -> ModelCount
     98304.0
     """
     require_whole(context=context)
+    refuse_beyond_positions(model.family, model.shape, model.context, context or model.context)
     return ModelCounts(**_counts(model.shape, model.family, context or model.context))
 
 
@@ -141,6 +142,19 @@ def count_file(path: Path, *, context: float | None = None) -> ModelCounts:
             raise InputError(f"{path} states its own context; leave context out, or change it in the recipe.")
         case _:
             raise _no_model(path)
+
+
+def refuse_beyond_positions(name: str, shape: Architecture, longest: int, context: int) -> None:
+    """Refuse more tokens than a model has learned positions for; others go on beyond what they were made for.
+
+    Raises:
+        InputError: For a longer context.
+    """
+    if isinstance(shape, Decoder) and shape.positions == "learned" and context > longest:
+        raise InputError(
+            f"{name} has learned positions for {longest} tokens and none for {context}: give a context of up "
+            f"to {longest}."
+        )
 
 
 def read_shape(path: Path) -> tuple[str, Architecture, int]:
