@@ -13,7 +13,7 @@ from allometry.runs.records import RECORD
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
-_FINISHED = ("done", "diverged")
+FINISHED = ("done", "diverged")
 _COPIED = ("recipe.toml", CURVE, RECORD)
 _SHOWN = 5
 
@@ -60,13 +60,14 @@ def merge(into: Study, other: Study, *, keep_conflicts: bool = False) -> Merged:
     """
     if into.folder.resolve() == other.folder.resolve():
         raise StudyError(f"{into.folder} cannot be merged with itself; name another study.")
-    both = [(theirs, into.run(theirs.run_id)) for theirs in _finished(other)]
+    here = {run.run_id: run for run in into.ended()}
+    both = [(theirs, here.get(theirs.run_id)) for theirs in _finished(other)]
     conflicts = [found for theirs, mine in both if (found := _conflict(mine, theirs))]
     if conflicts and not keep_conflicts:
         raise StudyError(_refusal(into, other, conflicts))
-    wanted = [theirs.run_id for theirs, mine in both if mine is None or mine.status not in _FINISHED]
+    wanted = [theirs.run_id for theirs, mine in both if mine is None or mine.status not in FINISHED]
     for run_id in wanted:
-        _copy_run(other.run_folder(run_id), into.run_folder(run_id))
+        copy_run(other.run_folder(run_id), into.run_folder(run_id))
     _copy_texts(other.folder / "data", into.folder / "data")
     settled = {*wanted, *(conflict.run_id for conflict in conflicts)}
     same = tuple(theirs.run_id for theirs, _ in both if theirs.run_id not in settled)
@@ -74,14 +75,11 @@ def merge(into: Study, other: Study, *, keep_conflicts: bool = False) -> Merged:
 
 
 def _finished(study: Study) -> Iterator[Run]:
-    for run_id in study.run_ids():
-        run = study.run(run_id)
-        if run is not None and run.status in _FINISHED:
-            yield run
+    return (run for run in study.ended() if run.status in FINISHED)
 
 
 def _conflict(mine: Run | None, theirs: Run) -> Conflict | None:
-    if mine is None or mine.status not in _FINISHED or _result(mine) == _result(theirs):
+    if mine is None or mine.status not in FINISHED or _result(mine) == _result(theirs):
         return None
     return Conflict(run_id=theirs.run_id, here=_result(mine), there=_result(theirs))
 
@@ -91,7 +89,7 @@ def _result(run: Run) -> str:
     return f"loss {run.values.get('loss')!r}" if run.status == "done" else run.status
 
 
-def _copy_run(source: Path, place: Path) -> None:
+def copy_run(source: Path, place: Path) -> None:
     """Copy the files of a run one by one, each put in place whole; run.json last, as it means "ended"."""
     for name in _COPIED:
         if (source / name).is_file():

@@ -105,9 +105,13 @@ class Study:
         """One run, or None if it has not ended; its file is read again only if it has changed."""
         return self._records.run(run_id)
 
+    def ended(self) -> list[Run]:
+        """All runs that ended, as they are, in the order of their names."""
+        return self._records.runs()
+
     def runs(self) -> Runs:
         """All runs that ended, in the order of their names; only what has changed is read again."""
-        return Runs.of(self._records.runs(), source=str(self.folder))
+        return Runs.of(self.ended(), source=str(self.folder))
 
     def save_run(self, run: Run) -> None:
         """Record that a run ended; atomic, so a reader sees all of it or nothing."""

@@ -16,12 +16,14 @@ from allometry.recipe import Recipe
 from allometry.runs.claiming import holder_of
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
+from allometry.storage import in_object_storage
 from allometry.sweeps.designs import Design, Planned
 from allometry.sweeps.executors.definition import Executor, Job
 from allometry.sweeps.executors.events import Advanced, Died, Ended, Event, Unusable
 from allometry.sweeps.executors.needs import Needs, needs_of
 from allometry.sweeps.executors.places import Local, Ray, Slurm, open_executor, read_place
 from allometry.sweeps.progress import Board, Display
+from allometry.sweeps.scratch import Uploading, require_this_machine, scratch_of
 from allometry.sweeps.trainers import AnyTrainer, Lab
 from allometry.sweeps.urgency import most_urgent_first
 
@@ -47,7 +49,8 @@ def run_sweep(
     Runs are known by the hash of their recipe: a finished one is never trained again, wherever it was made,
     one that was interrupted goes on from its last checkpoint, one that failed is tried again. Any number of
     sweeps may work on one study, on one machine or many that share its folder: each passes over what another
-    is making, and ends when all runs have.
+    is making, and ends when all runs have. Runs of a study in object storage are made in a folder below the
+    cache on this machine, by one sweep at a time, and put there as each ends.
 
     Args:
         design: A design, or recipes to train as they are.
@@ -69,6 +72,15 @@ def run_sweep(
         InputError: If there is no such device, or a command has a field that a recipe does not have.
     """
     place = _with_workers(read_place(executor) if isinstance(executor, str) else executor, workers, device)
+    if in_object_storage(study.folder):
+        require_this_machine(study, place)
+        local = scratch_of(study)
+        shown_too = Uploading(display or Display(), local, study)
+        run_sweep(
+            design, local, executor=place, trainer=trainer, device=device,
+            checkpoint_seconds=checkpoint_seconds, display=shown_too,
+        )  # fmt: skip
+        return study.runs()
     way = _Way(
         trainer=trainer or Lab(),
         needs=place.needs,
