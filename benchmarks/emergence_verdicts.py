@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are run from th
 from benchmarks.parts.page import Table, goal, options, progress, publish
 
 from allometry.capabilities.emergence import Skill, Verdict, judge_all, judge_emergence
+from allometry.capabilities.emergence.result import scale_in_words
 from allometry.runs.run import Runs
 
 LENGTH, FIRST_SEED = 5, 1000
@@ -138,7 +139,7 @@ def public_table() -> Table:
     rows = [
         (
             one.skill.score, str(one.steps.scales), one.verdict.value, one.because, f"{one.score:.1f}",
-            f"{one.onset.quantile(0.5):.2g}", f"{one.onset.beyond:.0%}",
+            scale_in_words(one.onset.quantile(0.5), 2), f"{one.onset.beyond:.0%}",
         )
         for one in found
     ]  # fmt: skip

@@ -72,7 +72,7 @@ class Emergence:
 
 def onset_in_words(onset: Onset, scale: str, level: float) -> str:
     """Where the threshold is crossed, with the shares outside the range where there are any."""
-    middle, low, high = (_place(onset.quantile(q)) for q in (0.5, (1 - level) / 2, (1 + level) / 2))
+    middle, low, high = (scale_in_words(onset.quantile(q)) for q in (0.5, (1 - level) / 2, (1 + level) / 2))
     said = f"reaches {onset.threshold:.3g} at {scale} {middle} ({level:.0%}: {low} to {high})"
     outside = [
         f"{share:.0%} {where} the range"
@@ -82,7 +82,12 @@ def onset_in_words(onset: Onset, scale: str, level: float) -> str:
     return said + (f"; {', '.join(outside)}" if outside else "")
 
 
-def _place(scale: float) -> str:
+def scale_in_words(scale: float, digits: int = 3) -> str:
+    """A scale of crossing, or on which side of the measured scales it lies.
+
+    >>> scale_in_words(1.7e22), scale_in_words(float("inf")), scale_in_words(0)
+    ('1.7e+22', 'above the range', 'below the range')
+    """
     if scale == 0:
         return "below the range"
-    return "above the range" if math.isinf(scale) else f"{scale:.3g}"
+    return "above the range" if math.isinf(scale) else f"{scale:.{digits}g}"
