@@ -14,8 +14,6 @@ from rich.table import Table
 
 from allometry.errors import InputError
 from allometry.forecasts.register import read_register
-from allometry.plots.pictures import save_picture
-from allometry.plots.watched import watch_chart
 from allometry.report.terminal import show, show_table
 from allometry.runs.study import Study
 from allometry.sweeps.status import counts, study_status
@@ -30,6 +28,13 @@ def watched(study: Study, *, alarms: float, finished: bool) -> Watched:
     """The study against its law, and the target against its registered forecast: the last one counts."""
     stated = {entry.target: entry.forecast.median for entry in read_register(study) if entry.target}
     return watch(study, stated=stated, alarms=alarms, finished=finished)
+
+
+def _draw(made: Watched, path: Path) -> None:
+    from allometry.plots.pictures import save_picture  # a second that a status need not wait for
+    from allometry.plots.watched import watch_chart
+
+    save_picture(watch_chart(made), path)
 
 
 def show_watched(
@@ -48,7 +53,7 @@ def show_watched(
     made = watched(study, alarms=alarms, finished=finished)
     while True:
         if plot:
-            save_picture(watch_chart(made), plot)
+            _draw(made, plot)
         show(made, watched_text(made), as_json)
         if every is None or not made.unfinished:
             return int(bool(made.warnings))
