@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 FEW_LONGER = 5  # tasks longer than the horizon, below which single tasks decide its upper end
 MOVED = 0.1  # a relative change of p50 by the penalty that is worth a word
-FEW_FAMILIES = 15  # equally weighted ones: with 20 intervals cover as they say, with 10 too often
+FEW_FAMILIES = 10  # equally weighted ones: with fewer the t distribution widens intervals by a tenth or more
 LOST = 0.02  # share of draws without a horizon
 _NAMED = 3  # agents named in a sentence
 
