@@ -14,11 +14,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
-from allometry.errors import RecipeError
+from allometry.errors import InputError, RecipeError
+from allometry.lab import steps
 from allometry.lab.checkpoints import load_checkpoint
 from allometry.lab.distributed import Sharding, open_or_make, train_distributed
+from allometry.lab.energy import Energy
 from allometry.lab.loop import Sitting, train
+from allometry.lab.shared_costs import SharedMeter
 from allometry.lab.sharing import ShareFeed
 from allometry.lab.steps import Batch
 from allometry.recipe import Recipe
@@ -96,6 +100,8 @@ def test_two_processes_make_the_run_of_one(
     assert expected is not None
     assert run.values["loss"] == pytest.approx(expected.values["loss"], rel=1e-5)
     assert run.values["processes"] == 2
+    assert run.values["energy_how"].endswith("; the sum over 2 processes")
+    assert run.values["peak_memory_how"].endswith("; the most of 2 processes")
 
 
 @pytest.mark.parametrize("sharding", SHARDINGS)
@@ -119,6 +125,48 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(tiny: Recipe, tmp_path: Pa
     def refused() -> None:
         with pytest.raises(RecipeError, match="3 sequences cannot be shared out evenly to 2 processes"):
             train_distributed(odd, study=Study.create(tmp_path, ""))
+
+    assert in_two_processes(refused) == [0, 0]
+
+
+class Told:
+    """A meter that says what it was told to."""
+
+    def __init__(self, energy: Energy) -> None:
+        self.energy = energy
+
+    def poll(self) -> None:
+        pass
+
+    def read(self) -> Energy:
+        return self.energy
+
+
+def test_the_energy_of_all_processes_counts_and_is_no_better_known_than_that_of_any() -> None:
+    def gathered() -> None:
+        dist.init_process_group("gloo")
+        first = dist.get_rank() == 0
+        own = Energy(joules=2, low=1, high=4, method="measured" if first else "modelled", how="CPU")
+        meter = Told(own if first else replace(own, joules=20, low=10, high=40))
+
+        found = SharedMeter(meter, torch.device("cpu")).read()
+
+        assert (found.joules, found.low, found.high, found.method) == (22, 11, 44, "modelled")
+
+    assert in_two_processes(gathered) == [0, 0]
+
+
+def test_a_process_without_memory_for_its_share_says_so(
+    tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(steps, "head_loss", full)
+
+    def refused() -> None:
+        with pytest.raises(InputError, match=r"Process \d of 2 has no memory left for its 2 sequences; take"):
+            train_distributed(tiny, study=Study.create(tmp_path, ""))
 
     assert in_two_processes(refused) == [0, 0]
 

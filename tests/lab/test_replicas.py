@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,25 @@ def test_replicas_that_were_stopped_go_on_alone(different: list[Recipe], tmp_pat
     assert [run.status for run in stopped] == ["stopped"] * 3
     expected = train(different[1], study=straight)
     assert resumed.values["loss"] == pytest.approx(expected.values["loss"], rel=1e-4)
+
+
+def test_replicas_whose_pass_does_not_fit_the_memory_go_on_alone(
+    different: list[Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitting, passes = Stack.gradients, count()
+
+    def cramped(stack: Stack, *batches: Any, **settings: Any) -> Any:
+        if next(passes) >= 10:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return fitting(stack, *batches, **settings)
+
+    monkeypatch.setattr(Stack, "gradients", cramped)
+
+    runs = train_replicas(different, study=Study.create(tmp_path, ""))
+
+    assert [run.status for run in runs] == ["done"] * 3
+    assert next(passes) == 11  # not asked again
+    assert runs[2].values["loss"] == pytest.approx(train(different[2]).values["loss"], rel=1e-4)
 
 
 def test_runs_that_ended_are_not_trained_again(tiny: Recipe, tmp_path: Path) -> None:

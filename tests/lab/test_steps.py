@@ -104,17 +104,25 @@ def test_a_scale_multiplies_gradients_and_not_the_loss(model: LanguageModel, win
     assert float(gradients(model, batch, scale=8.0)) == float(gradients(model, batch))
 
 
+def full_cpu() -> RuntimeError:
+    """What PyTorch itself says when the CPU's memory is full: more is asked for than there is anywhere."""
+    with pytest.raises(RuntimeError) as said:
+        torch.empty(2**60, dtype=torch.uint8)
+    return said.value
+
+
 class Memory:
     """Holds so many sequences at once, as the memory of a device would."""
 
-    def __init__(self, sequences: int) -> None:
+    def __init__(self, sequences: int, error: RuntimeError | None = None) -> None:
         self.sequences = sequences
+        self.error = error or torch.OutOfMemoryError("CUDA out of memory")
         self.passes: list[int] = []
 
     def head_loss(self, x_BTD: Tensor, head_VD: Tensor, targets_BT: Tensor) -> Tensor:
         self.passes.append(len(x_BTD))
         if len(x_BTD) > self.sequences:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise self.error
         return head_loss(x_BTD, head_VD, targets_BT)
 
 
@@ -127,11 +135,12 @@ def weights(stepper: Stepper) -> Tensor:
     return torch.cat([weight.detach().flatten() for weight in stepper.model.parameters()])
 
 
+@pytest.mark.parametrize("error", [None, full_cpu()], ids=["accelerator", "CPU"])
 def test_out_of_memory_halves_the_passes_and_keeps_the_batch(
-    tiny: Recipe, windows: Tensor, monkeypatch: pytest.MonkeyPatch
+    tiny: Recipe, windows: Tensor, monkeypatch: pytest.MonkeyPatch, error: RuntimeError | None
 ) -> None:
     batch = Batch.of_windows(windows)
-    roomy, cramped, memory = stepper(tiny), stepper(tiny), Memory(sequences=2)
+    roomy, cramped, memory = stepper(tiny), stepper(tiny), Memory(sequences=2, error=error)
     expected = roomy.take(5, batch)
     roomy.take(6, batch)
     monkeypatch.setattr(steps, "head_loss", memory.head_loss)
@@ -165,6 +174,15 @@ def test_what_a_failed_attempt_left_in_the_gradient_is_gone(
     assert unlucky.gradient_norm is not None
     assert roomy.gradient_norm is not None
     assert float(unlucky.gradient_norm) == pytest.approx(float(roomy.gradient_norm), rel=1e-5)
+
+
+def test_another_error_of_pytorch_is_not_taken_for_a_full_memory(
+    tiny: Recipe, windows: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "head_loss", Memory(0, RuntimeError("shapes do not match")).head_loss)
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        stepper(tiny).take(0, Batch.of_windows(windows))
 
 
 def test_a_sequence_that_does_not_fit_by_itself_is_one_sentence(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from allometry.lab.energy import Energy, EnergyMeter
+from allometry.lab.energy import Energy, Readable
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Costs:
         share: Of this sitting's time and energy, below 1 if other runs train in the same passes.
     """
 
-    meter: EnergyMeter
+    meter: Readable
     seconds: float = 0.0
     energy: Energy | None = None
     share: float = 1.0

@@ -31,6 +31,8 @@ from allometry.lab.evaluate import HeldOut
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
 from allometry.lab.loop import ENDED
+from allometry.lab.memory import require_memory
+from allometry.lab.shared_costs import SharedMeter, most_memory
 from allometry.lab.sharing import SharedStepper, ShareFeed, reshard, shard, whole_state
 from allometry.lab.sitting import Sitting
 from allometry.lab.tokens import TokenData, prepare_tokens
@@ -79,6 +81,7 @@ def train_distributed(
         if ended is not None and ended.status in ENDED:
             return ended
         require_ancestors(recipe, study)
+        require_memory(recipe, place, processes=dist.get_world_size())
         interrupted = stack.enter_context(heeding_signals())
         torch.manual_seed(recipe.seed)
         chosen = _agreed(given, interrupted)
@@ -151,12 +154,15 @@ class _UnwrittenCurve(Curve):
 class SharedTraining(Training):
     """A training of which this process does its share."""
 
+    meter: SharedMeter
+
     def join(self, sharding: Sharding) -> None:
         """From here on gradients are those of all processes."""
         if sharding == "fsdp":
             shard(self.stepper)
         self.feed = ShareFeed(self.feed, rank=dist.get_rank(), processes=dist.get_world_size())
         self.stepper = SharedStepper.instead_of(self.stepper)
+        self.costs.meter = self.meter = SharedMeter(self.costs.meter, self.device)
 
     def _look_around(self, loss: float) -> Ending | None:
         """As alone, but process 0 decides for all, or they would wait for each other forever."""
@@ -184,6 +190,7 @@ class SharedTraining(Training):
     def _save(self) -> None:
         with self.costs.aside():
             tensors = whole_state(self.stepper.model, self.stepper.optimizer)
+            self.meter.gather()
             if _is_first():
                 self._write(tensors)
             dist.barrier()
@@ -205,11 +212,12 @@ class SharedTraining(Training):
         return super()._curve if _is_first() else _UnwrittenCurve(super()._curve.path)
 
     def _costs(self) -> dict[str, Any]:
+        self.meter.gather()
         costs, processes = super()._costs(), dist.get_world_size()
         if "peak_share" in costs:
             costs["peak_flops_per_second"] *= processes
             costs["peak_share"] /= processes
-        return costs | {"processes": processes}
+        return costs | most_memory(costs, self.device) | {"processes": processes}
 
 
 def open_or_make(folder: Path) -> Study:

@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Method = Literal["measured", "modelled", "unavailable"]
-_ORDER: tuple[Method, ...] = ("measured", "modelled", "unavailable")  # a sum is as good as its worst part
+METHODS: tuple[Method, ...] = ("measured", "modelled", "unavailable")  # a sum is as good as its worst part
 
 # Watts of a server per hardware thread at full load, by SPECpower: 1.64 (AMD EPYC, second generation) to
 # 5.99 (Intel Haswell), as tabulated by Cloud Carbon Footprint. A busy thread that has its core to itself
@@ -42,7 +42,7 @@ class Energy:
 
     def __add__(self, other: Energy) -> Energy:
         """The energy of both; what is known of an unavailable part's sum is its lower end."""
-        method = max(self.method, other.method, key=_ORDER.index)
+        method = max(self.method, other.method, key=METHODS.index)
         ways = list(dict.fromkeys((*self.how.split("; "), *other.how.split("; "))))
         return Energy(
             joules=self.joules + other.joules,
@@ -156,6 +156,18 @@ class NoMeter:
 
 
 Meter = CpuModel | Rapl | Nvml | NoMeter
+
+
+class Readable(Protocol):
+    """What tells the energy of a training."""
+
+    def poll(self) -> None:
+        """To be called every few minutes: counters wrap."""
+        ...
+
+    def read(self) -> Energy:
+        """Since it was opened."""
+        ...
 
 
 @dataclass(frozen=True)

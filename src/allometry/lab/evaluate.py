@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from allometry.errors import InputError
 from allometry.lab.data import ScoredWindows
+from allometry.lab.memory import ran_out_of_memory
 from allometry.lab.precision import EXACT, Arithmetic
 
 _SEQUENCES = 32  # per forward pass
@@ -96,7 +97,9 @@ def _fitting_sum(
         try:
             parts = windows.split(sequences)  # type: ignore[no-untyped-call]
             return sum(_nats(model, part.to(device), places, arithmetic) for part in parts)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not ran_out_of_memory(error):
+                raise
             sequences //= 2
     raise InputError(
         f"A single window of {windows.shape[1] - 1} tokens does not fit the memory of {device}; "

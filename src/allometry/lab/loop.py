@@ -10,6 +10,7 @@ import torch
 from allometry.lab.devices import open_device
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
+from allometry.lab.memory import require_memory
 from allometry.lab.sitting import Progress, Sitting
 from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.lab.training import Training
@@ -49,8 +50,8 @@ def train(
         CorruptFile: If the checkpoint to resume from is damaged.
         StudyError: If the study cannot be written, or the run was begun with other text.
         StudyBusy: If another process is training the run, or took it up while this one gave no sign of life.
-        InputError: If the text is too short for the recipe, a single sequence does not fit the memory, or
-            there is no such device.
+        InputError: If the text is too short for the recipe, the model or a single sequence does not fit the
+            memory, or there is no such device.
         RecipeError: If a run that this one builds on is not done, or does not fit.
     """
     if study is None:
@@ -63,6 +64,7 @@ def train(
         if ended is not None and ended.status in ENDED:
             return ended
         require_ancestors(recipe, study)
+        require_memory(recipe, place)
         data = text or prepare_tokens(recipe.data)
         return _train(recipe, study, place, replace(chosen, confirm=claim.confirm), data)
 

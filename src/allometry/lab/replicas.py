@@ -19,6 +19,7 @@ from allometry.lab.feeding import Feed
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
 from allometry.lab.loop import ENDED, train
+from allometry.lab.memory import ran_out_of_memory, require_memory
 from allometry.lab.siblings import replica_groups
 from allometry.lab.sitting import Sitting
 from allometry.lab.stacking import Made, Stack, can_stack
@@ -108,6 +109,7 @@ def _begin(
     data: TokenData,
     interrupted: Callable[[], bool],
 ) -> Training:
+    require_memory(recipe, device)
     torch.manual_seed(recipe.seed)
     return Training.begin(recipe, study, device, sitting, data, interrupted)
 
@@ -124,7 +126,10 @@ def _finished(trainings: Sequence[Training], study: Study) -> list[Run]:
 
 
 def _advance(trainings: Sequence[Training]) -> Iterable[tuple[Training, Ending]]:
-    """Turn about until all have ended; the stack is made anew when one leaves it."""
+    """Turn about until all have ended; the stack is made anew when one leaves it.
+
+    Where a shared pass does not fit the memory, each makes its own from there on, in parts if need be.
+    """
     going = list(trainings)
     for training in going:
         training.costs.share = 1 / len(going)
@@ -133,8 +138,9 @@ def _advance(trainings: Sequence[Training]) -> Iterable[tuple[Training, Ending]]
         crew = _Crew.of(going) if together and len(going) > 1 else None
         ended: list[tuple[Training, Ending]] = []
         while not ended:
-            if crew is not None:
-                crew.make_gradients()
+            if crew is not None and not crew.make_gradients():
+                crew.part()
+                crew, together = None, False
             ended = [(one, ending) for one in going if (ending := one.turn()) is not None]
         if crew is not None:
             crew.part()
@@ -167,13 +173,19 @@ class _Crew:
             training.feed, training.stepper = feed, stepper
         return cls(list(trainings), feeds, steppers, alone, Stack.of([one.model for one in steppers]))
 
-    def make_gradients(self) -> None:
-        """For the next turn of each; one that has no step left ignores its own."""
+    def make_gradients(self) -> bool:
+        """For the next turn of each; one that has no step left ignores its own. False if they do not fit."""
         batches = [one.next_batch() for one in self.trainings]
         clips = [one.recipe.optimizer.clip for one in self.trainings]
-        made = self.stack.gradients(batches, self.steppers[0].arithmetic, clips=clips)
+        try:
+            made = self.stack.gradients(batches, self.steppers[0].arithmetic, clips=clips)
+        except RuntimeError as error:
+            if not ran_out_of_memory(error):
+                raise
+            return False
         for stepper, handed in zip(self.steppers, made, strict=True):
             stepper.handed = handed
+        return True
 
     def part(self) -> None:
         """Give feeds and steppers back."""

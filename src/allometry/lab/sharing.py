@@ -15,8 +15,10 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from allometry.architectures.modules.language import LanguageModel
+from allometry.errors import InputError
 from allometry.lab.checkpoints import state_tensors
 from allometry.lab.feeding import Feed
+from allometry.lab.memory import ran_out_of_memory
 from allometry.lab.optimizers import build_optimizer
 from allometry.lab.parametrization import rate_multipliers
 from allometry.lab.steps import Batch, Loss, Objective, Stepper
@@ -71,6 +73,18 @@ class SharedStepper(Stepper):
         return cls(**settings, joined=joined)
 
     def _fitting_gradients(self, batch: Batch) -> Tensor:
+        try:
+            return self._gradients(batch)
+        except RuntimeError as error:
+            if not ran_out_of_memory(error):
+                raise
+            # The others wait for this share whole: it cannot be split here alone.
+            raise InputError(
+                f"Process {dist.get_rank()} of {dist.get_world_size()} has no memory left for its "
+                f"{len(batch.inputs_BT)} sequences; take more processes, or a smaller batch_tokens."
+            ) from error
+
+    def _gradients(self, batch: Batch) -> Tensor:
         with self.arithmetic.weights(self.model):
             with self.arithmetic.products():
                 loss = Loss(*self.joined(batch.inputs_BT, batch.targets_BT, batch.scored_N))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from allometry.architectures.modules.language import LanguageModel
 from allometry.errors import InputError
 from allometry.lab.losses import head_loss
+from allometry.lab.memory import ran_out_of_memory
 from allometry.lab.optimizers import set_rate
 from allometry.lab.precision import EXACT, Arithmetic, LossScale, overflowed
 from allometry.lab.schedules import rate_at
@@ -237,7 +238,9 @@ class Stepper:
                     parts=self.parts,
                     scale=self.loss_scale.scale if self.loss_scale else 1.0,
                 )
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not ran_out_of_memory(error):
+                    raise
                 # The graph hangs on the exception: memory is free only when it is handled.
                 self.parts = _more_parts(self.parts, batch)
             self.optimizer.zero_grad(set_to_none=True)
