@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 from allometry.errors import ForecastError, InputError, StudyError
 from allometry.fitting.result import Forecast
 from allometry.forecasts.records import read_record, write_record
-from allometry.forecasts.register import REGISTER, read_register, register, set_torn_line_aside
+from allometry.forecasts.register import (
+    REGISTER,
+    attach_outcomes,
+    read_outcomes,
+    read_register,
+    register,
+    set_torn_line_aside,
+)
+from allometry.forecasts.scoring import score
+from allometry.report.registering import scored
+from allometry.report.terminal import describe_stated
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -245,3 +255,61 @@ def test_intervals_of_other_levels_come_from_the_quantiles(study: Study, forecas
     assert entry.interval(0.5) == (3.2, 3.35)
     with pytest.raises(ForecastError, match=r"Forecast 1 states no 90% interval: its quantiles are 0\.25, 0"):
         entry.interval(0.9)
+
+
+def test_outcomes_are_attached_once_as_lines_of_the_chain(study: Study, forecast: Forecast) -> None:
+    first = register(forecast, study, target="big")
+    assert attach_outcomes(study) == []
+    study.save_run(Run(run_id="big", status="done", values={"loss": 0.1 + 0.2}))
+
+    (outcome,) = attach_outcomes(study)
+    again = attach_outcomes(study)
+    later = register(forecast, study, target="other")
+
+    assert (outcome.number, outcome.target, outcome.output, outcome.value) == (2, "big", "loss", 0.1 + 0.2)
+    assert again == []
+    assert later.number == 3
+    assert read_register(study) == [first, later]
+    assert read_outcomes(study) == [outcome]
+
+
+def test_an_attached_outcome_counts_whatever_the_run_says_later(study: Study, forecast: Forecast) -> None:
+    register(forecast, study, target="big")
+    study.save_run(Run(run_id="big", status="done", values={"loss": 3.3}))
+    attach_outcomes(study)
+
+    study.save_run(Run(run_id="big", status="done", values={"loss": 3.25}))
+
+    assert score(study)["outcome"].tolist() == [3.3]
+
+
+def test_an_outcome_that_is_changed_is_found(study: Study, forecast: Forecast) -> None:
+    register(forecast, study, target="big")
+    study.save_run(Run(run_id="big", status="done", values={"loss": 3.3}))
+    attach_outcomes(study)
+    path = study.folder / REGISTER
+
+    path.write_bytes(path.read_bytes().replace(b"3.3}", b"3.2}"))
+
+    with pytest.raises(ForecastError, match="line 2 was changed after it was written"):
+        read_register(study)
+
+
+def test_scores_of_several_studies_are_shown_together(tmp_path: Path, forecast: Forecast) -> None:
+    studies = [Study.create(tmp_path / name, f'name = "{name}"') for name in ("one", "two")]
+    for study in studies:
+        register(forecast, study, target="big", deadline="2027-01-31")
+        study.save_run(Run(run_id="big", status="done", values={"loss": 3.3}))
+
+    scores, text = scored(studies)
+
+    assert list(scores["study"]) == ["one", "two"]
+    assert text.splitlines()[1].startswith("two: Forecast 1: inside the 90% interval")
+    assert len(read_outcomes(studies[1])) == 1
+
+
+def test_a_stated_forecast_says_its_levels_and_its_deadline(study: Study, forecast: Forecast) -> None:
+    said = describe_stated(register(forecast, study, target="big", deadline="2027-01-31"))
+
+    assert "intervals: 50% 3.2000 to 3.3500" in said
+    assert "to be run until 2027-01-31" in said

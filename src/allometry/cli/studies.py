@@ -162,27 +162,28 @@ def status(study: Path, *, live: Flag = False, json: Flag = False) -> int:
 
 
 @app.command(sort_key=7)
-def score(study: Path, *, picture: Path | None = None, json: Flag = False) -> int:
-    """Compare every registered forecast of a study with the run it was about.
+def score(study: Path, *more: Path, picture: Path | None = None, json: Flag = False) -> int:
+    """Compare every registered forecast with the run it was about, and attach the outcomes that are new.
 
     Parameters
     ----------
     study
         The folder of a study.
+    more
+        Folders of further studies.
     picture
-        Where to save the forecast and its outcome as a picture: a .svg or .png file.
+        Where to save the first study's last forecast and its outcome as a picture: a .svg or .png file.
     json
         Print the scores as JSON.
     """
-    from allometry.forecasts.scoring import describe_score
     from allometry.report.pictures import save_forecast_picture
+    from allometry.report.registering import scored
     from allometry.report.terminal import show
 
     if picture:
         save_forecast_picture(al.Study.open(study), picture)
-    scores = al.score(al.Study.open(study))
-    lines = [f"Forecast {row['number']}: {describe_score(row)}" for _, row in scores.iterrows()]
-    return show(scores, "\n".join(lines) or "No forecast is registered.", json)
+    scores, text = scored([al.Study.open(folder) for folder in (study, *more)])
+    return show(scores, text, json)
 
 
 @app.command(sort_key=9)

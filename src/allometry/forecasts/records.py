@@ -65,6 +65,37 @@ class RegisteredForecast:
         return float(low), float(high)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RegisteredOutcome:
+    """What a run measured, attached to the register after it: a line that can be changed no more than others.
+
+    Attributes:
+        number: Its line in the register, from 1.
+        stated: When it was attached, UTC, to the millisecond.
+        target: run_id of the run.
+        output: The column that was forecast.
+        value: Measured, unrounded, in the output's unit.
+        previous, hash: As of a forecast.
+    """
+
+    number: int
+    stated: datetime
+    target: str
+    output: str
+    value: float
+    previous: str
+    hash: str
+
+
+def write_outcome(
+    *, number: int, stated: datetime, target: str, output: str, value: float, previous: str
+) -> bytes:
+    """The line of an outcome, without the line break."""
+    outcome = {"target": target, "output": output, "value": value}
+    when = stated.isoformat(timespec="milliseconds")
+    return _line({"number": number, "stated": when, "outcome": outcome, "previous": previous})
+
+
 def write_record(
     *,
     number: int,
@@ -93,8 +124,8 @@ def write_record(
     )
 
 
-def read_record(line: bytes) -> RegisteredForecast:
-    """The record of a line, checked against its own hash.
+def read_record(line: bytes) -> RegisteredForecast | RegisteredOutcome:
+    """The record of a line, a forecast or an outcome, checked against its own hash.
 
     Raises:
         ForecastError: If any byte is not as it was written; the message is the end of a sentence.
@@ -109,8 +140,10 @@ def read_record(line: bytes) -> RegisteredForecast:
     if not whole:
         raise ForecastError("was changed after it was written: its hash does not match")
     try:
-        forecast = _to_forecast(content.pop("forecast"))
         stated = datetime.fromisoformat(content.pop("stated"))
+        if "outcome" in content:
+            return RegisteredOutcome(**content.pop("outcome"), **content, stated=stated, hash=stated_hash)
+        forecast = _to_forecast(content.pop("forecast"))
         return RegisteredForecast(**content, stated=stated, forecast=forecast, hash=stated_hash)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ForecastError(

@@ -1,5 +1,7 @@
 """The register of forecasts: state first, score later. `forecasts.jsonl` in a study's folder only grows.
 
+A line is a forecast, or the outcome of a run that was forecast, attached when it has landed.
+
 In object storage each line is an object of its own, see `allometry.forecasts.objects`.
 
 Each line holds the hash of the line before, so a line that is changed, taken out or moved later is found.
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from io import FileIO
@@ -23,7 +25,15 @@ from allometry.files import explained, sync_folder, write_atomically
 from allometry.fitting.result import Forecast
 from allometry.forecasts import objects
 from allometry.forecasts.objects import RecordObjects
-from allometry.forecasts.records import RegisteredForecast, hash_of, read_record, same_forecast, write_record
+from allometry.forecasts.records import (
+    RegisteredForecast,
+    RegisteredOutcome,
+    hash_of,
+    read_record,
+    same_forecast,
+    write_outcome,
+    write_record,
+)
 from allometry.runs.study import Study
 from allometry.storage import in_object_storage, require_folder
 
@@ -33,6 +43,7 @@ except ImportError:  # Windows: one writer at a time is then up to the user
     fcntl = None  # type: ignore[assignment]
 
 REGISTER = "forecasts.jsonl"
+Entry = RegisteredForecast | RegisteredOutcome
 
 
 def register(
@@ -68,7 +79,7 @@ def register(
     with _opened(path) as file:
         content = file.read()
         lines, known = _verified(content, path)
-        for entry in known:
+        for entry in _forecasts(known):
             words_agree = (entry.target, entry.assumptions) == (target, assumptions)
             if words_agree and same_forecast(entry.forecast, forecast):
                 return entry
@@ -85,7 +96,32 @@ def register(
             deadline=deadline,
         )
         _append(file, content, line)
-    return read_record(line)
+    (entry,) = _forecasts([read_record(line)])
+    return entry
+
+
+def attach_outcomes(study: Study) -> list[RegisteredOutcome]:
+    """Write down what the runs that were forecast have measured, each once: the register then holds both.
+
+    Returns:
+        The outcomes that were not attached before.
+
+    Raises:
+        ForecastError: If the register is not whole.
+        StudyError: If it cannot be written; it is then as it was.
+    """
+    if not _landed(study, _entries(study)):
+        return []
+    path = study.folder / REGISTER
+    added: list[bytes] = []
+    with _opened(path) as file:
+        content = file.read()
+        lines, known = _verified(content, path)
+        for target, output, value in _landed(study, known):
+            added.append(_outcome_line([*lines, *added], target, output, value))
+            _append(file, content, added[-1])
+            content = b"\n".join([*lines, *added]) + b"\n"
+    return _outcomes(map(read_record, added))
 
 
 def read_register(study: Study) -> list[RegisteredForecast]:
@@ -94,6 +130,19 @@ def read_register(study: Study) -> list[RegisteredForecast]:
     Raises:
         ForecastError: Naming the first line where the chain is broken.
     """
+    return _forecasts(_entries(study))
+
+
+def read_outcomes(study: Study) -> list[RegisteredOutcome]:
+    """All outcomes that were attached, oldest first.
+
+    Raises:
+        ForecastError: Naming the first line where the chain is broken.
+    """
+    return _outcomes(_entries(study))
+
+
+def _entries(study: Study) -> list[Entry]:
     path = study.folder / REGISTER
     if in_object_storage(path):
         with objects.opened(path) as records:
@@ -183,11 +232,48 @@ def _append(file: FileIO | RecordObjects, content: bytes, line: bytes) -> None:
         raise
 
 
-def _verified(content: bytes, path: Path) -> tuple[list[bytes], list[RegisteredForecast]]:
+def _forecasts(entries: Iterable[Entry]) -> list[RegisteredForecast]:
+    return [entry for entry in entries if isinstance(entry, RegisteredForecast)]
+
+
+def _outcomes(entries: Iterable[Entry]) -> list[RegisteredOutcome]:
+    return [entry for entry in entries if isinstance(entry, RegisteredOutcome)]
+
+
+def _outcome_line(lines: Sequence[bytes], target: str, output: str, value: float) -> bytes:
+    return write_outcome(
+        number=len(lines) + 1,
+        stated=datetime.now(UTC),
+        target=target,
+        output=output,
+        value=value,
+        previous=hash_of(lines[-1]),
+    )
+
+
+def _landed(study: Study, known: Sequence[Entry]) -> list[tuple[str, str, float]]:
+    """Target, output and value of each run that was forecast, is done, and is not attached yet."""
+    attached = {(entry.target, entry.output) for entry in _outcomes(known)}
+    asked = dict.fromkeys((entry.target, entry.forecast.output) for entry in _forecasts(known))
+    runs = {target: study.run(target) for target, _ in asked if target}
+    values = [
+        (target, output, run.values.get(output))
+        for target, output in asked
+        if (target, output) not in attached
+        if (run := runs.get(target)) is not None and run.status == "done"
+    ]
+    return [
+        (target, output, float(value))
+        for target, output, value in values
+        if isinstance(value, int | float) and math.isfinite(value)
+    ]
+
+
+def _verified(content: bytes, path: Path) -> tuple[list[bytes], list[Entry]]:
     lines = content.split(b"\n")
     finished = lines[-1] == b""
     lines = lines[:-1] if finished else lines
-    entries: list[RegisteredForecast] = []
+    entries: list[Entry] = []
     for number, line in enumerate(lines, start=1):
         if number == len(lines) and not finished and not _is_whole(line):
             _refuse_torn(path, number)
@@ -195,7 +281,7 @@ def _verified(content: bytes, path: Path) -> tuple[list[bytes], list[RegisteredF
     return lines, entries
 
 
-def _checked(line: bytes, number: int, previous: str, path: Path) -> RegisteredForecast:
+def _checked(line: bytes, number: int, previous: str, path: Path) -> Entry:
     try:
         entry = read_record(line)
     except ForecastError as error:

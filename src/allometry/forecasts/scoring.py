@@ -12,7 +12,7 @@ import pandas as pd
 
 from allometry.fitting.comparison import scores
 from allometry.forecasts.records import RegisteredForecast
-from allometry.forecasts.register import read_register
+from allometry.forecasts.register import read_outcomes, read_register
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -44,7 +44,11 @@ def score(study: Study) -> pd.DataFrame:
     entries = read_register(study)
     targets = {entry.target for entry in entries if entry.target}
     runs = {target: study.run(target) for target in targets}
-    rows = [_row(entry, runs.get(entry.target)) for entry in entries]
+    attached = {(one.target, one.output): one.value for one in read_outcomes(study)}
+    rows = [
+        _row(entry, runs.get(entry.target), attached.get((entry.target, entry.forecast.output)))
+        for entry in entries
+    ]
     last = {(row["target"], row["output"]): row["number"] for row in rows if _may_count(row)}
     for row in rows:
         row["counts"] = last.get((row["target"], row["output"])) == row["number"]
@@ -90,9 +94,10 @@ def crps(quantiles: Mapping[float, float], outcome: float) -> float:
     return float(scores.crps(values, np.array(probabilities), np.array([outcome]))[0])
 
 
-def _row(entry: RegisteredForecast, run: Run | None) -> dict[str, Any]:
+def _row(entry: RegisteredForecast, run: Run | None, attached: float | None) -> dict[str, Any]:
     forecast = entry.forecast
-    status, outcome = _outcome(entry, run)
+    # What was attached counts: a run's own file may be changed later, a line of the register not unseen.
+    status, outcome = _outcome(entry, run) if attached is None else ("done", attached)
     error = forecast.median - outcome
     known = math.isfinite(outcome)
     has_interval = math.isfinite(forecast.low) and math.isfinite(forecast.high)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pandas as pd
+
 from allometry.errors import ForecastError
 from allometry.forecasts.records import RegisteredForecast
-from allometry.forecasts.register import read_register, register
+from allometry.forecasts.register import attach_outcomes, read_register, register
+from allometry.forecasts.scoring import describe_score, score
 from allometry.runs.study import Study
 from allometry.sweeps.fits import forecast_from, target_recipe
 from allometry.sweeps.spec import read_spec
@@ -24,8 +29,14 @@ def require_forecast(study: Study) -> None:
         )
 
 
-def forecast_target(study: Study, *, level: float = 0.9) -> RegisteredForecast:
+def forecast_target(
+    study: Study, *, level: float = 0.9, assuming: str = "", deadline: str = ""
+) -> RegisteredForecast:
     """State what the study's target will measure, or give back what was stated if it has been trained.
+
+    Args:
+        assuming: What must hold for it, in words; what study.toml says if empty.
+        deadline: The day until which the run is to be made, such as 2027-01-31.
 
     Raises:
         InputError: If the study holds no fit yet.
@@ -40,7 +51,28 @@ def forecast_target(study: Study, *, level: float = 0.9) -> RegisteredForecast:
         return stated[-1]
     spec = read_spec(study)
     made = forecast_from(study.folder, level=level, inputs={})
-    words = spec.target.assumptions if spec.target else ""
     return register(
-        made, study, target=target, assumptions=words, fit_path=spec.fits[0].file, recipe=recipe.to_toml()
+        made,
+        study,
+        target=target,
+        assumptions=assuming or (spec.target.assumptions if spec.target else ""),
+        fit_path=spec.fits[0].file,
+        recipe=recipe.to_toml(),
+        deadline=deadline,
     )
+
+
+def scored(studies: Sequence[Study]) -> tuple[pd.DataFrame, str]:
+    """The scores of all forecasts of some studies, and the same in words; new outcomes are attached first.
+
+    Raises:
+        ForecastError: If a register was touched after its forecasts were stated.
+    """
+    tables, lines = [], []
+    for study in studies:
+        attach_outcomes(study)
+        scores = score(study)
+        where = f"{study.folder.name}: " if len(studies) > 1 else ""
+        lines += [f"{where}Forecast {row['number']}: {describe_score(row)}" for _, row in scores.iterrows()]
+        tables.append(scores.assign(study=study.folder.name) if len(studies) > 1 else scores)
+    return pd.concat(tables, ignore_index=True), "\n".join(lines) or "No forecast is registered."
