@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,17 +59,33 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             path.write_bytes(data)  # an object is put whole or not at all
         return
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        try:
-            with aside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        _write_aside(path, data, flush=os.fsync)
         sync_folder(path.parent)
+
+
+def put_in_place(path: Path, content: str) -> None:
+    """Write a file aside and put it in place in one step: it survives this process, but no power cut.
+
+    Until `sync_file` of it and `sync_folder` of its folder, which take some milliseconds, were called.
+
+    Raises:
+        StudyError: If it cannot be written; the old file, if any, is untouched.
+    """
+    with explained(path):
+        _write_aside(path, content.encode(), flush=lambda _: None)
+
+
+def _write_aside(path: Path, data: bytes, flush: Callable[[int], None]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            flush(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def sync_file(path: Path) -> None:

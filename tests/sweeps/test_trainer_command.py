@@ -226,3 +226,11 @@ def test_a_killed_worker_leaves_no_trainer_behind(study: Study, tiny: Recipe) ->
 def test_a_pattern_needs_one_group(pattern: str) -> None:
     with pytest.raises(RecipeError, match=r"The pattern for 'loss' "):
         Patterns(patterns={"loss": pattern})
+
+
+def test_a_trainer_finds_its_recipe_whole_and_no_file_beside_it(study: Study, tiny: Recipe) -> None:
+    trained(study, tiny, """cp $2/recipe.toml $2/read.toml; ls -a $2 > $2/there; echo '{"loss": 3}'""")
+
+    folder = study.run_folder(tiny.run_id)
+    assert Recipe.from_toml((folder / "read.toml").read_text()) == tiny
+    assert not [name for name in (folder / "there").read_text().split() if name.startswith(".recipe")]

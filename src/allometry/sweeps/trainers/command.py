@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from allometry.errors import InputError
-from allometry.files import write_atomically
+from allometry.files import put_in_place, sync_file, sync_folder
 from allometry.recipe import Recipe, choice
 from allometry.recipe.facts import recipe_facts
 from allometry.runs.claiming import Claim, claimed
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 from allometry.sweeps.executors.events import Died, Ended
+from allometry.sweeps.trainers.guarding import begin_a_guard
 from allometry.sweeps.trainers.placing import visible
 from allometry.sweeps.trainers.processes import Ending, supervised
 from allometry.sweeps.trainers.results import Finished, JsonLine, Result
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from allometry.sweeps.executors.definition import Job
 
 _ENDED = ("done", "diverged")
+_RECIPE = "recipe.toml"
 _FOLDER = Path("runs/RUN_ID")  # stands for the run's own where a command is only tried
 
 
@@ -80,7 +82,8 @@ class Command:
 
     @staticmethod
     def warm_up() -> None:
-        """Nothing: each run is a program of its own."""
+        """Begin the guard of the programs to come."""
+        begin_a_guard()
 
     def make(self, job: Job, watch: Watch) -> Ended | Died:
         """Start the trainer for a job and read its result.
@@ -95,7 +98,7 @@ class Command:
             before = study.run(job.run_id)
             if before is not None and before.status in _ENDED:
                 return Ended(run_id=job.run_id, status=before.status, reason=before.reason)
-            write_atomically(folder / "recipe.toml", job.recipe.to_toml())
+            put_in_place(folder / _RECIPE, job.recipe.to_toml())
             return self._made(job, watch, study, before, claim)
 
     def _made(self, job: Job, watch: Watch, study: Study, before: Run | None, claim: Claim) -> Ended | Died:
@@ -108,6 +111,7 @@ class Command:
             directory=job.directory,
             settings={"OMP_NUM_THREADS": str(job.needs.threads), **visible(job)},
             should_stop=lambda: claim.lost or watch.should_stop(),
+            meanwhile=lambda: _keep_recipe(folder),
             timeout=self.timeout_seconds,
             grace=self.grace_seconds,
         )
@@ -153,6 +157,12 @@ class Command:
 
     def _paths(self) -> list[str]:
         return [path] if (path := getattr(self.result, "path", "")) else []
+
+
+def _keep_recipe(folder: Path) -> None:
+    """Let it survive a power cut, too: before the result does, and while the program already runs."""
+    sync_file(folder / _RECIPE)
+    sync_folder(folder)
 
 
 def _seconds(before: Run | None) -> float:

@@ -106,6 +106,15 @@ class Guard:
         self.code = -signal.SIGKILL
 
 
+def begin_a_guard() -> None:
+    """Have one ready: another Python takes a while to start.
+
+    Raises:
+        StudyError: If the system refuses a process.
+    """
+    _idle.append(_begun())
+
+
 @contextlib.contextmanager
 def guarded() -> Iterator[Guard]:
     """A guard for one program; it is kept for the next, unless what is done here fails.

@@ -48,6 +48,7 @@ def supervised(
     settings: Mapping[str, str],
     should_stop: Callable[[], bool],
     tick: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], None] = lambda: None,
     timeout: float | None = None,
     grace: float = 30.0,
 ) -> Ending:
@@ -61,6 +62,7 @@ def supervised(
         should_stop: Asked all the time, and once more at the end, as a cluster that ends a job signals all of
             its processes; true: SIGTERM to all of it.
         tick: Called all the time.
+        meanwhile: Called once, when the program has been asked for.
         timeout: Seconds it may take.
         grace: Seconds between SIGTERM and SIGKILL.
 
@@ -74,6 +76,7 @@ def supervised(
     where = {"directory": str(Path(directory).absolute()), "environment": os.environ | settings}
     with guarded() as guard:
         guard.start({"command": list(command), "grace": grace, **where, **files})
+        meanwhile()
         while not (stopped or timed_out or guard.has_ended(within=_LOOK)):
             tick()
             stopped = should_stop()
