@@ -1,7 +1,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-slow test-all check fix bench docs
+.PHONY: quickstart test test-slow test-services test-all check fix bench docs
 
 quickstart: .venv/lab  # real text to a scored forecast, in one command
 	.venv/bin/allometry quickstart
@@ -12,9 +12,10 @@ test: .venv/test  # the default suite on two cores: under 3 minutes, no network,
 test-slow: .venv/test  # what takes longer: kill -9 at random moments, a browser
 	.venv/bin/pytest -m "slow and not gpu"
 
-test-all: .venv/services  # the slow ones, and those on a real Ray and a real Slurm (Debian, as root)
-	.venv/bin/pytest -m "slow and not gpu and not services"
-	tests/services/slurm.sh run .venv/bin/pytest -m services
+test-services: .venv/services  # on a real Ray and a real Slurm, which it installs and starts (Debian, as root)
+	tests/services/slurm.sh run .venv/bin/pytest tests/services -m services
+
+test-all: test-slow test-services
 
 check: .venv/test  # lint, types, layers, generated docs
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

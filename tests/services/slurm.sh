@@ -3,11 +3,13 @@
 #   tests/services/slurm.sh start FOLDER     install it if it is missing, and start it
 #   tests/services/slurm.sh stop FOLDER      stop what `start` started, and nothing else
 #   tests/services/slurm.sh run COMMAND…     start one, run a command that sees it, and stop it
+#   tests/services/slurm.sh install          only install it; fails where that cannot be
 # FOLDER holds its configuration, state, logs and process numbers.
 set -euo pipefail
 
-install_slurm() {
-    command -v slurmctld slurmd munged >/dev/null && return
+install() {
+    [ "$(id -u)" = 0 ] || { echo "A Slurm of one's own needs root." >&2; return 1; }
+    type slurmctld slurmd munged sbatch >/dev/null 2>&1 && return
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge
 }
@@ -50,7 +52,7 @@ CONF
 }
 
 start() {
-    install_slurm
+    install
     configure
     export SLURM_CONF=$folder/slurm.conf
     test -e "$folder/munge.key" || (umask 077 && head -c 1024 /dev/urandom >"$folder/munge.key")
@@ -82,9 +84,9 @@ run() {
     "$@"
 }
 
-verb=${1:?start, stop or run}
+verb=${1:?start, stop, run or install}
 shift
-if [ "$verb" != run ]; then
+if [ "$verb" = start ] || [ "$verb" = stop ]; then
     folder=$(realpath "${1:?give a folder}")
     shift
 fi
