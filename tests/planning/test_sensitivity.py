@@ -165,6 +165,44 @@ def test_the_more_is_served_the_smaller_the_model(budgeted: Sensitivity) -> None
     assert nothing > half > budgeted.base.params > twice
 
 
+def test_a_dearer_served_token_is_as_more_of_them(budgeted: Sensitivity) -> None:
+    more = named(budgeted, "tokens served", "twice")
+
+    for what, setting in (("serving utilisation", "half"), ("price of serving", "twice")):
+        assert named(budgeted, what, setting).params == pytest.approx(more.params, rel=1e-9)
+        assert named(budgeted, what, setting).tokens == pytest.approx(more.tokens, rel=1e-9)
+
+
+def test_weights_of_fewer_bits_make_the_larger_model_worth_it() -> None:
+    found = sensitivity(made(), Question(loss=2.0, rate=RATE, demand=DEMAND))
+
+    cheaper = Demand(generated_tokens=5e12, decode_cost=4.25 / 16)  # bits of int4 with scales, over bfloat16
+    right = lifetime_optimum(surface(), cheaper, loss=2.0).params.value
+    assert named(found, "served weights", "int4").params == pytest.approx(right, rel=1e-8)
+    assert right > named(found, "served weights", "float8").params > found.base.params
+    assert "lose in accuracy is not known here" in found.summary()
+
+
+def test_prompts_cost_no_less_for_fewer_bits() -> None:
+    asked = Question(loss=2.0, rate=RATE, demand=Demand(prompt_tokens=5e12))
+    found = sensitivity(made(), asked)
+
+    assert named(found, "served weights", "int4").params == found.base.params
+    assert named(found, "price of serving", "twice").params < found.base.params
+
+
+def test_a_stated_serving_utilisation_stays_where_that_of_training_moves() -> None:
+    demand = Demand(generated_tokens=1e12, decode_cost=8.0)  # 0.40 in training over 0.05 in serving
+    asked = Question(days=30, devices=8, rate=RATE, demand=demand, serving_utilisation=0.05)
+    low = of_kind(sensitivity(made(), asked), Kind.UTILISATION)[0].answer
+
+    rate = training_rate("h100-sxm", utilisation=0.3)
+    right = allocation.answer(
+        made(), replace(asked, rate=rate, demand=replace(demand, decode_cost=0.3 / 0.05))
+    )
+    assert low.params == pytest.approx(right.params.value, rel=1e-9)
+
+
 def test_a_target_keeps_its_loss_whatever_changes() -> None:
     found = sensitivity(made(40), Question(loss=2.0, rate=RATE, demand=DEMAND))
 

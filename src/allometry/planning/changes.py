@@ -30,6 +30,7 @@ class Kind(StrEnum):
     PRICE = "price"
     UTILISATION = "utilisation"
     DEMAND = "demand"
+    SERVING = "serving"
     DATA = "data"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from allometry.errors import InputError
 from allometry.units import read_money
@@ -20,7 +21,7 @@ def require_number(**values: Any) -> None:
     allometry.errors.InputError: usd is a number, not the text '$2.50': write 2.5.
     """
     for name, value in values.items():
-        if value is None or (isinstance(value, Real) and type(value) is not bool):
+        if value is None or (isinstance(value, int | float | np.number) and not isinstance(value, bool)):
             continue
         kind = "the text " if isinstance(value, str) else ""
         raise InputError(f"{_plain(name)} is a number, not {kind}{value!r}{_way_out(value)}.")

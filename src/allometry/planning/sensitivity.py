@@ -19,6 +19,8 @@ from allometry.planning.basis import Basis, basis_of
 from allometry.planning.budgets import bought
 from allometry.planning.changes import NUMBERS, Answer, Change, Kind, Number, Sensitivity, rounding_words
 from allometry.planning.divisions import divided, served_tokens, stock_of
+from allometry.planning.inference import Demand
+from allometry.planning.memory import BITS
 from allometry.planning.published import PUBLISHED, PublishedFit, PublishedRule
 from allometry.planning.quantities import Quantity, exactly
 from allometry.planning.questions import Question
@@ -31,6 +33,7 @@ Source = Fit | PublishedFit | str
 
 _STEP = 1e-4  # of the logarithm of a coefficient, for slopes by central differences
 _FEWEST_DRAWS = 3  # to see how the coefficients move together
+_FEWER_BITS = ("float8", "int4")  # of served weights
 _FACTORS = ((0.5, "half of it"), (2.0, "twice as much"))
 
 
@@ -41,7 +44,9 @@ def sensitivity(fit: Source | None, question: Question) -> Sensitivity:
     text and tokenizer is another quantity. Each coefficient is moved to both ends of its interval, and the
     others follow as they do in the draws: the coefficients of a law are known together, and one that moved
     alone would leave the runs. Price and utilisation are moved to the ends of their ranges; what is served
-    and the stock of unique tokens to half, double, and none of either.
+    and the stock of unique tokens to half, double, and none of either. What a served token costs is moved to
+    half and double, by its utilisation and by its price, and to what weights of fewer bits would read:
+    decoding is bound by memory, and what it costs in accuracy is not known here.
 
     Args:
         fit: An own fit, or a published one or its name. With None the published law whose size is in the
@@ -71,7 +76,7 @@ def sensitivity(fit: Source | None, question: Question) -> Sensitivity:
         elasticities=_elasticities(basis, question),
         level=question.level,
         own=isinstance(fit, Fit),
-        notes=tuple(_notes(fit, basis, base, laws)),
+        notes=tuple(_notes(fit, basis, base, laws, served=question.demand is not None)),
     )
 
 
@@ -166,8 +171,14 @@ def _moved_coefficients(basis: Basis, question: Question) -> Iterator[Change]:
 
 
 def _moved_questions(basis: Basis, question: Question) -> Iterator[Change]:
-    for kind, what, setting, other in (*_other_rates(question), *_other_amounts(question)):
+    for kind, what, setting, other in _other_questions(question):
         yield Change(kind=kind, what=what, setting=setting, answer=_answer(basis, other))
+
+
+def _other_questions(question: Question) -> Iterator[tuple[Kind, str, str, Question]]:
+    yield from _other_rates(question)
+    yield from _other_amounts(question)
+    yield from _other_servings(question)
 
 
 def _other_rates(question: Question) -> Iterator[tuple[Kind, str, str, Question]]:
@@ -180,7 +191,10 @@ def _other_rates(question: Question) -> Iterator[tuple[Kind, str, str, Question]
         yield Kind.PRICE, "price of an hour", f"{end:.3g} USD", replace(question, rate=priced)
     for end in _ends(rate.utilisation):
         used = replace(rate, utilisation=exactly(end, "1", "an end of its range"))
-        yield Kind.UTILISATION, "utilisation", f"{end:.3g}", replace(question, rate=used)
+        # A serving utilisation that is stated stays: its FLOP then cost more or less of training's.
+        held = end / rate.utilisation.value if question.serving_utilisation is not None else 1.0
+        moved = replace(question, rate=used, demand=_costing(question.demand, decode=held))
+        yield Kind.UTILISATION, "utilisation", f"{end:.3g}", moved
 
 
 def _other_amounts(question: Question) -> Iterator[tuple[Kind, str, str, Question]]:
@@ -197,6 +211,29 @@ def _other_amounts(question: Question) -> Iterator[tuple[Kind, str, str, Questio
         for factor, words in _FACTORS:
             yield Kind.DATA, "unique tokens", words, replace(question, unique_tokens=factor * stock)
         yield Kind.DATA, "unique tokens", "without limit", replace(question, unique_tokens=None)
+
+
+def _other_servings(question: Question) -> Iterator[tuple[Kind, str, str, Question]]:
+    """The question with a served token that costs more or less: utilisation, price, bytes of a weight."""
+    if question.demand is None:
+        return
+    for factor, words in _FACTORS:
+        used = _costing(question.demand, decode=1 / factor)
+        yield Kind.SERVING, "serving utilisation", words, replace(question, demand=used)
+        priced = _costing(question.demand, decode=factor, prefill=factor)
+        yield Kind.SERVING, "price of serving", words, replace(question, demand=priced)
+    for name in _FEWER_BITS:
+        quantised = _costing(question.demand, decode=BITS[name] / BITS["bfloat16"])
+        yield Kind.SERVING, "served weights", f"{name} for bfloat16", replace(question, demand=quantised)
+
+
+def _costing(demand: Demand | None, *, decode: float, prefill: float = 1.0) -> Demand | None:
+    """A demand whose FLOP cost so many times as much."""
+    if demand is None:
+        return None
+    return replace(
+        demand, decode_cost=decode * demand.decode_cost, prefill_cost=prefill * demand.prefill_cost
+    )
 
 
 def _ends(quantity: Quantity | None) -> Sequence[float]:
@@ -237,7 +274,9 @@ def _around(question: Question) -> str:
     return served + ("" if stock is None else f" from {show_count(stock)} unique tokens")
 
 
-def _notes(fit: Source | None, basis: Basis, base: Answer, laws: Sequence[Change]) -> Iterator[str]:
+def _notes(
+    fit: Source | None, basis: Basis, base: Answer, laws: Sequence[Change], *, served: bool
+) -> Iterator[str]:
     sizes = [one.answer.params for one in laws]
     low, high = show_count(min(sizes)), show_count(max(sizes))
     yield (
@@ -247,5 +286,10 @@ def _notes(fit: Source | None, basis: Basis, base: Answer, laws: Sequence[Change
     if not isinstance(fit, Fit):
         rounded = rounding_words(6 * base.params * base.tokens)
         yield f"No law here is fitted on your runs, so the spread is the answer. {rounded}"
+    if served:
+        yield (
+            "Served weights of fewer bits are taken to cost as much less as they read fewer bytes; what they "
+            "lose in accuracy is not known here."
+        )
     if basis.sets <= _FEWEST_DRAWS:
         yield "No coefficient was moved to an end of its interval because there are no draws."

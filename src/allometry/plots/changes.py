@@ -15,12 +15,14 @@ from allometry.units import show_count
 
 _PURPLE = "#cc79a7"  # of the same palette as the others
 _GOLD = "#e69f00"
+_SKY = "#56b4e9"
 _COLOURS = {
     Kind.LAW: BLUE,
     Kind.COEFFICIENT: MUTED,
     Kind.PRICE: ORANGE,
     Kind.UTILISATION: _PURPLE,
     Kind.DEMAND: GREEN,
+    Kind.SERVING: _SKY,
     Kind.DATA: _GOLD,
 }
 _WORDS: dict[Number, str] = {
