@@ -124,6 +124,26 @@ def test_a_run_that_is_cancelled_has_failed_in_a_sentence(tiny: Recipe, study: S
     assert (ended.status, ended.reason) == ("failed", f"its Slurm job {queued.job} was cancelled")
 
 
+def test_a_run_on_a_lost_node_is_queued_again_by_slurm_and_waited_for(tiny: Recipe, study: Study) -> None:
+    (node,) = subprocess.run(
+        ["sinfo", "--noheader", "--Node", "--format=%N"], check=True, capture_output=True, text=True
+    ).stdout.split()
+    with closing(SlurmExecutor.open(QUICK, study)) as executor:
+        executor.start(job(tiny, study, RESUMING))
+        until_started(executor, tiny, study)
+        subprocess.run(["scontrol", "update", f"node={node}", "state=down", "reason=lost"], check=True)
+        (study.run_folder(tiny.run_id) / "checkpoint").touch()
+        # It may have come back by itself, which is all the same here.
+        subprocess.run(
+            ["scontrol", "update", f"node={node}", "state=resume"], capture_output=True, check=False
+        )
+        ended = until_ended(executor)
+
+    assert ended == Ended(run_id=tiny.run_id, status="done")
+    assert sittings(tiny, study) == 2
+    assert len(list((study.folder / "slurm" / "arrays").iterdir())) == 1
+
+
 def test_a_run_that_is_in_the_queue_is_not_sent_again(tiny: Recipe, study: Study) -> None:
     first = SlurmExecutor.open(QUICK, study)  # its sweep is killed: nothing closes it
     first.start(job(tiny, study, RESUMING))
