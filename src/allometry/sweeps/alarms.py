@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit  # scipy.stats would take a status a second to import
 
 Array = NDArray[np.float64]
 
@@ -82,9 +81,9 @@ def band(expected: Array, law_sd: Array, gaps_rl: Array, alarms: float) -> Band:
     middle, half = np.full(len(expected), np.nan), np.full(len(expected), np.nan)
     known = gaps_rl[:, enough]
     n = count[enough]
-    spread = np.nanstd(known, axis=0, ddof=1) * np.sqrt(1 + 1 / n) * student.isf(tail, n - 1)
+    spread = np.nanstd(known, axis=0, ddof=1) * np.sqrt(1 + 1 / n) * -stdtrit(n - 1, tail)
     middle[enough] = expected[enough] + np.nanmean(known, axis=0)
-    half[enough] = np.hypot(spread, norm.isf(tail) * law_sd[enough])
+    half[enough] = np.hypot(spread, -ndtri(tail) * law_sd[enough])
     return Band(middle=middle, half=half)
 
 
@@ -122,7 +121,7 @@ def rise(losses: Array, alarms: float) -> Rise:
     scatter = _MAD * float(np.median(np.abs(np.diff(losses)))) / math.sqrt(2)
     lines = len(losses)
     tail = alarms * 6 / (math.pi * lines) ** 2 / lines  # 1 + 1/4 + 1/9 + … = pi²/6
-    allowed = norm.isf(tail) * scatter * math.sqrt(2 / _WINDOW)
+    allowed = -ndtri(tail) * scatter * math.sqrt(2 / _WINDOW)
     return Rise(above=float(means[-1] - means[:-_WINDOW].min()), allowed=float(allowed))
 
 
@@ -166,5 +165,5 @@ def _shift(mean: float, others: Array, alarms: float) -> Shift:
     count = len(others)
     if count < LEAST_REFERENCES:
         return Shift(size=math.nan, allowed=math.inf)
-    allowed = student.isf(alarms / 2, count - 1) * np.std(others, ddof=1) * math.sqrt(1 + 1 / count)
+    allowed = -stdtrit(count - 1, alarms / 2) * np.std(others, ddof=1) * math.sqrt(1 + 1 / count)
     return Shift(size=float(mean - others.mean()), allowed=float(allowed))
