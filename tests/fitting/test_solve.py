@@ -125,13 +125,26 @@ def test_too_few_runs_are_refused_with_the_way_out(ladder: MakeRuns) -> None:
         fit("chinchilla", few)
 
 
-def test_tokens_in_proportion_to_params_are_refused_with_the_way_out(
-    ladder: MakeRuns, changed: MakeRuns
+@pytest.mark.parametrize("compute", ["flops", "params"])
+def test_tokens_in_proportion_to_params_are_refused_with_a_way_out_that_works(
+    compute: str, ladder: MakeRuns, changed: MakeRuns
 ) -> None:
     runs = ladder()
+    tied = changed(runs, tokens=20 * runs.column("params"))
+    tied = changed(tied, flops=120 * tied.column("params") ** 2) if compute == "flops" else tied
 
-    with pytest.raises(FitError, match=r"20 tokens per parameter.*power_law_with_floor"):
-        fit("chinchilla", changed(runs, tokens=20 * runs.column("params")))
+    with pytest.raises(
+        FitError, match=rf"20 tokens per parameter.*power_law_with_floor --inputs x={compute}"
+    ):
+        fit("chinchilla", tied)
+    assert len(fit("power_law_with_floor", tied, inputs={"x": compute}).data) == 20
+
+
+def test_a_table_of_compute_alone_is_sent_to_a_law_of_compute() -> None:
+    runs = Runs(pd.DataFrame({"flops": [1e18, 1e19], "loss": [3.0, 2.8]}))
+
+    with pytest.raises(MissingColumn, match=r"'params'.*power_law_with_floor.*\"x\": \"flops\""):
+        fit("chinchilla", runs)
 
 
 @pytest.mark.parametrize("levels", [1, 2])

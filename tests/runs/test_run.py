@@ -88,5 +88,5 @@ def test_the_fingerprint_is_that_of_the_bits(runs: Runs) -> None:
 
 
 def test_the_description_gives_ranges_in_units(runs: Runs) -> None:
-    assert "params        1M to 4M 1, 3 levels" in runs.describe()
+    assert "params        1M to 4M, 3 levels" in runs.describe()
     assert "loss          3.2000 to 3.5000 nat/token, 2 levels" in runs.describe()

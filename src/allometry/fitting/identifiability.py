@@ -19,14 +19,17 @@ _PLACES = 24  # of the start ranges that rank is judged at
 _ROWS = 2000  # runs that it is judged from; of more, as many spread evenly
 
 
-def refuse_unidentifiable(problem: Problem, columns: Mapping[str, str]) -> None:
+def refuse_unidentifiable(problem: Problem, columns: Mapping[str, str], *, compute: str = "flops") -> None:
     """Refuse runs that cannot carry the law, with the reason and the way out.
+
+    Args:
+        compute: A column that stands for compute where tokens are a fixed multiple of params.
 
     Raises:
         FitError: Too few runs, too few different values of an input, tokens proportional to params.
     """
     _refuse_few_runs(problem)
-    _refuse_proportional(problem, columns)
+    _refuse_proportional(problem, columns, compute)
     _refuse_few_levels(problem, columns)
 
 
@@ -38,11 +41,12 @@ def _refuse_few_runs(problem: Problem) -> None:
     were = "run was" if len(problem.inputs[0]) == 1 else "runs were"
     raise FitError(
         f"Law '{law.name}' leaves {count} coefficients open and {len(problem.inputs[0])} {were} given; "
-        f'give at least {count + 1}, or hold some fixed: fit(law, runs, hold={{"{first}": ...}}).'
+        f'give at least {count + 1}, or hold some fixed: fit(law, runs, hold={{"{first}": ...}}) (command '
+        f"line: --hold {first}=...)."
     )
 
 
-def _refuse_proportional(problem: Problem, columns: Mapping[str, str]) -> None:
+def _refuse_proportional(problem: Problem, columns: Mapping[str, str], compute: str) -> None:
     if "params" not in columns or "tokens" not in columns or problem.held:
         return
     params, tokens = (problem.inputs[problem.law.reads.index(name)] for name in ("params", "tokens"))
@@ -50,7 +54,8 @@ def _refuse_proportional(problem: Problem, columns: Mapping[str, str]) -> None:
         raise FitError(
             f"All {len(tokens)} runs have {np.median(tokens / params):.3g} tokens per parameter, so what "
             "size does and what data does cannot be told apart. Add runs at other ratios, or fit compute: "
-            f'fit("power_law_with_floor", runs, inputs={{"x": "flops"}}).'
+            f'fit("power_law_with_floor", runs, inputs={{"x": "{compute}"}}) (command line: --law '
+            f"power_law_with_floor --inputs x={compute})."
         )
 
 
@@ -68,7 +73,8 @@ def _refuse_few_levels(problem: Problem, columns: Mapping[str, str]) -> None:
     )
     raise FitError(
         f"These runs cannot tell {', '.join(tangled)} of law '{law.name}' apart: {levels} different "
-        f'value(s). Vary it more, or hold a coefficient fixed: fit(law, runs, hold={{"{tangled[-1]}": ...}}).'
+        f'value(s). Vary it more, or hold a coefficient fixed: fit(law, runs, hold={{"{tangled[-1]}": ...}}) '
+        f"(command line: --hold {tangled[-1]}=...)."
     )
 
 

@@ -124,11 +124,15 @@ def _require(law: Law, runs: Runs, column: str) -> None:
         return
     has = [str(name) for name in runs.table.columns]
     read_as = f'read_runs(path, columns={{"theirs": "{column}"}}) (command line: --columns theirs={column})'
+    alone = "flops" in has and column in ("params", "tokens")
+    by_compute = (
+        'Or fit loss by compute: fit("power_law_with_floor", runs, inputs={"x": "flops"}). ' if alone else ""
+    )
     fit_to = f'inputs={{"{column}": "flops"}} (command line: --inputs {column}=flops)'
     raise MissingColumn(
         f"Law '{law.name}' needs a column '{column}', and {runs.source} has none."
         f"{did_you_mean(column, has)} It has: {', '.join(has)}. "
-        f"Say which one to use, for example with {read_as if column in COLUMNS else fit_to}."
+        f"{by_compute}Say which one to use, for example with {read_as if column in COLUMNS else fit_to}."
     )
 
 

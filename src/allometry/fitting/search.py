@@ -57,7 +57,8 @@ def solve(
         FitError: If the runs cannot carry the law.
     """
     problem = without_dependent(pose(law, data, goal, held))[0]
-    refuse_unidentifiable(problem, columns)
+    # Of a fixed multiple each size has one compute, so that either stands for the other.
+    refuse_unidentifiable(problem, columns, compute="flops" if "flops" in data.facts.columns else "params")
     best, found = _solve(problem, one_sample(data, goal), starts, seed)
     return Solution(
         coefficients=named(problem, best.working[0]),

@@ -160,7 +160,8 @@ class Runs:
                 low, high = np.nanmin(self.column(name)), np.nanmax(self.column(name))
                 levels = len(np.unique(self.column(name)[np.isfinite(self.column(name))]))
                 shown = (f"{low:.4f}", f"{high:.4f}") if high < 100 else (show_count(low), show_count(high))
-                lines.append(f"  {name:13s} {shown[0]} to {shown[1]} {COLUMNS[name].unit}, {levels} levels")
+                unit = COLUMNS[name].unit.removeprefix("1")  # a count of parameters has none
+                lines.append(f"  {name:13s} {shown[0]} to {f'{shown[1]} {unit}'.strip()}, {levels} levels")
         lines += [
             f"  left out {f.dropped} of {f.kept + f.dropped} by not: {f.query}"
             + (f" ({f.because})" if f.because else "")

@@ -256,6 +256,8 @@ def test_a_column_can_be_left_as_found_on_request(tmp_path: Path) -> None:
         ("N,loss\n1,2\n1,2,3\n", None, ["row 2 has 3 fields", "header has 2"]),
         ("N,D,loss\n1,2\n", None, ["row 1 has 2 fields", "header has 3"]),
         ("N;D;loss\n1,5;2;3\n", None, ["header is one field", "separated by ';'"]),
+        ("N,loss\n7,3\n70B,2\n", None, ["'N'", "row 1", "7 has no prefix and '70B' in row 2 has one"]),
+        ("1e6,2e9,3.2\n1e7,2e9,3\n", None, ["'1e6, 2e9, 3.2'", "numbers only", "params,tokens,loss"]),
         ("N,loss\n", None, ["no rows"]),
         ('N,loss\n"1,2', None, ["not a table", "line 2"]),
         ("", None, ["empty"]),
@@ -279,6 +281,13 @@ def test_a_table_that_cannot_be_understood_is_refused_with_the_place(
 
     for word in words:
         assert word in str(refused.value)
+
+
+def test_a_number_in_full_may_stand_beside_one_with_a_prefix(tmp_path: Path) -> None:
+    runs = read_text(tmp_path, "N,steps,loss\n70000000,500,3\n7B,10k,2\n")
+
+    assert runs.column("params").tolist() == [7e7, 7e9]
+    assert runs.column("steps").tolist() == [500, 10_000]
 
 
 def test_each_kind_of_refusal_has_its_type(tmp_path: Path) -> None:

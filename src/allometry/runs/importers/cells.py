@@ -34,6 +34,9 @@ _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(
     r"[-+]?(?:(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE
 )
+_PREFIXED = re.compile(r"[0-9.]\s*[a-zA-Z]\s*$")
+_NEVER_FEW = {"params", "params_total", "params_active", "tokens", "unique_tokens", "flops"}
+_FEW = 1000.0  # no model or training has so few
 _THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?[a-z]?", re.IGNORECASE)
 
 
@@ -59,9 +62,28 @@ def read_column(values: Sequence[Any], column: Column, scale: float, header: str
                 f"{name}: column '{header}', row {row}: '{shown}' {bad}. Correct it, leave "
                 f'the cell empty, or do not read the column as {column.name}: columns={{"{header}": None}}.'
             ) from bad
+    _refuse_lost_prefix(values, cells, column, header, name)
     if column.kind == "number":
         return pd.Series([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
     return pd.Series(cells, dtype=object)
+
+
+def _refuse_lost_prefix(
+    values: Sequence[Any], cells: Sequence[Any], column: Column, header: str, name: str
+) -> None:
+    """Refuse a bare 7 beside a 70B: the prefix was forgotten, or the other one was meant for all."""
+    if column.name not in _NEVER_FEW:
+        return
+    prefixed = [isinstance(v, str) and bool(_PREFIXED.search(v)) for v in values]
+    if not any(prefixed):
+        return
+    for row, (cell, own) in enumerate(zip(cells, prefixed, strict=True), start=1):
+        if cell is not None and not own and cell < _FEW:
+            other = str(values[prefixed.index(True)]).strip()
+            raise TableError(
+                f"{name}: column '{header}', row {row}: {cell:g} has no prefix and '{other}' in row "
+                f"{prefixed.index(True) + 1} has one. Write each number with its own prefix, or in full."
+            )
 
 
 def infer_column(values: Sequence[Any]) -> pd.Series:

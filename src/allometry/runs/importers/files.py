@@ -124,9 +124,22 @@ def _headers(row: Sequence[str], name: str, separator: str) -> list[str]:
             f"{name}: the header is one field, '{row[0][:80]}', and looks separated by {others[0]!r}. "
             f"Save it with commas, or with tabs and read it with format='tsv'."
         )
+    if all(_is_number(field) for field in row):
+        raise TableError(
+            f"{name}: the first line, '{', '.join(row)[:80]}', holds numbers only; put a line with the names "
+            "of the columns above it, such as params,tokens,loss."
+        )
     headers = [header.strip() or f"column {place}" for place, header in enumerate(row, start=1)]
     _refuse_doubles(headers, name)
     return headers
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_doubles(headers: Sequence[str], name: str) -> None:
