@@ -100,3 +100,19 @@ def test_a_job_reads_back_as_it_was_written(job: Job) -> None:
     full = replace(job, trainer=trainer, keep_steps=(8, 16), device="cuda", checkpoint_seconds=1.5)
 
     assert Job.from_json(full.to_json()) == full
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_see_an_accelerator_each(tiny: Recipe, study: Study, tmp_path: Path) -> None:
+    # Each waits for the other: alone they would both be given the first.
+    script = """
+    touch $1/$2; until [ -e $1/0 ] && [ -e $1/1 ]; do sleep 0.02; done
+    echo "{\\"loss\\": 3, \\"seen\\": \\"gpu $CUDA_VISIBLE_DEVICES\\"}"
+    """
+    (tmp_path / "train.sh").write_text(script)
+    trainer = Command(command=f"sh {tmp_path}/train.sh {tmp_path} {{seed}}", timeout_seconds=60)
+    place = Local(workers=2, gpus=2, needs=(Needs(gpus=1),))
+
+    runs = run_sweep([tiny, replace(tiny, seed=1)], study, executor=place, trainer=trainer)
+
+    assert sorted(runs.table["seen"]) == ["gpu 0", "gpu 1"]
