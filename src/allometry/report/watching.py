@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console, RenderableType
@@ -17,15 +18,19 @@ from allometry.forecasts.register import read_register
 from allometry.report.terminal import show, show_table
 from allometry.runs.study import Study
 from allometry.sweeps.status import counts, study_status
-from allometry.sweeps.watching import Watched, watch
 from allometry.units import show_count
 
 _SECONDS = 2.0  # between looks of `status --live`
 _MOST_ROWS = 40  # of a live table: a terminal has no more
 
+if TYPE_CHECKING:
+    from allometry.sweeps.watching import Watched
+
 
 def watched(study: Study, *, alarms: float, finished: bool) -> Watched:
     """The study against its law, and the target against its registered forecast: the last one counts."""
+    from allometry.sweeps.watching import watch  # what its alarms need, a status can do without
+
     stated = {entry.target: entry.forecast.median for entry in read_register(study) if entry.target}
     return watch(study, stated=stated, alarms=alarms, finished=finished)
 
