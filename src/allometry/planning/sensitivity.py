@@ -34,7 +34,7 @@ Source = Fit | PublishedFit | str
 _STEP = 1e-4  # of the logarithm of a coefficient, for slopes by central differences
 _FEWEST_DRAWS = 3  # to see how the coefficients move together
 _FEWER_BITS = ("float8", "int4")  # of served weights
-_FACTORS = ((0.5, "half of it"), (2.0, "twice as much"))
+_FACTORS = ((0.5, "half"), (2.0, "twice"))
 
 
 def sensitivity(fit: Source | None, question: Question) -> Sensitivity:
@@ -210,7 +210,7 @@ def _other_amounts(question: Question) -> Iterator[tuple[Kind, str, str, Questio
     if stock is not None:
         for factor, words in _FACTORS:
             yield Kind.DATA, "unique tokens", words, replace(question, unique_tokens=factor * stock)
-        yield Kind.DATA, "unique tokens", "without limit", replace(question, unique_tokens=None)
+        yield Kind.DATA, "unique tokens", "no limit", replace(question, unique_tokens=None)
 
 
 def _other_servings(question: Question) -> Iterator[tuple[Kind, str, str, Question]]:
@@ -224,7 +224,7 @@ def _other_servings(question: Question) -> Iterator[tuple[Kind, str, str, Questi
         yield Kind.SERVING, "price of serving", words, replace(question, demand=priced)
     for name in _FEWER_BITS:
         quantised = _costing(question.demand, decode=BITS[name] / BITS["bfloat16"])
-        yield Kind.SERVING, "served weights", f"{name} for bfloat16", replace(question, demand=quantised)
+        yield Kind.SERVING, "served weights", name, replace(question, demand=quantised)
 
 
 def _costing(demand: Demand | None, *, decode: float, prefill: float = 1.0) -> Demand | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from allometry.planning.changes import Kind, Number, Sensitivity
@@ -33,7 +32,6 @@ _WORDS: dict[Number, str] = {
 }
 _PAD = 0.2  # of the axis on each side: room for words beside the dots
 _BAR: dict[str, Any] = {"strokeWidth": 5, "opacity": 0.45}
-_CLOSE = 0.02  # of the log ratio: nearer dots cannot be told apart
 _ROW = 24  # pixels of the chart's height for each row
 _LEAST_HEIGHT = 160
 
@@ -81,13 +79,13 @@ def _table(found: Sensitivity, by: Number) -> pd.DataFrame:
 
 
 def _settings(table: pd.DataFrame, along: axes.Axis, down: alt.Y) -> marks.Layers:
-    """The settings beside their dots, but for laws, whose names are at the axis; one word where dots meet."""
-    told = table[table["kind"] != str(Kind.LAW)]
-    place = np.round(np.log(told["ratio"]) / _CLOSE)
-    told = told.groupby([told["what"], place], sort=False).agg({
-        "what": "first", "ratio": "first", "setting": ", ".join,
-    })  # fmt: skip
-    more, less = (alt.Chart(rows(told[told["ratio"] * sign > sign])) for sign in (1, -1))
+    """The settings beside the outer dot of each side, in the order of the dots, but for those of laws."""
+    told = table[table["kind"] != str(Kind.LAW)].sort_values("ratio")
+    sides = told[told["ratio"] > 1], told[told["ratio"] < 1]
+    more, less = (
+        alt.Chart(rows(side.groupby("what", as_index=False).agg({"ratio": outer, "setting": ", ".join})))
+        for side, outer in zip(sides, ("last", "first"), strict=True)
+    )
     marked = (
         more.mark_text(align="left", dx=8, fontSize=11.5, color=INK),
         less.mark_text(align="right", dx=-8, fontSize=11.5, color=INK),
