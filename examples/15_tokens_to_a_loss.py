@@ -25,7 +25,7 @@ def runs(seed: int = 0) -> al.Runs:
     rng, tokens = np.random.default_rng(seed), np.geomspace(1e8, 3e10, 6)
     parts = [
         pd.DataFrame({
-            "recipe": f"of {year}", "year": year, "tokens": tokens,
+            "recipe": f"recipe {year}", "year": year, "tokens": tokens,
             "loss": (FLOOR + 400 * (tokens * SAVED_A_YEAR ** (year - 2020)) ** -EXPONENT)
             * np.exp(0.003 * rng.standard_normal(6)),
         })

@@ -74,6 +74,12 @@ def test_every_model_with_compute_is_shown_and_held_out_ones_are_hollow(families
     assert sum(row["trained"] for row in rows) == 10  # five of eight a family lie at or below 6e22 FLOP
 
 
+def test_families_that_are_all_named_leave_no_others_in_the_legend(families: Families) -> None:
+    spec = component_against_compute(families).to_dict()
+
+    assert spec["layer"][0]["encoding"]["color"]["scale"]["domain"] == ["a", "b"]
+
+
 def test_the_two_curves_are_those_of_the_result(families: Families) -> None:
     rows = rows_of(target_by_ends(families), "series", "low")
 

@@ -33,5 +33,6 @@ def test_a_report_shows_prices_walls_and_tokens_each_in_a_part_of_its_own() -> N
     ]
     assert [len(one.figures) for one in found] == [1, 1, 1]
     assert found[0].tables[0].rows[0][3] == "2"
+    assert found[0].sentences[0].endswith("2× cheaper a year (90%: 2× to 2×), 4 models, 2020-01 to 2023-01.")
     assert "few_points" in {one.code for one in found[0].findings}
     assert "beyond_runs" in {one.code for one in found[2].findings}

@@ -71,7 +71,7 @@ class TransferLaw:
             f"{name} {one.value:.3g} ({100 * self.level:g}%: {one.low:.3g} to {one.high:.3g})"
             for name, one in (("k", self.k), ("alpha", self.alpha), ("beta", self.beta))
         ]
-        times = f"{known.min():.3g} to {known.max():.3g} times"
+        times = f"{show_count(known.min())} to {show_count(known.max())} times"
         sizes = self.table["params"].nunique()
         lines = [
             f"Pre-training makes data of fine-tuning count {times}, in {len(known)} runs of {sizes} size(s).",

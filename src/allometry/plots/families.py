@@ -15,7 +15,7 @@ from allometry.plots import axes, marks
 from allometry.plots.theme import BLUE, GREEN, INK, MUTED, ORANGE, counted, finish
 
 _COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9")
-_OTHERS = "other families"
+_OTHERS, _GREY = "other families", "#b9c1c9"
 _ENDS = ("upper end 1", "upper end fitted")
 
 
@@ -29,7 +29,8 @@ def component_against_compute(found: Families) -> alt.LayerChart:
     lines = pd.concat([_line(row, dots) for row in first.head(len(_COLOURS)).to_dict("records")])
     across = axes.log_axis("flops", dots["x"], axes.title("flops")).x()
     up = axes.plain_axis(dots["value"], "first component (score)").y()
-    scale = alt.Scale(domain=[*shown, _OTHERS], range=[*_COLOURS[: len(shown)], "#b9c1c9"])
+    others = [_OTHERS] if (dots["series"] == _OTHERS).any() else []
+    scale = alt.Scale(domain=[*shown, *others], range=[*_COLOURS[: len(shown)], _GREY][: len(shown + others)])
     colour = alt.Color("series:N", scale=scale, legend=alt.Legend(title="family"))
     benchmarks = counted(len(found.components.metrics), "benchmark")
     tips = {"model": "model", "series": "family", "x": "compute (FLOP)", "value": "component"}

@@ -63,7 +63,7 @@ def _transfer(found: TransferLaw, slug: str) -> Section:
     rows = tuple(
         (
             count(row["params"]), count(row["finetuned"]), places(row["loss"], 3), count(row["transferred"]),
-            interval(row["low"], row["high"], count), short(row["multiplier"]),
+            interval(row["low"], row["high"], count), count(row["multiplier"]),
         )
         for row in found.table.to_dict("records")
     )  # fmt: skip

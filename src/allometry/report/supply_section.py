@@ -10,6 +10,7 @@ from allometry.report.section import Section
 from allometry.report.tables import Table, number, words
 from allometry.trends.dates import show_date
 from allometry.trends.inputs import Inputs, alternative_words
+from allometry.trends.price_words import price_words
 from allometry.trends.prices import Prices
 from allometry.trends.sample_efficiency import SampleEfficiency
 from allometry.trends.trend_words import trend_words
@@ -47,7 +48,7 @@ def prices_section(made: Prices, slug: str) -> Section:
     return Section(
         slug=slug,
         title="What a given score costs",
-        sentences=tuple(made.summary().splitlines()[:1]),
+        sentences=tuple(f"{price_words(one)}." for one in made.trends),
         notes=tuple(f"{name}: {why}" for name, why in made.declined.items()),
         figures=(as_figure(plots.prices_over_time(made)),),
         tables=(Table(title="Prices", headers=headers, rows=rows),),
