@@ -198,6 +198,7 @@ def test_many_runs_of_uneven_noise_have_the_interval_of_white(straight: Fit) -> 
         ({"name": "params"}, "with flops="),
         ({"name": "alpha", "at": PLACE}, "at="),
         ({"name": "alpha", "level": 1.5}, "between 0 and 1"),
+        ({"at": {**PLACE, "params": -1e9}}, "'params' must be a number above zero"),
     ],
 )
 def test_what_has_no_interval_is_refused_with_what_has_one(

@@ -109,3 +109,13 @@ def test_a_summary_names_values_units_intervals_and_what_was_left_out(
     assert "left out    1 by not: status = 'done'" in fit("chinchilla", runs).summary()
     for words in ("0.3", "nat/token", " to ", "90%", "16 starts", "delta 0.001"):
         assert words in drawn.summary()
+
+
+def test_a_summary_names_the_scale_of_comparison(ladder: MakeRuns) -> None:
+    runs = Runs(ladder().table.assign(score=np.linspace(0.9, 0.1, 20)))
+    made = {
+        on: fit("power_law", runs, inputs={"x": "params"}, output="score", on=on) for on in ("log", "logit")
+    }
+
+    assert "on log score: " in made["log"].summary()
+    assert "on logit score: " in made["logit"].summary()

@@ -167,6 +167,8 @@ def test_a_profile_is_lowest_at_the_fit_and_holds_each_value(ladder: MakeRuns) -
     assert table["objective_value"].argmin() == 4
     assert table["alpha"].iloc[0] == pytest.approx(found.coefficients["alpha"] / 1.2)
     assert (table["rise"] >= -1e-9).all()
+    with pytest.raises(InputError, match="'points' is a whole number from 1, not 0"):
+        profile(found, "alpha", points=0)
 
 
 def test_one_more_draw_falls_into_the_interval_as_often_as_the_level_says() -> None:

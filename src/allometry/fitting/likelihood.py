@@ -19,6 +19,7 @@ from allometry.errors import FitError, InputError
 from allometry.fitting.engine import Problem, Samples, minimise
 from allometry.fitting.noise import residual_noise
 from allometry.fitting.objectives import Objective
+from allometry.fitting.prediction import by_law
 from allometry.fitting.problems import one_sample, pose, working_point
 from allometry.fitting.result import Estimate, Fit, tails
 from allometry.fitting.scales import derivatives, invert, transform
@@ -168,8 +169,7 @@ def _coefficient(fit: Fit, name: str) -> _Quantity:
 
 def _curve(fit: Fit, at: Mapping[str, float]) -> _Quantity:
     """The law at one place: one more run there, of enormous weight, holds it at a value."""
-    by_column = {column: name for name, column in fit.inputs.items()}
-    place = {by_column.get(name, name): float(value) for name, value in at.items()}
+    place = by_law(fit, at)
     value = transform(fit.on, np.asarray(fit.law.evaluate(place, fit.coefficients)))
     inputs = tuple(np.append(fit.data.inputs[name], place[name]) for name in fit.law.reads)
     problem = Problem(law=fit.law, inputs=inputs, objective=_searched(fit), held=fit.held)

@@ -113,6 +113,7 @@ def profile(fit: Fit, name: str, *, points: int = 41, width: float = 0.5) -> pd.
     Raises:
         InputError: If the coefficient is held, unknown, or zero.
     """
+    refuse_uncountable("points", points, 1)
     if name not in fit.open or fit.coefficients[name] <= 0 or not 0 < width < 1:
         raise InputError(
             f"Profile one of {', '.join(fit.open)}, fitted above zero, with a width between 0 and 1; "

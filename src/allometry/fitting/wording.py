@@ -64,7 +64,7 @@ def show(value: float) -> str:
 
 def _found(fit: Fit) -> list[str]:
     what = _OBJECTIVES[fit.objective].format(delta=fit.delta)
-    on = f"log {fit.output}" if fit.on == "log" else fit.output
+    on = fit.output if fit.on == "raw" else f"{fit.on} {fit.output}"
     starts = f"{fit.starts.agreeing} of {fit.starts.tried} starts agree"
     return [
         f"  minimised   {what} on {on}: {fit.objective_value:.10g}",

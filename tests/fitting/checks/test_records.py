@@ -16,6 +16,17 @@ Find = Callable[[str, Fit], Finding]
 Record = Callable[..., Fit]
 
 
+@pytest.mark.parametrize(("column", "unit"), [("params", 1e6), ("tokens", 1e9), ("tokens", 1e-9)])
+def test_counts_in_another_unit_are_noticed(ladder: Ladder, finding: Find, column: str, unit: float) -> None:
+    runs = ladder(0.002)
+    other = fit("chinchilla", Runs(runs.table.assign(**{column: runs.column(column) / unit})))
+
+    found = finding("odd_units", other)
+
+    assert f'columns={{"theirs": "{column} * 1e6"}}' in found.remedy
+    assert set(found.evidence) == {column}
+
+
 def test_rows_counted_in_two_ways_are_serious(sound: Fit, finding: Find) -> None:
     mixed = finding("mixed_conventions", replace(sound, conventions={"params_convention": "mixed"}))
 

@@ -15,7 +15,29 @@ FLOPS_APART = 0.05  # relative difference of the stated compute from 6 · N · D
 LONG_WARMUP = 0.2  # share of a run's steps
 MOSTLY_EMBEDDING = 0.5  # share of a model's parameters
 LEFT_OUT = 0.02  # share of the runs
+PLAUSIBLE = {"params": (1e3, 1e15), "tokens": (1e3, 1e18), "flops": (1e6, 1e33)}  # of the largest run
 BOUNDED = {"acc", "accuracy", "auc", "auroc", "coverage", "error", "pass", "score", "success", "win"}
+
+
+def _odd_units(fit: Fit) -> Finding | None:
+    """Counts as no training has them are most often millions or billions that nobody has said are such."""
+    inputs = {fit.inputs[name]: values for name, values in fit.data.inputs.items()}
+    odd = {
+        column: float(inputs[column].max())
+        for column, (least, most) in PLAUSIBLE.items()
+        if column in inputs and not least <= inputs[column].max() <= most
+    }
+    if not odd:
+        return None
+    column, largest = next(iter(odd.items()))
+    return warning(
+        "odd_units",
+        f"The largest {column} is {largest:.3g}: no training has so {'few' if largest < 1e6 else 'many'}, so "
+        f"it may be counted in another unit, and a forecast at {column} in full then means nothing.",
+        f'Say the unit when reading: columns={{"theirs": "{column} * 1e6"}} (command line: --columns '
+        f'"theirs={column} * 1e6").',
+        odd,
+    )
 
 
 def _mixed_conventions(fit: Fit) -> Finding | None:
@@ -159,6 +181,13 @@ def _bounded_output(fit: Fit) -> Finding | None:
 
 
 CHECKS = (
+    Check(
+        code="odd_units",
+        looks_for="Parameters, tokens or compute so few or so many as no training has.",
+        source="own reading of tables in millions and billions",
+        find=_odd_units,
+        quick=True,
+    ),
     Check(
         code="mixed_conventions",
         looks_for="Rows that count parameters or compute in different ways.",
