@@ -158,7 +158,7 @@ def test_an_unknown_key_is_named_with_the_nearest(key: str, says: str) -> None:
         ({"architecture__heads": 3}, "heads must split the width 16"),
         ({"optimizer__learning_rate": -1.0}, "[optimizer]: 'learning_rate' is -1.0"),
         ({"optimizer__learning_rate": "fast"}, "'learning_rate' is 'fast'"),
-        ({"optimizer__betas": [0.9, 1.5]}, "1.5"),
+        ({"optimizer__betas": [0.9, 1.5]}, "[optimizer]: 'betas[1]' is 1.5"),
         ({"optimizer__kind": "adam"}, "'adam'"),
         ({"schedule__kind": "wds"}, "wds"),
         ({"schedule__decay_fraction": 0.0}, "'decay_fraction' is 0.0"),

@@ -14,7 +14,7 @@ from allometry.errors import InputError
 from allometry.lab.corpus import Corpus, read_corpus
 from allometry.lab.sources.files import read_files
 from allometry.lab.sources.standard_library import read_library
-from allometry.recipe import Bpe, Data, Recipe, StandardLibrary, TextFiles
+from allometry.recipe import Bpe, Data, Recipe, StandardLibrary, TextFiles, Utf8Bytes
 
 LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 
@@ -107,6 +107,24 @@ def test_overlapping_patterns_take_a_file_once(own_text: Path) -> None:
 def test_no_matching_file_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"No file matches .*\*\.txt"):
         read_corpus(files(tmp_path))
+
+
+@pytest.mark.parametrize("pattern", [".", "", "/", "a**", "x" * 5000])
+def test_what_is_no_pattern_is_a_sentence(pattern: str) -> None:
+    with pytest.raises(InputError, match=r"' is no pattern of files \(.*Write one such as 'texts/\*\.txt'"):
+        read_files(TextFiles(paths=(pattern,)))
+
+
+def test_a_folder_in_place_of_its_files_is_a_sentence_that_says_so(own_text: Path) -> None:
+    with pytest.raises(InputError, match=rf"{own_text} is a folder; name the files in it, as in .*/\*\.txt"):
+        read_files(TextFiles(paths=(str(own_text),)))
+
+
+def test_a_sample_too_small_for_any_file_is_a_sentence() -> None:
+    data = Data(corpus=StandardLibrary(bytes=10), tokenizer=Utf8Bytes())
+
+    with pytest.raises(InputError, match="No document is left to train on: the source gave none"):
+        read_corpus(data)
 
 
 def test_documents_that_cannot_be_split_are_a_sentence(tmp_path: Path) -> None:

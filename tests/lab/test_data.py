@@ -83,7 +83,7 @@ def test_held_out_windows_are_spread_over_the_whole_text() -> None:
 
 
 def test_held_out_text_below_a_window_is_refused() -> None:
-    with pytest.raises(InputError, match="has 8 tokens, less than one window of 9"):
+    with pytest.raises(InputError, match="has 8 tokens, less than one window of 9; give more text"):
         held_out_windows(np.arange(8, dtype=np.uint16), context=8, tokens=80)
 
 

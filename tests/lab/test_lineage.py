@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from allometry.errors import RecipeError
+from allometry.errors import CorruptFile, RecipeError
 from allometry.lab import feeding, loop, training
 from allometry.lab.checkpoints import load_checkpoint, saved_steps
 from allometry.lab.loop import Sitting, train
@@ -174,6 +174,17 @@ def test_a_parent_without_its_last_checkpoint_is_refused(parent: Recipe, study: 
 
     with pytest.raises(RecipeError, match=r"The last checkpoint of run .* was deleted\. Bring it back, or"):
         train(continued(parent), study=study)
+
+
+def test_a_parent_whose_last_checkpoint_is_damaged_is_to_be_trained_again(
+    parent: Recipe, study: Study
+) -> None:
+    folder = study.run_folder(parent.run_id)
+    state = folder / "checkpoints" / f"step-{parent.steps:08d}" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+
+    with pytest.raises(CorruptFile, match=rf"{parent.run_id} to start from is damaged\. Delete {folder} and"):
+        train(replace(parent, start=FineTune(run=parent.run_id)), study=study)
 
 
 def test_another_shape_is_refused_by_the_first_weights_that_differ(parent: Recipe, study: Study) -> None:

@@ -105,8 +105,13 @@ def _require_both_sides(
     domain: str, train: Sequence[Document], held_out: Sequence[Document], share: float
 ) -> None:
     counts = [sum(one.domain == domain for one in side) for side in (train, held_out)]
+    where = f" of domain '{domain}'" if domain else ""
+    if not sum(counts):
+        raise InputError(
+            f"No document{where} is left to train on: the source gave none, or its steps dropped all. Ask "
+            f"for more text, or for milder steps."
+        )
     if 0 in counts:
-        where = f" of domain '{domain}'" if domain else ""
         raise InputError(
             f"{sum(counts)} documents{where} cannot be split with held_out = {share}: one side is empty. "
             f"Give more documents, or a larger share."

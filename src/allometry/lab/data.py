@@ -144,7 +144,10 @@ def held_out_starts(length: int, *, context: int, tokens: int) -> npt.NDArray[np
     available = (length - 1) // context
     wanted = min(available, max(1, tokens // context))
     if available <= 0:
-        raise InputError(f"The held-out text has {length} tokens, less than one window of {context + 1}.")
+        raise InputError(
+            f"The held-out text has {length} tokens, less than one window of {context + 1}; give more text, "
+            f"a larger held_out or a shorter context."
+        )
     return np.arange(wanted) * available // wanted * context
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from allometry.architectures.modules.language import LanguageModel
-from allometry.errors import RecipeError
+from allometry.errors import CorruptFile, RecipeError
 from allometry.lab.checkpoints import Checkpoint, load_checkpoint, newest_step, restore_model, restore_tensors
 from allometry.lab.distillation import Distillation
 from allometry.lab.parametrization import build_model
@@ -45,8 +45,15 @@ def find_ancestor(study: Study, run_id: str, *, purpose: str) -> Ancestor:
         CorruptFile: If a file of it is damaged.
     """
     recipe, run = _finished(study, run_id, purpose)
-    folder = study.run_folder(run_id) / "checkpoints"
-    return Ancestor(recipe=recipe, run=run, checkpoint=load_checkpoint(folder, recipe.steps))
+    folder = study.run_folder(run_id)
+    try:
+        checkpoint = load_checkpoint(folder / "checkpoints", recipe.steps)
+    except CorruptFile as error:  # whose way out is that of a run in training: an earlier checkpoint
+        raise CorruptFile(
+            f"The last checkpoint of run {run_id} {purpose} is damaged. Delete {folder} and train the run "
+            f"again."
+        ) from error
+    return Ancestor(recipe=recipe, run=run, checkpoint=checkpoint)
 
 
 def require_ancestors(recipe: Recipe, study: Study) -> None:

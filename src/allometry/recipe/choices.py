@@ -70,7 +70,7 @@ def _sentences(error: ValidationError, name: str) -> str:
 
 
 def _sentence(problem: Mapping[str, Any], name: str) -> str:
-    *tables, key = [str(part) for part in problem["loc"] if part not in _KEYS] or [""]
+    *tables, key = _path(problem["loc"])
     where = f"{name}: [{_shortened('.'.join(tables))}]" if tables else name
     match problem["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
@@ -90,6 +90,14 @@ def _sentence(problem: Mapping[str, Any], name: str) -> str:
         case _:
             rule = problem["msg"][0].lower() + problem["msg"][1:]
             return f"{where}: {_SHORT.repr(key)} is {_SHORT.repr(problem['input'])}: {_shortened(rule)}."
+
+
+def _path(place: Sequence[Any]) -> list[str]:
+    """Tables and key of an error; a place in a list is part of its key: betas[1]."""
+    path = [str(part) for part in place if part not in _KEYS] or [""]
+    if len(path) > 1 and isinstance(place[-1], int):
+        path[-2:] = [f"{path[-2]}[{path[-1]}]"]
+    return path
 
 
 def _nearest_key(key: str, place: Sequence[Any]) -> str:

@@ -48,12 +48,24 @@ def _matching(patterns: tuple[str, ...]) -> dict[Path, Path]:
     """Files that match, in the order of their paths, each with the folder that its name is relative to."""
     found: dict[Path, Path] = {}
     for pattern in patterns:
-        for path in Path(Path(pattern).anchor or ".").glob(_relative(pattern)):
+        for path in _found(pattern):
             found.setdefault(path, _plain_folder(pattern).parent)
     paths = {path: found[path] for path in sorted(found) if path.is_file()}
     if not paths:
-        raise InputError(f"No file matches {', '.join(patterns)} in {Path.cwd()}.")
+        folder = next((path for path in found if path.is_dir()), None)
+        hint = f" {folder} is a folder; name the files in it, as in {folder}/*.txt." if folder else ""
+        raise InputError(f"No file matches {', '.join(patterns)} in {Path.cwd()}.{hint}")
     return paths
+
+
+def _found(pattern: str) -> list[Path]:
+    try:
+        return list(Path(Path(pattern).anchor or ".").glob(_relative(pattern)))
+    except (ValueError, IndexError, OSError) as error:  # what pathlib raises for all it cannot look for
+        raise InputError(
+            f"'{pattern[:80]}' is no pattern of files ({error}). Write one such as 'texts/*.txt', or "
+            f"'texts/**/*.md' for all folders below."
+        ) from error
 
 
 def _plain_folder(pattern: str) -> Path:
