@@ -48,7 +48,8 @@ class Records:
         if stamp is None:
             self._known.pop(run_id, None)
             return None
-        self._read({run_id: stamp})
+        if not self._knows(run_id, stamp):
+            self._read({run_id: stamp})
         return self._known[run_id].run
 
     def runs(self) -> list[Run]:
