@@ -223,8 +223,11 @@ def test_the_command_prints_what_the_library_says(
 ) -> None:
     ladder(0.01).table.to_csv(tmp_path / "runs.csv", index=False)
     words = ["--task", "acc", "--chance", "acc=0.25", "--at", "params=4B", "--at", "tokens=80B"]
+    words += ["--draws", "12", "--picture", str(tmp_path / "tasks.svg")]
 
-    assert run(["capability", "chain", str(tmp_path / "runs.csv"), *words, "--draws", "12", "--json"]) == 0
+    assert run(["capability", "chain", str(tmp_path / "runs.csv"), *words, "--json"]) == 0
+
+    assert "Scores of 1 task at 4B params" in (tmp_path / "tasks.svg").read_text()
 
     (row,) = json.loads(capsys.readouterr().out)["forecasts"]
     assert row["forecast"] == pytest.approx(found.tasks["acc"].forecast(**TARGET).median, abs=1e-6)

@@ -140,7 +140,9 @@ def test_the_command_says_both_ends(tmp_path: Path, capsys: pytest.CaptureFixtur
         "0.2",
     ]
 
-    assert run(["capability", "families", str(tmp_path / "models.csv"), *words, "--json"]) == 0
+    picture = ["--picture", str(tmp_path / "ends.svg")]
+    assert run(["capability", "families", str(tmp_path / "models.csv"), *words, *picture, "--json"]) == 0
+    assert "target with the upper end at 1" in (tmp_path / "ends.svg").read_text()
 
     said = json.loads(capsys.readouterr().out)
     assert said["findings"][0]["code"] == "ends_disagree"

@@ -142,6 +142,17 @@ def test_what_a_watt_buys_is_as_the_user_defines_it() -> None:
         intelligence_per(Runs(table), "skore", "watts")
 
 
+def test_the_command_draws_what_a_watt_buys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    years = np.arange(2018, 2024.0)
+    table = pd.DataFrame({"year": years, "score": 2.0 ** (years - 2018), "watts": 2.0})
+    table.to_csv(tmp_path / "devices.csv", index=False)
+    words = ["trend", "intelligence", str(tmp_path / "devices.csv"), "score", "--per", "watts"]
+
+    assert run([*words, "--draws", "10", "--chart", str(tmp_path / "bought.svg")]) == 0
+    assert "score per watts: what it may do next" in (tmp_path / "bought.svg").read_text()
+    assert "doubles every 365 days" in capsys.readouterr().out
+
+
 def test_the_command_prints_the_tokens_of_each_recipe(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
