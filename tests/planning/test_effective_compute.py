@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,8 @@ def test_a_measured_multiplier_is_a_gain_with_its_interval() -> None:
     assert gain.origin == "new against old, measured on 12 runs"
     with pytest.raises(InputError, match="'newest' was not compared"):
         gain_of(made, "newest")
+    with pytest.raises(InputError, match="is of data, and effective compute needs one of compute"):
+        gain_of(replace(made, what="data"), "new")
 
 
 def test_a_pace_of_a_history_is_the_slope_that_statistics_give() -> None:
