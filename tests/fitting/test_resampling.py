@@ -8,10 +8,12 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import jarque_bera
 
 from allometry.errors import InputError
 from allometry.fitting import Fit, bootstrap, fit
-from allometry.fitting.resampling import RESAMPLINGS, resamples, suited, units
+from allometry.fitting.noise import noise_is_ordinary
+from allometry.fitting.resampling import RESAMPLINGS, resamples, suited
 from allometry.fitting.result import Resampling
 from allometry.runs.run import Runs
 
@@ -146,15 +148,57 @@ def test_seeds_of_one_setting_have_noise_of_their_own(found: Fit) -> None:
     assert abs(together) < 0.3  # 1 if both seeds shared one draw; four deviations of 200 draws
 
 
-@pytest.mark.parametrize(("units_", "expected"), [("row", "pairs"), ("run", "residuals")])
-def test_forty_units_a_coefficient_are_enough_to_draw_them(
-    units_: str, expected: str, ladder: MakeRuns, changed: MakeRuns
-) -> None:
-    runs = changed(ladder(0.005, sizes=20), run_id=[f"run {row // 2}" for row in range(80)])
-    made = fit("power_law", runs, inputs={"x": "tokens"}, starts=2)
+def with_noise(made: Fit, noise: np.ndarray) -> Fit:
+    """The same fit, had the runs this noise of the log."""
+    return replace(made, data=replace(made.data, output=np.exp(made.fitted() + noise)))
 
-    assert len(np.unique(units(made, units_))) == (80 if units_ == "row" else 40)
-    assert suited(made, units_) == expected
+
+@pytest.fixture(scope="module")
+def many(ladder: MakeRuns, changed: MakeRuns) -> Fit:
+    """80 rows of 40 runs for two coefficients."""
+    runs = changed(ladder(0.005, sizes=20), run_id=[f"run {row // 2}" for row in range(80)])
+    return fit("power_law", runs, inputs={"x": "tokens"}, starts=2)
+
+
+NORMAL = np.random.default_rng(0).standard_normal(80)
+LARGE_AT_LAST = NORMAL * np.geomspace(0.1, 3, 80)
+
+
+@pytest.mark.parametrize(
+    ("noise", "unit", "expected"),
+    [
+        (NORMAL, "row", "residuals"),
+        (NORMAL**3, "row", "pairs"),
+        (LARGE_AT_LAST, "row", "pairs"),
+        (NORMAL**3, "run", "residuals"),  # forty units are too few for two coefficients
+    ],
+    ids=["normal", "of heavy tails", "growing", "of heavy tails, few units"],
+)
+def test_runs_are_drawn_where_they_are_many_and_their_noise_is_not_ordinary(
+    noise: np.ndarray, unit: str, expected: str, many: Fit
+) -> None:
+    order = np.argsort(np.argsort(many.data.inputs["x"], kind="stable"), kind="stable")
+
+    assert suited(with_noise(many, 0.01 * noise[order]), unit) == expected
+
+
+def test_normal_noise_is_seldom_called_another(many: Fit) -> None:
+    draws = 0.01 * np.random.default_rng(1).standard_normal((400, 80))
+
+    called = [not noise_is_ordinary(with_noise(many, noise)) for noise in draws]
+
+    assert np.mean(called) < 0.05  # two tests at 1% each
+
+
+def test_the_shape_of_noise_is_judged_as_scipy_does(many: Fit) -> None:
+    tails = np.random.default_rng(2).standard_t(5, size=(60, 80))
+
+    judged = [noise_is_ordinary(with_noise(many, noise)) for noise in tails]
+
+    odd = np.array([jarque_bera(noise).pvalue < 0.01 for noise in tails])
+    assert 10 < odd.sum() < 50
+    assert not np.array(judged)[odd].any()
+    assert np.array(judged)[~odd].mean() > 0.8  # the rest is what the other test says
 
 
 @pytest.mark.parametrize("how", RESAMPLINGS)

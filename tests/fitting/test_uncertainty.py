@@ -43,13 +43,19 @@ def test_least_squares_draws_spread_as_linear_theory_says(ladder: MakeRuns, chan
     assert drawn.draws["alpha"].std() == pytest.approx(inflated, rel=0.06)  # 2,000 draws: 1.6% a sigma
 
 
-def test_small_ladders_redraw_the_noise_and_large_tables_redraw_the_runs(ladder: MakeRuns) -> None:
-    small, large = (
-        bootstrap(fit("power_law", ladder(0.01, sizes=n), inputs={"x": "params"}), draws=2) for n in (4, 20)
+def test_noise_is_redrawn_but_for_large_tables_of_odd_noise_and_envelopes(
+    ladder: MakeRuns, changed: MakeRuns
+) -> None:
+    tails = np.exp(0.05 * np.random.default_rng(0).standard_t(2, size=80))
+    odd = changed(ladder(sizes=20), loss=ladder(sizes=20).column("loss") * tails)
+    small, large, odd_and_large = (
+        bootstrap(fit("power_law", runs, inputs={"x": "params"}), draws=2)
+        for runs in (ladder(0.01, sizes=4), ladder(0.01, sizes=20), odd)
     )
     envelope = bootstrap(fit("chinchilla", ladder(0.01), objective="lower_envelope"), draws=20)
 
-    assert [f.drawn.resampling for f in (small, large, envelope) if f.drawn] == [
+    assert [f.drawn.resampling for f in (small, large, odd_and_large, envelope) if f.drawn] == [
+        "residuals",
         "residuals",
         "pairs",
         "pairs",

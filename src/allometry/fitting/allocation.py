@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
+from allometry.fitting.arguments import is_number
 from allometry.fitting.result import Estimate, Fit, Optimum, middle
 from allometry.laws import Law, chinchilla
 
@@ -20,8 +21,8 @@ _NARROWING = 60  # golden-section steps: the bracket shrinks by 1.6 each, to rou
 
 def optimum(fit: Fit, flops: float, level: float) -> Optimum:
     """Least loss for a budget; `Fit.optimum` is the front of this."""
-    if not (np.isfinite(flops) and flops > 0):
-        raise InputError(f"flops must be a number above zero, not {flops}.")
+    if not (is_number(flops) and flops > 0):
+        raise InputError(f"flops must be a number above zero, not {flops!r}.")
     law = fit.law
     _refuse_without_optimum(fit)
     names = {column: name for name, column in fit.inputs.items()}

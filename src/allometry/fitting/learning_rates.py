@@ -70,15 +70,23 @@ def describe_rates(best: pd.DataFrame) -> str:
     >>> print(describe_rates(best))
     width 16: lowest loss 3.2000 nat/token, best rate 0.04 (0.02 to 0.08)
     width 64: lowest loss 3.0000 nat/token, best rate 0.01, an end of those tried: try lower ones
-    The best rate goes as width^-1.00.
+    How the best rate goes with the width was not seen: at 1 of 2 widths it is at an end of those tried.
     """
     lines = [
         f"width {row['width']}: lowest loss {row['loss']:.4f} nat/token, "
         f"best rate {row['learning_rate']:.3g}{_reach(row)}"
         for row in best.to_dict("records")
     ]
-    moves = [f"The best rate goes as width^{rate_drift(best):.2f}."] if len(best) > 1 else []
-    return "\n".join(lines + moves)
+    return "\n".join(lines + ([_moves(best)] if len(best) > 1 else []))
+
+
+def _moves(best: pd.DataFrame) -> str:
+    if best["edge"].any():
+        return (
+            f"How the best rate goes with the width was not seen: at {best['edge'].sum()} of {len(best)} "
+            f"widths it is at an end of those tried."
+        )
+    return f"The best rate goes as width^{rate_drift(best):.2f}."
 
 
 def _reach(row: dict[Hashable, Any]) -> str:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 from allometry.fitting.result import Fit, FitData
 from allometry.fitting.scales import transform
 from allometry.laws import Scale
 
 Array = NDArray[np.float64]
+
+_UNLIKELY = 0.01  # chance at which a test calls ordinary noise something else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,33 @@ def residual_noise(fit: Fit) -> Noise:
         freedom=freedom,
         found="residuals of the law" if repeated else "residuals of the law, as no setting was repeated",
     )
+
+
+def noise_is_ordinary(fit: Fit) -> bool:
+    """Whether nothing in the residuals speaks against noise that is normal and alike at all inputs.
+
+    Two tests at 1% each: Jarque and Bera (1980) on skewness and kurtosis, and Koenker's (1981) form of that
+    of Breusch and Pagan (1979), which asks whether squared residuals rise or fall with the inputs. They rest
+    on many runs: forty a coefficient, say.
+    """
+    residuals = fit.residuals() * np.sqrt(fit.data.weights / fit.data.weights.mean())
+    deviations = residuals - residuals.mean()
+    size = float(np.mean(deviations**2)) ** 0.5
+    if size == 0:
+        return True
+    skewness, kurtosis = (float(np.mean((deviations / size) ** power)) for power in (3, 4))
+    shape = len(residuals) * (skewness**2 / 6 + (kurtosis - 3) ** 2 / 24)
+    return shape < float(chdtri(2, _UNLIKELY)) and not _spread_changes(fit, residuals)
+
+
+def _spread_changes(fit: Fit, residuals: Array) -> bool:
+    known = [np.log(column) if (column > 0).all() else column for column in fit.data.inputs.values()]
+    read = np.column_stack([np.ones(len(residuals)), *known])
+    squares = residuals**2
+    explained = read @ np.linalg.lstsq(read, squares, rcond=None)[0]
+    total = float(np.var(squares))
+    share = float(np.var(explained)) / total if total > 0 else 0.0
+    return len(residuals) * share > float(chdtri(len(known), _UNLIKELY))
 
 
 def repeat_noise(data: FitData, on: Scale) -> Noise | None:

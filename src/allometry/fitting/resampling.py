@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from allometry.errors import InputError, did_you_mean
 from allometry.fitting.engine import Samples
-from allometry.fitting.noise import residual_noise
+from allometry.fitting.noise import noise_is_ordinary, residual_noise
 from allometry.fitting.result import Fit, Resampling
 from allometry.fitting.scales import transform
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_UNITS_FOR_PAIRS = 40  # per open coefficient: with fewer, intervals from drawn runs hold too little
+_UNITS_FOR_PAIRS = 40  # per open coefficient: with fewer, intervals from drawn runs hold too little or much
 _SAME_GROUP = 0.05  # relative difference between neighbours within one stratum of numbers
 RESAMPLINGS: tuple[Resampling, ...] = ("bayesian", "pairs", "residuals", "wild")
 
@@ -23,8 +23,10 @@ RESAMPLINGS: tuple[Resampling, ...] = ("bayesian", "pairs", "residuals", "wild")
 def suited(fit: Fit, unit: str) -> Resampling:
     """The resampling whose intervals cover: docs/decisions/0003-bootstrap-for-small-ladders.md."""
     # Noise around a lower envelope is not symmetric, so only the runs themselves can say how it is spread.
+    if fit.objective == "lower_envelope":
+        return "pairs"
     many = len(np.unique(units(fit, unit))) >= _UNITS_FOR_PAIRS * len(fit.open)
-    return "pairs" if many or fit.objective == "lower_envelope" else "residuals"
+    return "pairs" if many and not noise_is_ordinary(fit) else "residuals"
 
 
 def units(fit: Fit, unit: str) -> Index:

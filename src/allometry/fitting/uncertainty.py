@@ -54,8 +54,9 @@ def bootstrap(
             an IsoFLOP study. For "pairs" and "bayesian".
         resampling: "residuals" keeps the design and redraws the noise; "wild" keeps it and turns the signs of
             the residuals, for noise that differs between runs; "pairs" draws units with replacement;
-            "bayesian" weights them at random. By default "residuals" below forty units a coefficient, where
-            it is the one that covers, else "pairs" (docs/decisions/0003-bootstrap-for-small-ladders.md).
+            "bayesian" weights them at random. By default "residuals", which is the one that covers, unless
+            there are forty units a coefficient and they speak against normal noise alike at all inputs, or
+            the fit is a lower envelope: then "pairs" (docs/decisions/0003-bootstrap-for-small-ladders.md).
         starts: 2 as said above; 1 searches each resample from the fit alone, and a second time only where
             that comes to no rest: for many fits at once.
         workers: Threads; the draws are the same for any number.

@@ -77,7 +77,7 @@ def split_runs(runs: Runs, hold_out: str, *, least: int, steps: int | None = Non
 
     Raises:
         InputError: If there is no such column, or the condition cannot be understood.
-        FitError: If a column has one level only, or too few runs lie below every cut.
+        FitError: If there is no run, a column has one level only, or too few runs lie below every cut.
 
     >>> import pandas as pd
     >>> runs = Runs(pd.DataFrame({"flops": [1e18, 1e19, 1e20, 1e21], "loss": [3.0, 2.8, 2.6, 2.5]}))
@@ -86,6 +86,8 @@ def split_runs(runs: Runs, hold_out: str, *, least: int, steps: int | None = Non
     """
     if steps is not None and steps < 1:
         raise InputError(f"steps is how often the runs are cut: 1 or more, not {steps}.")
+    if not len(runs):
+        raise FitError(f"{runs.describe()}: nothing to learn from. Correct the condition that left them out.")
     column = _column(runs, hold_out)
     if column:
         return _rolling(runs, column, least, steps or STEPS)

@@ -14,7 +14,7 @@ from allometry.fitting.comparison.holdout import with_flops
 from allometry.fitting.frontier.disagreement import HasOptimum, check_disagreement, disagreement
 from allometry.fitting.frontier.envelope import envelope
 from allometry.fitting.frontier.isoflop import iso_flop
-from allometry.fitting.result import Finding
+from allometry.fitting.result import Finding, Severity
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
 from allometry.laws import Law
@@ -42,10 +42,16 @@ class Approaches:
     findings: tuple[Finding, ...]
 
     def summary(self) -> str:
-        """The table, the refusals and the findings in plain text."""
+        """The table, the refusals, where approaches disagree, and what is doubtful about each."""
         lines = [f"Compute-optimal at {self.flops:.3g} FLOP:", self.table.to_string(float_format="%.4g")]
         lines += [f"{name} refused: {why}" for name, why in self.refused.items()]
         lines += [f"{finding.severity}: {finding.sentence}" for finding in self.findings]
+        lines += [
+            f"{name}: {finding.severity}: {finding.sentence}"
+            for name, found in self.fits.items()
+            for finding in found.findings
+            if finding.severity is not Severity.NOTE
+        ]
         return "\n".join(lines)
 
 

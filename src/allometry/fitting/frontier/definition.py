@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError
+from allometry.fitting.arguments import is_number
 from allometry.fitting.result import Estimate, Finding, Fit, Optimum, middle
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
@@ -46,8 +47,8 @@ class FrontierLaw:
         >>> f"{law.at(1e20).value:.3g}"
         '1e+09'
         """
-        if not (np.isfinite(flops) and flops > 0):
-            raise InputError(f"flops must be a number above zero, not {flops}.")
+        if not (is_number(flops) and flops > 0):
+            raise InputError(f"flops must be a number above zero, not {flops!r}.")
         drawn = self.draws["coefficient"].to_numpy() * flops ** self.draws["exponent"].to_numpy()
         return estimate(self.coefficient * flops**self.exponent, drawn, level, self.unit)
 

@@ -17,6 +17,10 @@ from allometry.fitting.result import Estimate, Finding, Optimum
 class HasOptimum(Protocol):
     """A fit that knows the compute-optimal point of a budget: `Fit`, `IsoFlopFit`, `EnvelopeFit`."""
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is doubtful about it."""
+
     def optimum(self, flops: float, level: float = ...) -> Optimum:
         """The best size and tokens for a budget."""
 
