@@ -30,6 +30,19 @@ def table(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def profiles(tmp_path: Path) -> Path:
+    """IsoFLOP profiles of three budgets: as few as approach 2 takes."""
+    rows = [
+        (n, c / 6 / n, c, 1.69 + 406.4 / n**0.34 + 410.7 / (c / 6 / n) ** 0.28)
+        for c in (1e18, 1e19, 1e20)
+        for n in 0.09 * np.sqrt(c) * np.geomspace(0.1, 10, 7)
+    ]
+    path = tmp_path / "profiles.csv"
+    pd.DataFrame(rows, columns=["params", "tokens", "flops", "loss"]).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
 def saved(table: Path, tmp_path: Path, capsys: Said) -> Path:
     path = tmp_path / "fit.json"
     assert run(["fit", str(table), "--draws", "50", "--save", str(path)]) == 0
@@ -81,6 +94,18 @@ def test_the_three_approaches_stand_side_by_side(table: Path, capsys: Said) -> N
         "approach 2 (IsoFLOP)",
         "approach 3 (law)",
     }
+
+
+def test_what_is_doubtful_about_an_approach_is_said_beside_the_others(profiles: Path, capsys: Said) -> None:
+    assert run(["frontier", str(profiles), "--flops", "1e21", "--draws", "20"]) == 0
+
+    said = capsys.readouterr().out
+    assert "approach 2 (IsoFLOP): warning: The power laws go through 3 budgets" in said
+
+
+def test_no_runs_left_are_refused_with_the_filter_that_left_them_out(table: Path, capsys: Said) -> None:
+    assert run(["compare", str(table), "--where", "recipe = 'odd'", "--draws", "2"]) == 3
+    assert "left out 40 of 40 by not: recipe = 'odd'" in capsys.readouterr().err
 
 
 def test_sources_name_formats_and_published_tables(capsys: Said) -> None:
