@@ -88,7 +88,7 @@ def test_transfer_says_where_the_best_rate_lies_at_each_width_and_draws_it(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines[:2]] == ["width 16", "width 32"]
     assert "best rate 0.01, an end of those tried: try higher ones" in lines[0]
-    assert lines[2].startswith("The best rate goes as width^")
+    assert lines[2].startswith("How the best rate goes with the width was not seen: at 2 of 2 widths")
     assert len(Study.open(folder).runs()) == 4
     assert "<svg" in picture.read_text()
 

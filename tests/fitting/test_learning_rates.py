@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from allometry.errors import FitError, MissingColumn
-from allometry.fitting.learning_rates import best_rates, mean_losses, rate_drift
+from allometry.fitting.learning_rates import best_rates, describe_rates, mean_losses, rate_drift
 from allometry.runs.run import Runs
 
 RATES = (0.001, 0.002, 0.004, 0.008, 0.016)
@@ -37,6 +37,12 @@ def test_a_minimum_at_an_end_of_the_rates_is_no_minimum(best: float, low: float,
     assert found["edge"]
     assert found["learning_rate"] in (RATES[0], RATES[-1])
     np.testing.assert_equal([found["low"], found["high"]], [low, high])
+
+
+def test_how_the_best_rate_moves_is_said_where_every_minimum_was_seen() -> None:
+    runs = Runs(pd.concat([basin(16, 0.004), basin(64, 0.001 * 2)]))
+
+    assert describe_rates(best_rates(runs)).endswith("The best rate goes as width^-0.50.")
 
 
 def test_a_rate_at_which_one_seed_diverged_is_no_candidate_but_was_tried() -> None:
