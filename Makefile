@@ -13,7 +13,7 @@ test-slow: .venv/test  # what takes longer: kill -9 at random moments, a browser
 	.venv/bin/pytest -m "slow and not gpu"
 
 test-services: .venv/services  # on a real Ray and a real Slurm, which it installs and starts (Debian, as root)
-	tests/services/slurm.sh run .venv/bin/pytest tests/services -m services
+	tests/services/slurm.sh run .venv/bin/pytest tests/services -m "services and not slow"
 
 test-all: test-slow test-services
 
