@@ -72,12 +72,13 @@ def importers_page() -> str:
 
 def published_section(name: str, table: PublishedTable) -> str:
     """One published table: what it holds, where from, how it is verified, what to know."""
+    where = f"Paper: {table.paper}. From {table.origin}; licence: {table.licence}."
     return "\n\n".join(
         [
             f"### published:{name}",
             table.holds,
-            f"Paper: {table.paper}. From {table.origin}; licence: {table.licence}. {table.verification}",
-            f"To know: {table.know}" if table.know else "",
+            f"{where} Checked: {table.verification}.",
+            "\n".join(f"- {fact}" for fact in table.know),
         ]
     ).rstrip()
 

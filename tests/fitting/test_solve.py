@@ -140,6 +140,13 @@ def test_tokens_in_proportion_to_params_are_refused_with_a_way_out_that_works(
     assert len(fit("power_law_with_floor", tied, inputs={"x": compute}).data) == 20
 
 
+def test_an_input_that_is_not_mapped_is_looked_for_among_the_columns_there_are() -> None:
+    runs = Runs(pd.DataFrame({"task": ["a", "b"], "dataset_size": [1e3, 1e4], "loss": [3.0, 2.8]}))
+
+    with pytest.raises(MissingColumn, match="--inputs x=dataset_size"):
+        fit("power_law", runs)
+
+
 def test_a_table_of_compute_alone_is_sent_to_a_law_of_compute() -> None:
     runs = Runs(pd.DataFrame({"flops": [1e18, 1e19], "loss": [3.0, 2.8]}))
 
@@ -169,7 +176,7 @@ def test_a_value_no_law_can_use_is_refused_by_row_and_column(
 
 
 def test_an_input_that_is_not_mapped_is_asked_for(ladder: MakeRuns) -> None:
-    with pytest.raises(MissingColumn, match=r'needs a column \'x\'.*inputs=\{"x": "flops"\}'):
+    with pytest.raises(MissingColumn, match=r'needs a column \'x\'.*inputs=\{"x": "params"\}'):
         fit("power_law", ladder())
 
 

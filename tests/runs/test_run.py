@@ -60,6 +60,11 @@ def test_a_filter_that_cannot_be_understood_is_a_sentence(runs: Runs, query: str
         runs.where(query)
 
 
+def test_a_filter_by_a_column_that_is_not_there_gets_the_nearest_one(runs: Runs) -> None:
+    with pytest.raises(InputError, match="Did you mean 'tokens'"):
+        runs.where("tokenz > 1")
+
+
 def test_a_filter_reads_no_files(runs: Runs) -> None:
     with pytest.raises(InputError, match="Cannot filter"):
         runs.where("loss < (SELECT count(*) FROM read_csv('/etc/passwd'))")

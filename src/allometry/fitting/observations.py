@@ -128,12 +128,20 @@ def _require(law: Law, runs: Runs, column: str) -> None:
     by_compute = (
         'Or fit loss by compute: fit("power_law_with_floor", runs, inputs={"x": "flops"}). ' if alone else ""
     )
-    fit_to = f'inputs={{"{column}": "flops"}} (command line: --inputs {column}=flops)'
+    one = _stand_in(law, runs)
+    fit_to = f'inputs={{"{column}": "{one}"}} (command line: --inputs {column}={one})'
     raise MissingColumn(
         f"Law '{law.name}' needs a column '{column}', and {runs.source} has none."
         f"{did_you_mean(column, has)} It has: {', '.join(has)}. "
         f"{by_compute}Say which one to use, for example with {read_as if column in COLUMNS else fit_to}."
     )
+
+
+def _stand_in(law: Law, runs: Runs) -> str:
+    """A column that could be meant: compute, else the first one of numbers."""
+    kinds = {str(name): kind for name, kind in runs.table.dtypes.items() if name != law.predicts}
+    numbers = [name for name, kind in kinds.items() if pd.api.types.is_numeric_dtype(kind)]
+    return "flops" if "flops" in kinds or not numbers else numbers[0]
 
 
 def _usable(runs: Runs, curves: bool = False) -> tuple[Flags, list[Filter]]:

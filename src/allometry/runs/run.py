@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -179,9 +180,11 @@ def _matching_rows(table: pd.DataFrame, query: str, source: str) -> np.ndarray:
         try:
             rows = connection.execute(f"SELECT _row FROM runs WHERE ({query}) ORDER BY _row").fetchall()
         except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0].removesuffix("!")
+            columns = [str(name) for name in table.columns]
+            absent = re.search(r'Referenced column "([^"]+)" not found', reason)
+            meant = did_you_mean(absent[1], columns) if absent else ""
             raise InputError(
-                f"Cannot filter {source} by '{query}': {reason}. "
-                f"Columns: {', '.join(map(str, table.columns))}."
+                f"Cannot filter {source} by '{query}': {reason}.{meant} Columns: {', '.join(columns)}."
             ) from error
     return np.array([row[0] for row in rows], dtype=np.intp)
