@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, and one sentence when input is wrong."""
 
 import json
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from itertools import product
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from allometry.cli import app, run
+from allometry.cli import app, main, run
 
 ORDER = ["sweep", "status", "import", "fit", "check", "forecast", "score", "plan", "report"]
 
@@ -219,3 +220,24 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, refused: Refu
     said = refused("fit", tmp_path / "runs.csv", code=130)
 
     assert said == "Stopped: run the same command again to go on from here"
+
+
+def test_sigterm_ends_as_ctrl_c_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    closed = []
+
+    def terminated(*_: object, **__: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            closed.append(True)  # as a sweep closes its workers
+
+    monkeypatch.setattr("allometry.sweeps.fits.read_runs", terminated)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", str(tmp_path / "runs.csv")])
+
+    assert (ended.value.code, closed) == (143, [True])
+    assert capsys.readouterr().err == "Stopped: run the same command again to go on from here\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import current_thread, main_thread
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
@@ -81,15 +85,41 @@ def run(arguments: Sequence[str]) -> int:
         return _say_error("Refused", error, 3)
     except AllometryError as error:
         return _say_error("Error", error, 2)
-    except KeyboardInterrupt:
-        return _say_error("Stopped", "run the same command again to go on from here", 130)
+    except KeyboardInterrupt as stop:
+        code = 143 if isinstance(stop, _Terminated) else 130
+        return _say_error("Stopped", "run the same command again to go on from here", code)
     except BrokenPipeError:
         return 0  # the reader of our output, such as `head`, has seen enough
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the process ends with the exit code."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    with _ending_cleanly():
+        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came, which a machine sends where a person would press Ctrl-C."""
+
+
+@contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C: a sweep then waits until its workers have saved their runs.
+
+    The usual end is at once: in a container, the workers would be killed with the process they belong to.
+    """
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or current_thread() is not main_thread():
+        yield
+        return
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _say_error(kind: str, error: Exception | str, code: int) -> int:
