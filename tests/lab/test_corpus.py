@@ -111,7 +111,7 @@ def test_no_matching_file_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pattern", [".", "", "/", "a**", "x" * 5000])
 def test_what_is_no_pattern_is_a_sentence(pattern: str) -> None:
-    with pytest.raises(InputError, match=r"' is no pattern of files \(.*Write one such as 'texts/\*\.txt'"):
+    with pytest.raises(InputError, match=r"' is no pattern of files\. Write one such as 'texts/\*\.txt'"):
         read_files(TextFiles(paths=(pattern,)))
 
 

@@ -50,3 +50,4 @@ def test_a_lowest_loss_at_an_end_is_no_minimum_and_no_drift_is_claimed() -> None
 
     assert title(chart) == "At 1 of 2 widths the lowest loss is at an end of the rates tried"
     assert [row["run_id"] for row in values(chart, "reason")] == ["16-0.008"]
+    assert chart.to_dict()["title"]["subtitle"][-1] == "Cross: a rate at which a run diverged or failed."

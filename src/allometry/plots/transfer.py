@@ -47,6 +47,7 @@ def learning_rate_transfer(runs: Runs) -> alt.LayerChart:
         subtitle=[
             f"{counted(len(runs), 'run')}; star: minimum, its bar: between the rates tried next to it.",
             "Ring: lowest loss, at an edge: the minimum lies beyond it." if len(edges) else "",
+            "Cross: a rate at which a run diverged or failed." if len(lost) else "",
         ],
         description=f"Held-out loss against the peak learning rate, one line a width. {_moves(best)}.",
     )

@@ -63,7 +63,7 @@ def _found(pattern: str) -> list[Path]:
         return list(Path(Path(pattern).anchor or ".").glob(_relative(pattern)))
     except (ValueError, IndexError, OSError) as error:  # what pathlib raises for all it cannot look for
         raise InputError(
-            f"'{pattern[:80]}' is no pattern of files ({error}). Write one such as 'texts/*.txt', or "
+            f"'{pattern[:80]}' is no pattern of files. Write one such as 'texts/*.txt', or "
             f"'texts/**/*.md' for all folders below."
         ) from error
 
