@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import pytest
 from hypothesis import given
@@ -211,8 +211,18 @@ def test_a_run_that_is_known_cannot_be_forecast(study: Study, forecast: Forecast
     assert read_register(study) == []
 
 
-def test_a_target_that_diverged_can_be_forecast_again(study: Study, forecast: Forecast) -> None:
+def test_a_target_that_diverged_has_been_run_and_cannot_be_forecast(study: Study, forecast: Forecast) -> None:
     study.save_run(Run(run_id="big", status="diverged"))
+
+    with pytest.raises(ForecastError, match=r"already been trained in .*, and it diverged"):
+        register(forecast, study, target="big")
+
+
+@pytest.mark.parametrize("status", ["failed", "stopped"])
+def test_a_target_that_failed_for_outside_reasons_can_be_forecast_again(
+    study: Study, forecast: Forecast, status: Literal["failed", "stopped"]
+) -> None:
+    study.save_run(Run(run_id="big", status=status, reason="its node was lost"))
 
     assert register(forecast, study, target="big").number == 1
 

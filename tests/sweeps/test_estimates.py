@@ -15,6 +15,7 @@ from allometry.recipe import Recipe
 from allometry.runs.run import Runs
 from allometry.sweeps.designs import IsoFlop, Ladder, Size
 from allometry.sweeps.estimates import estimate, measured_speed
+from allometry.sweeps.rounds import Asked
 from allometry.sweeps.spec import quickstart_path
 
 
@@ -60,6 +61,19 @@ def test_without_a_speed_there_are_no_hours_and_no_price(ladder: Ladder) -> None
         estimate(ladder, usd_per_hour=1.0)
     with pytest.raises(InputError, match="flops_per_second must be above zero"):
         estimate(ladder, flops_per_second=-1.0)
+
+
+def test_a_branch_without_its_trunk_takes_all_of_its_tokens(ladder: Ladder) -> None:
+    trunk, branch, *_ = ladder.outline()
+    made = Runs(pd.DataFrame([{"run_id": trunk.recipe.run_id, "loss": 3.0}]))
+
+    alone, beside, after = (
+        estimate(Asked(asked), runs).runs.set_index("run_id").loc[branch.recipe.run_id]
+        for asked, runs in (([branch], None), ([trunk, branch], None), ([branch], made))
+    )
+
+    assert alone["own_flops"] == alone["flops"] == branch.recipe.flops()
+    assert beside["own_flops"] == after["own_flops"] == branch.own_flops < branch.recipe.flops()
 
 
 def test_what_a_budget_has_no_run_for_is_listed(tiny: Recipe) -> None:

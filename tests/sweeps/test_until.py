@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
 from allometry.sweeps import running
 from allometry.sweeps.designs import Design
-from allometry.sweeps.rounds import Round, read_rounds, sweep_until
+from allometry.sweeps.round_files import Round, read_rounds, state_round
+from allometry.sweeps.rounds import Asked, next_round, sweep_until
 from allometry.sweeps.spec import quickstart_path
 from allometry.sweeps.until import Until, read_rule
 
@@ -156,6 +157,74 @@ def test_a_round_of_another_design_is_refused(swept: Study) -> None:
         read_rounds(swept)
 
 
+def test_what_comes_next_is_said_without_training_or_writing(swept: Study) -> None:
+    *asked, last = read_rounds(swept)
+    first, runs = next_round(Study.create(swept.folder.parent / "new", SPEC), WIDE)
+    assert first == asked[0]
+    assert tuple(one.recipe.run_id for one in runs.planned) == first.runs
+
+    assert next_round(swept, WIDE) == (last, Asked([]))
+    made, more = next_round(swept, STRICT)
+    assert made.number == last.number
+    assert {one.recipe.run_id for one in more.planned} == set(made.runs) != set()
+    assert read_rounds(swept) == [*asked, last]
+
+
+def test_a_killed_round_is_what_comes_next_and_before_all_come_the_checks(tmp_path: Path) -> None:
+    killed = Study.create(tmp_path / "killed", SPEC)
+    with pytest.raises(KeyboardInterrupt):
+        sweep_until(killed, WIDE, train=Lab(killed, most=2).train)
+    checked = Study.create(tmp_path / "checked", SPEC.replace("check_tokens = 0", "check_tokens = 131072"))
+
+    made, left = next_round(killed, WIDE)
+    before, checks = next_round(checked, WIDE)
+
+    assert len(left.planned) == len(made.runs) - 2
+    assert before.number == 0
+    assert {one.design for one in checks.planned} == {"learning_rate_check"}
+
+
+def test_of_two_loops_that_state_a_round_at_once_the_second_adopts_it(swept: Study) -> None:
+    first, *_ = read_rounds(swept)
+
+    adopted = state_round(swept, replace(first, runs=("0123456789ab",)))
+
+    assert adopted == first == read_rounds(swept)[0]
+
+
+def test_two_loops_on_one_study_make_the_rounds_of_one(template: Path, tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "shared", SPEC)
+    first = Lab(study)
+
+    def train(design: Design) -> Runs:
+        """While the first loop trains its first round, the second goes through."""
+        runs = first.train(design)
+        if len(read_rounds(study)) == 1:
+            sweep_until(study, WIDE, train=Lab(study).train)
+        return runs
+
+    sweep_until(study, WIDE, train=train)
+
+    assert read_rounds(study) == read_rounds(Study.open(template))
+
+
+def test_a_round_takes_less_where_little_width_is_missing() -> None:
+    until = Until(width=0.03)
+
+    assert until.round_flops(1e12, width=None) == until.round_flops(1e12, width=0.06) == 1e12
+    assert until.round_flops(1e12, width=0.03 * math.sqrt(1.5)) == pytest.approx(0.5e12)
+    assert until.round_flops(1e12, width=0.0301) == pytest.approx(0.1e12)
+    assert Until(gain=0.1).round_flops(1e12, width=0.0301) == 1e12
+
+
+def test_rounds_keep_to_what_the_missing_width_may_take(swept: Study) -> None:
+    asked = sweep_until(swept, STRICT, train=Lab(swept).train)[:-1]
+
+    spent = np.cumsum([one.flops for one in asked])
+    for before, made, until in zip(spent, asked[1:], [WIDE, *[STRICT] * 99], strict=False):
+        assert len(made.runs) == 1 or made.flops <= 1.0001 * until.round_flops(before, width=made.width)
+
+
 def test_a_study_without_a_target_is_refused_before_any_run(tmp_path: Path) -> None:
     study = Study.create(tmp_path / "study", SPEC[: SPEC.index("[target]")])
 
@@ -191,6 +260,21 @@ def test_the_command_makes_and_shows_the_rounds(
     *rounds, last = json.loads(capsys.readouterr().out)
     assert sum(len(one["runs"]) for one in rounds) == len(lab.made)
     assert last["width"] < 0.08
+
+
+def test_a_dry_run_of_a_rule_shows_the_next_round_and_writes_nothing(
+    swept: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "new.toml").write_text(SPEC)
+    before = sorted(swept.folder.rglob("*"))
+
+    for source in (tmp_path / "new.toml", swept.folder):
+        assert run(["sweep", str(source), "--until", "width < 3%", "--dry-run"]) == 0
+    fresh, further = capsys.readouterr().out.split("Round 1: ")
+
+    assert fresh.count("ladder") == 6 + 4  # for a fit of three coefficients, and seeds
+    assert f"Round {len(read_rounds(swept))}: " in further
+    assert sorted(swept.folder.rglob("*")) == before
 
 
 def test_the_command_refuses_what_is_no_rule_and_trains_nothing(

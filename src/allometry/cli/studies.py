@@ -94,7 +94,8 @@ def sweep(
         Train only the runs that the forecast needs, in rounds, until "width < 1%" (of its interval),
         "gain < 5%" (of the width, from as much compute again) or "flops > 1e15" is so; join several by "or".
     dry_run
-        Show the runs, and make none: what each takes, in FLOP, hours and money.
+        Show the runs (with --until, those of the next round), and make none: what each takes, in FLOP, hours
+        and money.
     flops_per_second
         For the hours of a dry run: speed of one worker; that of the study's own runs if not given.
     usd_per_hour
@@ -106,8 +107,8 @@ def sweep(
     """
     from functools import partial
 
-    from allometry.report.registering import require_forecast
-    from allometry.report.sweeping import show_estimate, show_rounds
+    from allometry.report.registering import note_outcomes, require_forecast
+    from allometry.report.sweeping import show_estimate, show_next_round, show_rounds
     from allometry.report.terminal import show_table
     from allometry.sweeps.progress import open_display
     from allometry.sweeps.rounds import sweep_until
@@ -119,8 +120,10 @@ def sweep(
         raise InputError(_ONE_OF_BOTH)
     spec = read_spec_file(study)
     design = spec.target_design() if target else spec.design
+    rates = {"flops_per_second": flops_per_second, "usd_per_hour": usd_per_hour}
+    if dry_run and until:
+        return show_next_round(study, read_rule(until), rates, into=into, plot=plot, as_json=json)
     if dry_run:
-        rates = {"flops_per_second": flops_per_second, "usd_per_hour": usd_per_hour}
         return show_estimate(design, study, rates, plot=plot, as_json=json)
     place = open_study(study, into)
     if target:
@@ -137,6 +140,7 @@ def sweep(
     if until:
         return show_rounds(sweep_until(place, read_rule(until), train=train), json)
     made = planned_table(design.recipes(train(design)), place)
+    note_outcomes(place, as_json=json)
     return show_table(made, json) or int((made["status"] == "failed").any())
 
 
@@ -154,11 +158,14 @@ def status(study: Path, *, live: Flag = False, json: Flag = False) -> int:
         Print the table as JSON.
     """
     from allometry.report.terminal import show_table
-    from allometry.report.watching import show_live
     from allometry.sweeps.status import study_status
 
     place = al.Study.open(study)
-    return show_live(place, json) if live else show_table(study_status(place), json)
+    if live:
+        from allometry.report.watching import show_live
+
+        return show_live(place, json)
+    return show_table(study_status(place), json)
 
 
 @app.command(sort_key=7)

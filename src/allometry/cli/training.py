@@ -40,6 +40,7 @@ def train(
         Print the runs as JSON.
     """
     from allometry.recipe.reading import read_recipes
+    from allometry.report.registering import note_outcomes
     from allometry.report.terminal import show_table
     from allometry.sweeps.progress import open_display
     from allometry.sweeps.spec import open_collection
@@ -52,4 +53,5 @@ def train(
     how = {"executor": executor, "workers": workers, "device": device}
     al.run_sweep(given, study, display=open_display(), **how)  # type: ignore[arg-type]
     made = given_table(given, study)
+    note_outcomes(study, as_json=json)
     return show_table(made, json) or int((made["status"] == "failed").any())

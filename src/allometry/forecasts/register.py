@@ -43,6 +43,7 @@ except ImportError:  # Windows: one writer at a time is then up to the user
     fcntl = None  # type: ignore[assignment]
 
 REGISTER = "forecasts.jsonl"
+KNOWN = ("done", "diverged")  # states of a run after which there is nothing to forecast
 Entry = RegisteredForecast | RegisteredOutcome
 
 
@@ -59,7 +60,8 @@ def register(
     """Write a forecast down before its run is trained.
 
     Stating the same forecast with the same assumptions for the same target again adds nothing, even after
-    the run: a pipeline can be rerun. Another forecast for a target not yet run is a revision; both stay.
+    the run: a pipeline can be rerun. Another forecast for a target not yet run is a revision; both stay. A
+    target that diverged has been run: its outcome is known. One that failed, or was stopped, has not.
 
     Args:
         target: run_id of the run that will be trained; without one the forecast cannot be scored.
@@ -195,10 +197,11 @@ def _refuse_no_day(deadline: str) -> None:
 
 def _refuse_if_run(study: Study, target: str) -> None:
     run = study.run(target) if target else None
-    if run is not None and run.status == "done":
+    if run is not None and run.status in KNOWN:
+        how = ", and it diverged" if run.status == "diverged" else ""
         raise ForecastError(
-            f"Run '{target}' has already been trained in {study.folder}: what is known cannot be forecast. "
-            f"Register before training, or name a target that has not been run."
+            f"Run '{target}' has already been trained in {study.folder}{how}: what is known cannot be "
+            f"forecast. Register before training, or name a target that has not been run."
         )
 
 

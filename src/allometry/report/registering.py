@@ -8,8 +8,9 @@ import pandas as pd
 
 from allometry.errors import ForecastError
 from allometry.forecasts.records import RegisteredForecast
-from allometry.forecasts.register import attach_outcomes, read_register, register
+from allometry.forecasts.register import KNOWN, attach_outcomes, read_register, register
 from allometry.forecasts.scoring import describe_score, score
+from allometry.report.terminal import say
 from allometry.runs.study import Study
 from allometry.sweeps.fits import forecast_from, target_recipe
 from allometry.sweeps.spec import read_spec
@@ -47,7 +48,7 @@ def forecast_target(
     target = recipe.run_id
     stated = [entry for entry in read_register(study) if entry.target == target]
     run = study.run(target)
-    if stated and run is not None and run.status == "done":
+    if stated and run is not None and run.status in KNOWN:
         return stated[-1]
     spec = read_spec(study)
     made = forecast_from(study.folder, level=level, inputs={})
@@ -60,6 +61,20 @@ def forecast_target(
         recipe=recipe.to_toml(),
         deadline=deadline,
     )
+
+
+def note_outcomes(study: Study, *, as_json: bool) -> None:
+    """Attach to the register what runs that were forecast have measured since, and say so.
+
+    Raises:
+        ForecastError: If the register was touched after its forecasts were stated.
+    """
+    for one in attach_outcomes(study):
+        say(
+            f"Outcome of a forecast: {one.output} {one.value:.4f}, measured by run {one.target}, is line "
+            f"{one.number} of the register.",
+            as_json,
+        )
 
 
 def scored(studies: Sequence[Study]) -> tuple[pd.DataFrame, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -14,8 +16,10 @@ from allometry.runs.run import Runs
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Design
 from allometry.sweeps.estimates import estimate
-from allometry.sweeps.rounds import Round
-from allometry.sweeps.spec import is_study
+from allometry.sweeps.round_files import Round
+from allometry.sweeps.rounds import next_round
+from allometry.sweeps.spec import is_study, read_spec_file
+from allometry.sweeps.until import Until
 from allometry.units import show_power
 
 
@@ -41,6 +45,39 @@ def show_estimate(
     if len(made.runs):
         say(made.describe(), as_json)
     return code
+
+
+def show_next_round(
+    source: Path,
+    until: Until,
+    rates: Mapping[str, float | None],
+    *,
+    into: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> int:
+    """Print the runs that a sweep would choose next, with what they take, and why; returns the exit code 0.
+
+    Args:
+        source, into: As of a sweep.
+        rates, plot: As of `show_estimate`.
+    """
+    with _looked_at(source, into) as study:
+        made, asked = next_round(study, until)
+        code = show_estimate(asked, study.folder, rates, plot=plot, as_json=as_json)
+    say(f"Round {made.number}: {made.because}" if made.runs else made.because, as_json)
+    return code
+
+
+@contextmanager
+def _looked_at(source: Path, into: Path | None) -> Iterator[Study]:
+    """The study that a sweep would go on with; one aside if it would begin one."""
+    folder = source if is_study(source) else into or Path(read_spec_file(source).name)
+    if is_study(folder):
+        yield Study.open(folder)
+        return
+    with TemporaryDirectory() as aside:
+        yield Study.create(Path(aside) / "study", source.read_text(encoding="utf-8"))
 
 
 def show_rounds(rounds: Sequence[Round], as_json: bool) -> int:

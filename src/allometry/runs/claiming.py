@@ -158,7 +158,7 @@ def try_claim(folder: Path) -> Claim | None:
             if not _is_free(folder):
                 return None
             text = _own_text()
-            if _put(path, text):
+            if put_new(path, text):
                 return Claim(folder, text)
     return None
 
@@ -222,8 +222,12 @@ def _moved_away(path: Path, text: bytes) -> bool:
     return not mistaken
 
 
-def _put(path: Path, text: bytes) -> bool:
-    """Make a file that is not there yet; false if there is one."""
+def put_new(path: Path, text: bytes) -> bool:
+    """Make a file that is not there yet, as only one of many can; false if there is one.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     aside.write_bytes(text)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import InputError
+from allometry.recipe import Recipe
 from allometry.runs.run import Runs
 from allometry.sweeps.designs import Design, Dropped, IsoFlop, Planned
 from allometry.units import show_count, show_power, show_seconds
@@ -44,8 +46,8 @@ class Estimate:
 
     Attributes:
         runs: One row a run: design, run_id, params, tokens, flops, own_flops, learning_rate, hours, usd.
-            own_flops is what the run takes itself, of a branch the part after it left its trunk; hours and
-            usd are NaN where no speed or price is known.
+            own_flops is what the run takes itself, of a branch the part after it left its trunk, or all of
+            it if there is no trunk; hours and usd are NaN where no speed or price is known.
         dropped: Sizes that an IsoFLOP budget has no run for.
         speed: None if none is known.
     """
@@ -96,9 +98,11 @@ def estimate(
         raise InputError(
             "A price per hour needs hours: no run of the study has been timed, so state flops_per_second too."
         )
-    planned = {one.recipe.run_id: one for one in design.outline()}.values()
+    planned = {one.recipe.run_id: one for one in design.outline()}
+    there = planned.keys() | _made(runs)
+    rows = [_row(one, _own_tokens(one, there), speed, usd_per_hour) for one in planned.values()]
     return Estimate(
-        runs=pd.DataFrame([_row(one, speed, usd_per_hour) for one in planned], columns=_COLUMNS),
+        runs=pd.DataFrame(rows, columns=_COLUMNS),
         dropped=tuple(design.dropped()) if isinstance(design, IsoFlop) else (),
         speed=speed,
     )
@@ -128,25 +132,37 @@ def _stated(flops_per_second: float) -> Speed:
     return Speed(params=np.ones(1), flops_per_second=np.array([flops_per_second]), found=found)
 
 
-def _row(planned: Planned, speed: Speed | None, usd_per_hour: float | None) -> dict[str, object]:
+def _made(runs: Runs | None) -> set[str]:
+    return set() if runs is None or "run_id" not in runs.table.columns else set(runs.table["run_id"])
+
+
+def _own_tokens(planned: Planned, there: Collection[str]) -> int:
+    """A branch whose trunk is neither made nor asked for is trained straight."""
+    parent = planned.recipe.parent
+    return planned.own_tokens if not parent or parent in there else planned.recipe.tokens
+
+
+def _row(
+    planned: Planned, own_tokens: int, speed: Speed | None, usd_per_hour: float | None
+) -> dict[str, object]:
     recipe = planned.recipe
-    hours = _hours(planned, speed)
+    hours = _hours(recipe, own_tokens, speed)
     return {
         "design": planned.design,
         "run_id": recipe.run_id,
         "params": recipe.architecture.params(),
         "tokens": recipe.tokens,
         "flops": recipe.flops(),
-        "own_flops": planned.own_flops,
+        "own_flops": recipe.architecture.flops_per_token("matmul") * own_tokens,
         "learning_rate": recipe.optimizer.learning_rate,
         "hours": hours,
         "usd": np.nan if usd_per_hour is None else hours * usd_per_hour,
     }
 
 
-def _hours(planned: Planned, speed: Speed | None) -> float:
+def _hours(recipe: Recipe, own_tokens: int, speed: Speed | None) -> float:
     if speed is None:
         return float("nan")
-    shape = planned.recipe.architecture
-    flops = shape.flops_per_token("with_attention") * planned.own_tokens
+    shape = recipe.architecture
+    flops = shape.flops_per_token("with_attention") * own_tokens
     return flops / speed.at(shape.params()) / _HOUR

@@ -1,21 +1,18 @@
 """`sweep_until`: design, train, fit, in rounds, until a rule says that the forecast is sharp enough.
 
-rounds/<number>.json in the study says what each round asked for, and why, before its first run: a loop that
-was killed goes on with the round it was in.
+Each round is a file of the study before its first run, see `allometry.sweeps.round_files`: a loop that was
+killed goes on with the round it was in, and a second loop on the same study makes the rounds of the first.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allometry.errors import CorruptFile, FitError, Refusal
-from allometry.files import write_atomically
+from allometry.errors import FitError, Refusal
 from allometry.fitting.result import Fit
 from allometry.fitting.solve import fit
 from allometry.fitting.uncertainty import bootstrap
@@ -32,6 +29,7 @@ from allometry.sweeps.designs.informative import (
 )
 from allometry.sweeps.designs.informative.candidates import Options
 from allometry.sweeps.fits import selected_runs, target_inputs
+from allometry.sweeps.round_files import Round, read_asked, state_round
 from allometry.sweeps.spec import FitSpec, StudySpec, read_spec
 from allometry.sweeps.until import Until
 from allometry.units import show_power
@@ -40,29 +38,8 @@ LEVEL = 0.9  # of the interval whose width is meant
 _SEEDS = 4  # of the cheapest run besides its own: without repeats the noise is a guess from few residuals
 _BEYOND_COEFFICIENTS = 3  # first runs more than the law has coefficients: a fit needs some to be wrong by
 _FIRST_NOISE = 0.005  # of the log loss, until runs say it
-_SAFELY = 0.95  # of the wanted width: what comes is then seldom wider than what is expected
+_WITHIN = 0.99  # of the wanted width is planned for: what is found wanting then is a small round
 _DRAWS = 300
-
-
-@dataclass(frozen=True, kw_only=True)
-class Round:
-    """One round of a sweep that chooses its own runs.
-
-    Attributes:
-        number: From 1.
-        runs: Run ids it asks for, trunks included; none if the rule fired.
-        flops: What they cost together, in FLOP.
-        width: Of the forecast's interval before the round, as a share of the forecast; None before a fit.
-        expected: The same after all runs that are planned, of which these are the cheapest part.
-        because: Why these runs, or why no more, as a sentence.
-    """
-
-    number: int
-    runs: tuple[str, ...]
-    flops: float
-    width: float | None
-    expected: float | None
-    because: str
 
 
 @dataclass(frozen=True)
@@ -86,8 +63,9 @@ def sweep_until(study: Study, until: Until, *, train: Callable[[Design], Runs]) 
     The learning-rate checks come first. The first round holds the runs that a law believed at its typical
     coefficients learns most from per FLOP, and repeated seeds of the cheapest run. After it the study's laws
     are fitted, all runs are chosen that are expected to bring the forecast of the study's target to the
-    wanted width, and the cheapest of them are made, for at most as much compute as all rounds before: what
-    they show decides whether the dear ones are made at all.
+    wanted width, and the cheapest of them are made, for at most as much compute as all rounds before, and
+    less where little width is missing (`Until.round_flops`): what they show decides whether the dear ones
+    are made at all. Several loops on one study go on with the round that was stated first.
 
     Args:
         until: When to stop.
@@ -102,28 +80,47 @@ def sweep_until(study: Study, until: Until, *, train: Callable[[Design], Runs]) 
         Refusal: If its learning-rate checks fail.
     """
     spec = read_spec(study)
-    stated = _checked(study, spec, train)
-    loop = _Loop(study=study, spec=spec, until=until, stated=stated, repeats=_repeats(stated))
-    rounds = [
-        one for one in read_rounds(study) if one.runs
-    ]  # one that ended a loop may go on by another rule
-    if rounds:
-        train(loop.asked(rounds[-1]))
+    loop = _Loop.of(study, spec, until, _checked(study, spec, train))
+    rounds = read_asked(study)  # a loop that ended may go on by another rule
     while not rounds or rounds[-1].runs:
-        rounds.append(loop.next(rounds))
-        _save(study, rounds[-1])
-        if rounds[-1].runs:
+        if rounds:
             train(loop.asked(rounds[-1]))
+        further = read_asked(study)[len(rounds) :]  # of another loop on this study, which was faster
+        rounds.append(further[0] if further else state_round(study, loop.next(rounds)))
     return rounds
 
 
-def read_rounds(study: Study) -> list[Round]:
-    """The rounds of a study, the first one first.
+def next_round(study: Study, until: Until) -> tuple[Round, Asked]:
+    """What `sweep_until` would make next, and its runs that are not made yet; writes and trains nothing.
+
+    Before the first round these are the learning-rate checks, as round 0; after a loop was killed, what is
+    left of the round it was in.
 
     Raises:
-        CorruptFile: If one cannot be read.
+        RecipeError: If the study has no target.
     """
-    return [_read(path) for path in sorted((study.folder / "rounds").glob("*.json"))]
+    spec = read_spec(study)
+    spec.target_design()
+    stated, ended = spec.design.recipes(study.runs()), _ended(study)
+    if checks := [one for one in _checks_of(stated) if one.recipe.run_id not in ended]:
+        return _round_of_checks(checks), Asked(checks)
+    loop, rounds = _Loop.of(study, spec, until, stated), read_asked(study)
+    before = loop.asked(rounds[-1]).planned if rounds else ()
+    if left := [one for one in before if one.recipe.run_id not in ended]:
+        return rounds[-1], Asked(left)
+    made = loop.next(rounds)
+    return made, loop.asked(made)
+
+
+def _round_of_checks(checks: Sequence[Planned]) -> Round:
+    return Round(
+        number=0,
+        runs=tuple(one.recipe.run_id for one in checks),
+        flops=sum(one.own_flops for one in checks),
+        width=None,
+        expected=None,
+        because="learning-rate checks come before the first round, whose runs take their rates from them",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +132,16 @@ class _Loop:
     until: Until
     stated: Sequence[Planned]
     repeats: Sequence[Planned]
+
+    @classmethod
+    def of(cls, study: Study, spec: StudySpec, until: Until, stated: Sequence[Planned]) -> _Loop:
+        """Over the runs of a design, as it states them once its learning-rate checks have ended."""
+        if not _runs_of(stated):
+            raise Refusal(
+                f"A learning-rate check of {study.folder} failed, and the runs wait for it; see: "
+                f"allometry status {study.folder}"
+            )
+        return cls(study=study, spec=spec, until=until, stated=stated, repeats=_repeats(stated))
 
     def asked(self, made: Round) -> Asked:
         """The runs of a round."""
@@ -154,7 +161,7 @@ class _Loop:
         step = _Step(number=len(rounds) + 1, spent=spent, width=self._width(fitted))
         if step.width is not None and (why := self.until.fired(width=step.width, gain=np.inf)):
             return step.last(f"Done: {why}.")
-        ended = self._ended()
+        ended = _ended(self.study)
         if all(one.recipe.run_id in ended for one in _runs_of(self.stated)):
             return step.last("Every run of the design is made; give it more sizes or horizons.")
         options = candidates_of(self.stated, done=ended)
@@ -175,9 +182,10 @@ class _Loop:
         if why := self.until.fired(width=np.inf, gain=gain):
             return step.last(f"Done: {why}.")
         if self.until.width:
-            wanted = _SAFELY * self.until.width
+            wanted = _WITHIN * self.until.width
             found = informative(candidates, aim, beliefs, width=wanted, level=LEVEL, measured=step.width)
-        part = candidates.cheapest_part(found.picks, again)
+        most = self.until.round_flops(again, width=step.width)
+        part = candidates.cheapest_part(found.picks, most)
         if not part:
             return step.last("No run of the design is expected to narrow the interval; give it larger sizes.")
         because = f"{len(part)} of {len(found.picks)} runs expected to bring it to {found.width_after:.2%}"
@@ -197,10 +205,6 @@ class _Loop:
             runs=(*made.runs, *(one.recipe.run_id for one in seeds)),
             flops=made.flops + sum(one.own_flops for one in seeds),
         )
-
-    def _ended(self) -> set[str]:
-        table = self.study.runs().table
-        return set(table["run_id"]) if len(table) else set()
 
     def _aim(self) -> ForecastOf:
         return ForecastOf(inputs=target_inputs(self.study))
@@ -258,14 +262,17 @@ def _made(spec: FitSpec, runs: Runs) -> Fit:
 def _checked(study: Study, spec: StudySpec, train: Callable[[Design], Runs]) -> list[Planned]:
     """All runs of the design, stated once its learning-rate checks have ended."""
     spec.target_design()  # refuses a study without a target before anything is trained
-    checks = [one for one in spec.design.recipes(study.runs()) if one.design == "learning_rate_check"]
-    stated = spec.design.recipes(train(Asked(checks)) if checks else study.runs())
-    if not _runs_of(stated):
-        raise Refusal(
-            f"A learning-rate check of {study.folder} failed, and the runs wait for it; see: "
-            f"allometry status {study.folder}"
-        )
-    return stated
+    checks = _checks_of(spec.design.recipes(study.runs()))
+    return spec.design.recipes(train(Asked(checks)) if checks else study.runs())
+
+
+def _ended(study: Study) -> set[str]:
+    table = study.runs().table
+    return set(table["run_id"]) if len(table) else set()
+
+
+def _checks_of(stated: Sequence[Planned]) -> list[Planned]:
+    return [one for one in stated if one.design == "learning_rate_check"]
 
 
 def _runs_of(stated: Sequence[Planned]) -> list[Planned]:
@@ -278,18 +285,3 @@ def _repeats(stated: Sequence[Planned]) -> list[Planned]:
     first = cheapest.recipe.seed + 1
     seeds = range(first, first + _SEEDS)
     return [replace(cheapest, recipe=replace(cheapest.recipe, seed=seed, parent="")) for seed in seeds]
-
-
-def _save(study: Study, made: Round) -> None:
-    path = study.folder / "rounds" / f"{made.number:03d}.json"
-    write_atomically(path, json.dumps(asdict(made), indent=1) + "\n")
-
-
-def _read(path: Path) -> Round:
-    try:
-        values = json.loads(path.read_text())
-        return Round(**{**values, "runs": tuple(values["runs"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise CorruptFile(
-            f"{path} is not a round of a sweep: {error}. Delete it to choose that round anew."
-        ) from error

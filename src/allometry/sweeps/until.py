@@ -10,6 +10,7 @@ from allometry.errors import InputError
 from allometry.units import read_quantity
 
 _PART = re.compile(r"\s*(width|gain|flops)\s*([<>])\s*([^\s%]+)\s*(%?)\s*", re.IGNORECASE)
+_LEAST_STEP = 0.1  # of the compute so far
 _DIRECTION = {"width": "<", "gain": "<", "flops": ">"}
 
 
@@ -35,6 +36,24 @@ class Until:
         if gain < self.gain:
             return f"as much compute again would narrow it by {gain:.1%}, below {self.gain:.1%}"
         return ""
+
+    def round_flops(self, spent: float, *, width: float | None) -> float:
+        """The most that the next round may take, in FLOP: what was spent, or less where little is missing.
+
+        A width falls at best by the square root of the compute, so (width / wanted)² - 1 of what was spent is
+        what is missing at least, and what is expected from few runs is seldom right. A tenth at the least: a
+        round is a pause, and every look at the width a chance to stop by luck.
+
+        Args:
+            width: Measured now; None if no fit says it.
+
+        >>> f"{Until(width=0.030).round_flops(1e15, width=0.033):.3g}"
+        '2.1e+14'
+        """
+        if not self.width or width is None:
+            return spent
+        missing = (width / self.width) ** 2 - 1
+        return spent * min(max(missing, _LEAST_STEP), 1.0)
 
 
 def read_rule(text: str) -> Until:
