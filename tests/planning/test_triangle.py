@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allometry.errors import InputError
+from allometry.planning.standings import standing
 from allometry.planning.surfaces import Surface
 from allometry.planning.triangle import (
-    Standing,
     equal_loss,
     floors,
     least_size_ratio,
-    standing,
     tokens_ratio,
 )
 
@@ -96,73 +95,6 @@ def test_two_hundred_sizes_with_a_thousand_draws_take_less_than_a_second() -> No
     assert time.process_time() - begun < 1
 
 
-def test_an_optimal_run_is_limited_by_compute() -> None:
-    params, tokens = LAW.best(1e22)
-
-    place = standing(LAW, params=params[0], tokens=tokens[0])
-
-    assert place.standing is Standing.OPTIMAL
-    assert place.limited_by == "compute"
-    assert place.compute_ratio.value == pytest.approx(1)
-    assert place.size_owes.value == pytest.approx(LAW.size_share[0])
-
-
-def test_public_models_stand_where_the_field_says() -> None:
-    # Gopher was larger than its tokens asked for (Hoffmann et al. 2022); Llama 3 8B saw 1,875 tokens each.
-    gopher = standing(LAW, params=280e9, tokens=300e9)
-    llama = standing(LAW, params=8.03e9, tokens=15e12)
-
-    assert (gopher.standing, gopher.limited_by) == (Standing.UNDERTRAINED, "data")
-    assert (llama.standing, llama.limited_by) == (Standing.OVERTRAINED, "size")
-    assert "smaller model on more tokens" in gopher.summary()
-    assert "served much" in llama.summary()
-
-
-def test_the_compute_ratio_is_against_the_budget_whose_best_run_has_the_same_loss() -> None:
-    budgets = np.geomspace(1e22, 1e25, 3001)
-    losses = np.array([LAW.loss(*LAW.best(float(budget)))[0] for budget in budgets])
-    gopher = standing(LAW, params=280e9, tokens=300e9)
-
-    least = np.exp(np.interp(-gopher.loss.value, -losses, np.log(budgets)))
-
-    assert gopher.compute_ratio.value == pytest.approx(6 * 280e9 * 300e9 / least, rel=1e-5)
-
-
-def test_a_run_that_uses_up_its_stock_is_limited_by_data() -> None:
-    assert standing(LAW, params=8e9, tokens=4e11, unique_tokens=1e11).limited_by == "data"
-
-
-@settings(max_examples=40, deadline=None)
-@given(params=st.floats(1e7, 1e12), tokens=st.floats(1e9, 1e14))
-def test_elasticities_are_slopes_of_the_law(params: float, tokens: float) -> None:
-    place, step = standing(LAW, params=params, tokens=tokens), 1e-5
-
-    def slope(up: float, down: float) -> float:
-        return float(np.log(down / up) / (2 * step))
-
-    by_params = slope(LAW.loss(params * (1 + step), tokens)[0], LAW.loss(params * (1 - step), tokens)[0])
-    by_tokens = slope(LAW.loss(params, tokens * (1 + step))[0], LAW.loss(params, tokens * (1 - step))[0])
-    assert place.by_params.value == pytest.approx(by_params, rel=1e-4, abs=1e-10)
-    assert place.by_tokens.value == pytest.approx(by_tokens, rel=1e-4, abs=1e-10)
-
-
-def test_more_compute_along_the_optimum_lowers_the_loss_by_its_elasticity() -> None:
-    params, tokens = LAW.best(1e22)
-    place = standing(LAW, params=params[0], tokens=tokens[0])
-    less, more = (LAW.loss(*LAW.best(1e22 * factor))[0] for factor in (0.9999, 1.0001))
-
-    assert place.by_flops.value == pytest.approx(np.log(less / more) / np.log(1.0001 / 0.9999), rel=1e-6)
-
-
-def test_the_draws_say_how_sure_the_word_is() -> None:
-    params, tokens = LAW.best(1e22)
-    close = standing(drawn(300), params=params[0] * 1.5, tokens=tokens[0] / 1.5)
-    far = standing(drawn(300), params=params[0] * 100, tokens=tokens[0] / 100)
-
-    assert close.probability < far.probability
-    assert far.probability == 1
-
-
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(InputError, match="cannot be reached"):
         floors(LAW, loss=1.8)
@@ -172,10 +104,3 @@ def test_what_cannot_be_is_refused() -> None:
         equal_loss(LAW, loss=2.0, params=np.array([0.0]))
     with pytest.raises(InputError, match="above zero"):
         standing(LAW, params=-1, tokens=1e9)
-
-
-def test_without_draws_there_is_no_probability_and_the_summary_says_so() -> None:
-    place = standing(LAW, params=8e9, tokens=1e13)
-
-    assert np.isnan(place.probability)
-    assert "no probability because there are no draws" in place.summary()

@@ -27,7 +27,8 @@ from allometry.planning.published import published_fit
 from allometry.planning.rates import training_rate
 from allometry.planning.requirements import require
 from allometry.planning.run_costs import price_run
-from allometry.planning.triangle import equal_loss, floors, standing
+from allometry.planning.standings import standing
+from allometry.planning.triangle import equal_loss, floors
 
 LAW, H100, RATE = "hoffmann_2022", DEVICES["h100-sxm"], training_rate("h100-sxm")
 SURFACE, MODEL, DEMAND = published_fit(LAW).surface(), ServedModel(params=1e9), Demand(generated_tokens=1e12)

@@ -17,7 +17,7 @@ from allometry.planning.changes import Kind, Sensitivity
 from allometry.planning.questions import Question
 from allometry.planning.rates import training_rate
 from allometry.planning.sensitivity import sensitivity
-from allometry.planning.triangle import standing
+from allometry.planning.standings import standing
 from allometry.plots import equal_loss_lines, least_loss, trade_at_equal_loss, what_would_change
 
 
@@ -147,3 +147,25 @@ def test_a_run_far_from_the_best_is_inside_the_picture_of_its_trade(params: floa
     assert across[0] < params / best < across[1]
     data = run.compute_ratio.value / run.params_ratio.value
     assert up[0] < min(data, run.compute_ratio.value) <= max(data, run.compute_ratio.value) < up[1]
+
+
+def test_pictures_of_a_run_on_repeated_tokens_go_through_it_and_name_the_stock() -> None:
+    law = "muennighoff_2023"
+    plan = allocate(law, flops=9.3e21, unique_tokens=25e9)
+    repeated = float(plan.loss.value)
+
+    lines, trade = equal_loss_lines(plan, law), trade_at_equal_loss(plan, law)
+
+    assert f"{repeated:.4g}" in set(rows_of(lines, "series", "x", "value")["series"])
+    curve = rows_of(trade, "series", "x", "value")
+    here = rows_of(trade, "x", "value")
+    here = here[here.get("series", pd.Series(np.nan, here.index)).isna()]
+    assert here[["x", "value"]].to_numpy() == pytest.approx(np.ones((2, 2)), rel=1e-5)
+    # Four times the size would take fewer tokens, and more of compute than were all of them fresh.
+    compute = curve[curve["series"].str.startswith("compute")].sort_values("x")
+    fresh = trade_at_equal_loss(allocate(law, flops=9.3e21), law)
+    other = rows_of(fresh, "series", "x", "value")
+    other = other[other["series"].str.startswith("compute")].sort_values("x")
+    assert np.interp(4, compute["x"], compute["value"]) > np.interp(4, other["x"], other["value"])
+    assert "Only 25B tokens are unique." in words(lines)
+    assert "Only 25B tokens are unique." in words(trade)

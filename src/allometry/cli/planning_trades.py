@@ -44,7 +44,7 @@ def triangle(
     json
         Print the position as JSON.
     """
-    from allometry.planning.triangle import standing
+    from allometry.planning.standings import standing
     from allometry.report.terminal import show
 
     law = law_of(source)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.planning.basis import Basis
-from allometry.planning.surfaces import five_numbers
+from allometry.planning.surfaces import Surface, five_numbers
 
 Array = NDArray[np.float64]
 Tokens = Callable[[Array], Array]
@@ -52,7 +52,7 @@ def best_split(
     return np.where(inside, np.exp(_root(excess, low, high)), np.nan)
 
 
-def tokens_within(flops: float) -> Tokens:
+def tokens_within(flops: float | Array) -> Tokens:
     """Tokens of a size in a training budget."""
     return lambda params: flops / 6 / params
 
@@ -79,8 +79,7 @@ def _gains(basis: Basis, stock: float) -> Gains:
     """What the loss falls by for a little more of size, and for as much more of data."""
     five = five_numbers(basis.coefficients, basis.law)
     if five is not None and np.isinf(stock):
-        A, B, alpha, beta = (five[name] for name in ("A", "B", "alpha", "beta"))
-        return lambda params, tokens: (alpha * A * params**-alpha, beta * B * tokens**-beta)
+        return Surface(**five, unit=basis.unit, name=basis.law.name).gains
     return lambda params, tokens: basis.gains(params, tokens, stock)
 
 

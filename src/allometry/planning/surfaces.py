@@ -7,7 +7,7 @@ numbers. Arrays have the shape (sets,): the fitted coefficients first, then the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,11 @@ class Surface:
         E, A, B, alpha, beta = (np.array([coefficients[key]]) for key in ("E", "A", "B", "alpha", "beta"))
         return cls(E=E, A=A, B=B, alpha=alpha, beta=beta, name=name)
 
+    def fitted(self) -> Surface:
+        """The fitted coefficients alone, without the draws."""
+        first = {name: getattr(self, name)[:1] for name in ("E", "A", "B", "alpha", "beta")}
+        return replace(self, **first)
+
     @property
     def size_share(self) -> Array:
         """Share of the reducible loss that size owes at the compute-optimal point, beta / (alpha + beta)."""
@@ -73,7 +78,12 @@ class Surface:
         """Predicted loss."""
         return np.asarray(self.E + self.A * params**-self.alpha + self.B * tokens**-self.beta)
 
-    def reducible(self, loss: float) -> Array:
+    def gains(self, params: float | Array, tokens: float | Array) -> tuple[Array, Array]:
+        """By how much the loss falls for each unit of the logarithm of size, and of data."""
+        by_size = self.alpha * self.A * params**-self.alpha
+        return np.asarray(by_size), np.asarray(self.beta * self.B * tokens**-self.beta)
+
+    def reducible(self, loss: float | Array) -> Array:
         """Loss above the floor; NaN for draws whose floor is not below the target."""
         above = loss - self.E
         return np.where(above > 0, above, np.nan)
@@ -98,7 +108,7 @@ class Surface:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(left > 0, self.params_owing(left), np.where(np.isnan(left), np.nan, np.inf))
 
-    def cheapest(self, loss: float) -> tuple[Array, Array]:
+    def cheapest(self, loss: float | Array) -> tuple[Array, Array]:
         """Size and tokens of least 6 · params · tokens at a loss, in closed form."""
         above = self.reducible(loss)
         share = self.size_share

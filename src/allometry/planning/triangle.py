@@ -9,7 +9,6 @@ x = v^(1 / alpha) no amount of data is enough; for data the same holds with the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +17,7 @@ from allometry.fitting.result import Estimate, Fit, middle
 from allometry.planning.basis import basis_of
 from allometry.planning.numbers import require_above_zero
 from allometry.planning.published import PublishedFit
-from allometry.planning.quantities import ranged, stated
-from allometry.planning.surfaces import Array, Surface, by_the_draws, probability, reachable
-from allometry.units import show_count, show_power
-
-NEAR = 0.005  # share of compute wasted up to which a run is called compute-optimal; see `standing`
-
-
-class Standing(StrEnum):
-    """Where a run stands among the runs of equal loss."""
-
-    OPTIMAL = "compute-optimal"
-    UNDERTRAINED = "undertrained"  # too large for its tokens: more tokens on a smaller model cost less
-    OVERTRAINED = "over-trained"  # too many tokens for its size: cheaper to serve, dearer to train
+from allometry.planning.surfaces import Array, Surface, probability, reachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,43 +62,6 @@ class EqualLoss:
     flops_high: Array
     share_of_draws: Array
     level: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Position:
-    """Where a run stands on the surface.
-
-    Attributes:
-        params, tokens: The run.
-        loss: Predicted for it.
-        standing: In a word.
-        probability: Share of the draws that say the same word.
-        compute_ratio: Its compute over the least that reaches its loss.
-        params_ratio: Its size over that of least compute at its loss.
-        size_owes: Share of the reducible loss that more size alone could remove; the rest is data's.
-        by_params, by_tokens, by_flops: Elasticity of the loss: percent it falls for one percent more of each,
-            compute spent along the optimum.
-        limited_by: "data" where repeating or a stock holds it back, "compute" where it is at its optimum,
-            else "size" for an over-trained run and "data" for an undertrained one.
-    """
-
-    params: float
-    tokens: float
-    loss: Estimate
-    standing: Standing
-    probability: float
-    compute_ratio: Estimate
-    params_ratio: Estimate
-    size_owes: Estimate
-    by_params: Estimate
-    by_tokens: Estimate
-    by_flops: Estimate
-    limited_by: str
-    level: float
-
-    def summary(self) -> str:
-        """The position in plain words."""
-        return "\n".join(_sentences(self))
 
 
 def tokens_ratio(x: float | Array, alpha: float | Array, beta: float | Array) -> Array:
@@ -213,83 +163,6 @@ def equal_loss(
     )
 
 
-def standing(
-    fit: Fit | PublishedFit | str | Surface,
-    *,
-    params: float,
-    tokens: float,
-    unique_tokens: float | None = None,
-    level: float = 0.9,
-) -> Position:
-    """Where a plan or a public model stands among the runs of equal loss.
-
-    A run is called compute-optimal where it spends at most half a percent more compute than the best run of
-    its loss. A public model's loss was measured on another text: its position says how it was balanced by
-    this law, not what it scored.
-
-    Args:
-        params, tokens: The run.
-        unique_tokens: Distinct tokens there are for it; with more tokens than that it is limited by data.
-
-    Raises:
-        InputError: If a number is not above zero.
-
-    Gopher, 280e9 parameters on 300e9 tokens:
-
-    >>> law = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
-    >>> gopher = standing(Surface.from_coefficients(law), params=280e9, tokens=300e9)
-    >>> print(gopher.standing, f"{gopher.compute_ratio.value:.2f}")
-    undertrained 2.01
-    """
-    numbers = {"params": params, "tokens": tokens, "unique tokens": unique_tokens}
-    for name, value in numbers.items():
-        if value is not None:
-            stated(value, "1", f"number of {name}")
-    surface = _surface(fit)
-    by_size, by_data = surface.A * params**-surface.alpha, surface.B * tokens**-surface.beta
-    above = by_size + by_data
-    best_size = surface.params_owing(above * surface.size_share)
-    best_data = surface.tokens_owing(above * (1 - surface.size_share))
-    waste = params * tokens / (best_size * best_data)
-    words = _words(params / best_size, waste)
-    loss = surface.E + above
-
-    def estimate(sets: Array, unit: str = "1") -> Estimate:
-        return surface.estimate(sets, unit, level)
-
-    return Position(
-        params=params,
-        tokens=tokens,
-        loss=estimate(loss, surface.unit),
-        standing=words[0],
-        probability=probability(np.array([word is words[0] for word in words])),
-        compute_ratio=estimate(waste),
-        params_ratio=estimate(params / best_size),
-        size_owes=estimate(by_size / above),
-        by_params=estimate(surface.alpha * by_size / loss),
-        by_tokens=estimate(surface.beta * by_data / loss),
-        # Along the optimum the reducible loss falls as compute to the power alpha beta / (alpha + beta).
-        by_flops=estimate(surface.alpha * surface.size_share * above / loss),
-        limited_by=_limit(words[0], tokens, unique_tokens),
-        level=level,
-    )
-
-
-def _words(size_ratio: Array, waste: Array) -> list[Standing]:
-    return [
-        Standing.OPTIMAL
-        if more <= 1 + NEAR
-        else (Standing.UNDERTRAINED if ratio > 1 else Standing.OVERTRAINED)
-        for ratio, more in zip(size_ratio.tolist(), waste.tolist(), strict=True)
-    ]
-
-
-def _limit(word: Standing, tokens: float, unique_tokens: float | None) -> str:
-    if unique_tokens is not None and tokens >= unique_tokens:
-        return "data"
-    return {Standing.OPTIMAL: "compute", Standing.UNDERTRAINED: "data", Standing.OVERTRAINED: "size"}[word]
-
-
 def _endless(tokens: Array) -> Array:
     return np.where(np.isnan(tokens), np.inf, tokens)
 
@@ -303,25 +176,3 @@ def _ends(draws: Array, level: float) -> tuple[Array, Array]:
     huge = np.finfo(np.float64).max / 4
     low, high = middle(np.minimum(draws, huge), level, axis=1)
     return np.where(low >= huge / 1e6, np.inf, low), np.where(high >= huge / 1e6, np.inf, high)
-
-
-def _sentences(place: Position) -> list[str]:
-    size, data = show_count(place.params), show_count(place.tokens)
-    least = ranged(place.compute_ratio, "{:.3g}".format)
-    owed = 100 * place.size_owes.value
-    why = {
-        Standing.OPTIMAL: "size and data are in balance; only more compute lowers its loss",
-        Standing.UNDERTRAINED: "it is too large for its tokens; a smaller model on more tokens costs less",
-        Standing.OVERTRAINED: "it has more tokens than its size asks for; that pays where it is served much",
-    }[place.standing]
-    flops = show_power(6 * place.params * place.tokens)
-    slopes = (place.by_params.value, place.by_tokens.value, place.by_flops.value)
-    return [
-        f"{size} parameters on {data} tokens ({flops} FLOP): {place.standing}, limited by {place.limited_by}",
-        f"  {why} ({by_the_draws(place.probability)})",
-        f"  takes {least} times the least compute of its loss, at {ranged(place.params_ratio)} of its size",
-        f"  size owes {owed:.3g}% of the loss that more of both could remove",
-        "  1% more parameters, tokens or compute lowers the loss by {:.2g}, {:.2g} or {:.2g}%".format(
-            *slopes
-        ),
-    ]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import altair as alt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.fitting.result import middle
-from allometry.planning.basis import basis_of
 from allometry.planning.result import Plan
 from allometry.planning.sensitivity import Source
+from allometry.planning.standings import Position, law_around
+from allometry.planning.stocked import Stocked
 from allometry.planning.surfaces import Surface
-from allometry.planning.triangle import Position
 from allometry.plots import axes, marks
 from allometry.plots.theme import BLUE, GREEN, INK, MUTED, ORANGE, finish, rows, sizes_colour
 from allometry.units import show_count, show_power
 
 Array = NDArray[np.float64]
+Ratio = Callable[[Array], Array]  # sizes over the best to tokens over the best, of shape (sizes, sets)
 
 _LINE_POINTS = 240
 _GRID = 300  # tokens looked at for each size, for the near-optimal band
@@ -26,6 +30,9 @@ _DECADES = 1.6  # of size and of tokens that are shown on each side of the plan
 _RATIOS = 8.0  # sizes over the best one are shown from one over this to this
 _MOST = 30.0  # times the best; what costs more is cut off
 _ROOM = 1.5  # around the run where it lies outside of that
+_HALVINGS = 40
+_CROWD = 40  # further sizes just above the least one
+_FINE = 10  # times as many sizes for a line of equal loss, which ends in a wall
 _CUT = 1e5  # times the most that is shown: stands for endless tokens
 _TRADES = ("tokens D / D*", "compute C / C*")
 
@@ -39,7 +46,7 @@ def equal_loss_lines(plan: Plan, law: Source) -> alt.LayerChart:
     Raises:
         FitError: If the law is no floor plus a power of params plus a power of tokens.
     """
-    surface = _fitted(basis_of(law).surface())
+    surface = _law_around(plan, law).fitted()
     sizes = _around(plan.params.value)
     around = [float(surface.loss(*surface.best(times * plan.flops))[0]) for times in _BUDGETS]
     levels = sorted([*around, _predicted(surface, plan)], reverse=True)
@@ -64,6 +71,7 @@ def equal_loss_lines(plan: Plan, law: Source) -> alt.LayerChart:
         subtitle=[
             f"Diamond: the plan. Dashed: what {show_power(plan.flops)} FLOP can train.",
             f"Black: the best of each budget. Green: within {100 * plan.near.tolerance:g}% of it.",
+            *_stock_words(surface),
         ],
         description=f"Lines of equal loss over parameters and tokens around {show_count(plan.params.value)} "
         f"parameters and {show_count(plan.tokens.value)} tokens.",
@@ -80,15 +88,12 @@ def trade_at_equal_loss(run: Plan | Position, law: Source) -> alt.LayerChart:
     Raises:
         FitError: If the law is no floor plus a power of params plus a power of tokens.
     """
-    surface = basis_of(law).surface()
     size, data, name = _run(run)
-    reached = float(surface.loss(size, data)[0])
-    params, tokens = (float(one[0]) for one in surface.cheapest(reached))
-    x, d, shaded = size / params, data / tokens, _band_words(surface, run.level)
+    ratio, params, tokens, floor = _trade_around(run, law)
+    x, d, shaded = size / params, data / tokens, _band_words(ratio, run.level)
     sides = min(1 / _RATIOS, x / _ROOM), max(_RATIOS, x * _ROOM)
     most = max(_MOST, d * _ROOM, x * d * _ROOM)
-    trade = _trade(surface, run.level, sides, most)
-    floor = float(_floor(surface)[0])
+    trade = _trade(ratio, run.level, _sizes(sides, floor), most)
     across = axes.log_axis("ratio", list(sides), "parameters over the best number, N / N*", pad=0).x()
     up = axes.log_axis("ratio", [min(0.4, d / _ROOM), most], "of what the best size takes", pad=0)
     scale = alt.Scale(domain=list(_TRADES), range=[ORANGE, BLUE])
@@ -104,10 +109,11 @@ def trade_at_equal_loss(run: Plan | Position, law: Source) -> alt.LayerChart:
         ],
         title="The same loss with another size: what it takes of the others",
         subtitle=[
-            f"N* is {show_count(params)} parameters, D* {show_count(tokens)} tokens. {_trade_words(surface)}",
+            f"N* is {show_count(params)} parameters, D* {show_count(tokens)} tokens. {_trade_words(ratio)}",
             f"Diamonds: {name}. Grey: below {floor:.2g} N* no data is enough. {shaded}",
+            *_stock_words(_law_around(run, law)),
         ],
-        description=f"Tokens and compute for an equal loss against size. {_trade_words(surface)}",
+        description=f"Tokens and compute for an equal loss against size. {_trade_words(ratio)}",
     )
 
 
@@ -118,14 +124,49 @@ def _run(run: Plan | Position) -> tuple[float, float, str]:
     return run.params, run.tokens, f"{show_count(run.params)} on {show_count(run.tokens)} tokens"
 
 
-def _fitted(surface: Surface) -> Surface:
-    """The surface without its draws."""
-    first = (one[:1] for one in (surface.E, surface.A, surface.B, surface.alpha, surface.beta))
-    E, A, B, alpha, beta = first
-    return Surface(E=E, A=A, B=B, alpha=alpha, beta=beta, unit=surface.unit, name=surface.name)
+def _law_around(run: Plan | Position, law: Source) -> Surface | Stocked:
+    """The law, with the stock of unique tokens where that is a limit."""
+    size, data, _ = _run(run)
+    return law_around(law, size, data, _stock(run))
 
 
-def _predicted(surface: Surface, plan: Plan) -> float:
+def _stock(run: Plan | Position) -> float | None:
+    return run.question.unique_tokens if isinstance(run, Plan) else run.unique_tokens
+
+
+def _stock_words(law: Surface | Stocked) -> list[str]:
+    return [f"Only {show_count(law.stock)} tokens are unique."] if isinstance(law, Stocked) else []
+
+
+def _trade_around(run: Plan | Position, law: Source) -> tuple[Ratio, float, float, float]:
+    """Tokens over the best by size over the best; the best size and tokens; the least size over the best."""
+    size, data, _ = _run(run)
+    around = _law_around(run, law)
+    reached = around.loss(size, data)
+    params, tokens = around.cheapest(reached)
+    if isinstance(around, Surface):
+        floor, ratio = _floor(around), partial(_tokens_ratio, around)
+    else:
+        ratio = partial(_repeated_ratio, around, reached, params, tokens)
+        floor = _first_finite(partial(_repeated_ratio, around.fitted(), reached[:1], params[:1], tokens[:1]))
+    return ratio, float(params[0]), float(tokens[0]), float(floor[0])
+
+
+def _repeated_ratio(law: Stocked, reached: Array, params: Array, tokens: Array, ratios: Array) -> Array:
+    """As `_tokens_ratio`, where tokens beyond a stock are repeats."""
+    return np.stack([law.tokens_for(reached, ratio * params) / tokens for ratio in ratios])
+
+
+def _first_finite(ratio: Ratio) -> Array:
+    """The least size over the best that reaches the loss, of shape (1,)."""
+    low, high = -10.0, 0.0  # of the logarithm
+    for _ in range(_HALVINGS):
+        half = (low + high) / 2
+        low, high = (low, half) if np.isfinite(ratio(np.exp([half]))[0, 0]) else (half, high)
+    return np.exp([high])
+
+
+def _predicted(surface: Surface | Stocked, plan: Plan) -> float:
     return float(surface.loss(plan.params.value, plan.tokens.value)[0])
 
 
@@ -134,29 +175,31 @@ def _around(value: float) -> Array:
 
 
 def _contours(
-    surface: Surface, sizes: Array, levels: list[float], names: list[str], plan: Plan
+    surface: Surface | Stocked, sizes: Array, levels: list[float], names: list[str], plan: Plan
 ) -> pd.DataFrame:
     low, high = plan.tokens.value * 10**-_DECADES, plan.tokens.value * 10**_DECADES
-    parts = []
+    fine, parts = np.geomspace(sizes[0], sizes[-1], _FINE * len(sizes)), []
     for level, name in zip(levels, names, strict=True):
-        tokens = surface.tokens_for(level, sizes)
+        tokens = surface.tokens_for(level, fine)
         # A little beyond the edge, so that lines are cut there and do not end before it.
         seen = (tokens > low / 3) & (tokens < high * 3)
-        parts.append(pd.DataFrame({"series": name, "x": sizes[seen], "value": tokens[seen]}))
+        parts.append(pd.DataFrame({"series": name, "x": fine[seen], "value": tokens[seen]}))
     return pd.concat(parts, ignore_index=True)
 
 
-def _best_path(surface: Surface, plan: Plan) -> pd.DataFrame:
+def _best_path(surface: Surface | Stocked, plan: Plan) -> pd.DataFrame:
     budgets = plan.flops * np.geomspace(10 ** (-2 * _DECADES), 10 ** (2 * _DECADES), _LINE_POINTS)
     params, tokens = surface.best(budgets)
     return pd.DataFrame({"x": params, "value": tokens})
 
 
-def _near_band(surface: Surface, sizes: Array, plan: Plan) -> pd.DataFrame:
+def _near_band(surface: Surface | Stocked, sizes: Array, plan: Plan) -> pd.DataFrame:
     """For each size the tokens with which it is almost the best of their budget."""
     tokens = np.geomspace(plan.tokens.value * 10**-_DECADES, plan.tokens.value * 10**_DECADES, _GRID)
     loss = surface.loss(sizes[:, None], tokens[None, :])
-    least = surface.loss(*surface.best((6 * sizes[:, None] * tokens[None, :]).ravel())).reshape(loss.shape)
+    budgets = 6 * np.geomspace(sizes[0] * tokens[0], sizes[-1] * tokens[-1], _GRID)
+    lowest = surface.loss(*surface.best(budgets))
+    least = np.interp(np.log(6 * sizes[:, None] * tokens[None, :]), np.log(budgets), lowest)
     near = loss <= (1 + plan.near.tolerance) * least
     found = [
         (n, tokens[row].min(), tokens[row].max()) for n, row in zip(sizes, near, strict=True) if row.any()
@@ -164,10 +207,16 @@ def _near_band(surface: Surface, sizes: Array, plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["x", "low", "high"])
 
 
-def _trade(surface: Surface, level: float, sides: tuple[float, float], most: float) -> pd.DataFrame:
-    ratios = np.geomspace(*sides, 2 * _LINE_POINTS)
+def _sizes(sides: tuple[float, float], floor: float) -> Array:
+    """Sizes over the best, crowded where the curves rise without end."""
+    crowded = floor * (1 + np.geomspace(1e-9, 0.1, _CROWD))
+    inside = crowded[(crowded > sides[0]) & (crowded < sides[1])]
+    return np.sort(np.append(np.geomspace(*sides, _LINE_POINTS), inside))
+
+
+def _trade(ratio: Ratio, level: float, ratios: Array, most: float) -> pd.DataFrame:
     parts = []
-    tokens = _tokens_ratio(surface, ratios)
+    tokens = ratio(ratios)
     for series, needed in zip(_TRADES, (tokens, tokens * ratios[:, None]), strict=True):
         drawn = np.minimum(needed, _CUT * most)
         known = drawn.shape[1] > 1
@@ -199,12 +248,13 @@ def _no_go(floor: float, left: float, across: alt.X) -> marks.Layers:
     ]
 
 
-def _trade_words(surface: Surface) -> str:
-    half, double = (float((_tokens_ratio(surface, np.array([ratio])) * ratio)[0, 0]) for ratio in (0.5, 2.0))
+def _trade_words(ratio: Ratio) -> str:
+    half, double = (float((ratio(np.array([size])) * size)[0, 0]) for size in (0.5, 2.0))
     if not np.isfinite(half):
         return f"Half the size is not enough; twice costs {double:.3g} times the compute."
     return f"Half the size costs {half:.3g} times the compute, twice {double:.3g} times."
 
 
-def _band_words(surface: Surface, level: float) -> str:
-    return f"Shaded: {100 * level:g}% of the draws." if len(surface.E) > 1 else "No ranges: no draws."
+def _band_words(ratio: Ratio, level: float) -> str:
+    drawn = ratio(np.ones(1)).shape[1] > 1
+    return f"Shaded: {100 * level:g}% of the draws." if drawn else "No ranges: no draws."
