@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,8 @@ def in_two_processes(work: Callable[[], object]) -> list[int | None]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=_as_rank, args=(rank, port, work)) for rank in range(2)]
+    end = fork.Barrier(2, timeout=60)
+    processes = [fork.Process(target=_as_rank, args=(rank, port, work, end)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
@@ -56,7 +58,7 @@ def in_two_processes(work: Callable[[], object]) -> list[int | None]:
     return [process.exitcode for process in processes]
 
 
-def _as_rank(rank: int, port: int, work: Callable[[], object]) -> None:
+def _as_rank(rank: int, port: int, work: Callable[[], object], end: Barrier) -> None:
     torch.set_num_threads(1)
     settings = {
         "RANK": rank,
@@ -66,7 +68,10 @@ def _as_rank(rank: int, port: int, work: Callable[[], object]) -> None:
         "MASTER_PORT": port,
     }
     os.environ |= {name: str(value) for name, value in settings.items()}
-    work()
+    try:
+        work()
+    finally:
+        end.wait()  # who leaves first takes the connections of the other with it
 
 
 def curve(study: Study, recipe: Recipe) -> list[float]:
