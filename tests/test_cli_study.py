@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from allometry.cli import run
+from allometry.forecasts.register import read_outcomes
 from allometry.recipe import Recipe
 from allometry.recipe.facts import recipe_facts
 from allometry.runs.run import Run
@@ -102,6 +103,19 @@ def test_a_forecast_stated_again_adds_nothing_even_after_the_run(
 
     assert (fitted.folder / "forecasts.jsonl").read_bytes() == register
     assert register.count(b"\n") == 1
+
+
+def test_the_outcome_is_attached_when_the_target_lands(
+    fitted: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, target = str(fitted.folder), target_recipe(fitted)
+    assert run(["forecast", folder]) == 0
+    measure(fitted, target, "target")
+
+    assert [run(["sweep", folder, "--target"]) for _ in range(2)] == [0, 0]
+
+    assert [one.target for one in read_outcomes(fitted)] == [target.run_id]
+    assert said(capsys).count(f"measured by run {target.run_id}, is line 2 of the register.") == 1
 
 
 def test_a_target_that_was_trained_without_a_forecast_gets_none(

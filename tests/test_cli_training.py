@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from allometry.cli import run
+from allometry.fitting.result import Forecast
+from allometry.forecasts.register import read_outcomes, register
 from allometry.recipe import FineTune, Recipe
+from allometry.runs.run import Run
 from allometry.runs.study import Study
+from allometry.sweeps.spec import open_collection
 
 
 @pytest.fixture
@@ -37,6 +41,22 @@ def test_recipes_are_trained_into_one_study_once(
     capsys.readouterr()
     assert run(["status", str(folder), "--json"]) == 0
     assert {row["run_id"] for row in json.loads(capsys.readouterr().out)} == {tuned.run_id, tiny.run_id}
+
+
+def test_a_recipe_that_was_forecast_gets_its_outcome_attached(
+    recipe_file: Path, tiny: Recipe, tmp_path: Path
+) -> None:
+    study = open_collection(tmp_path / "lab")
+    said = Forecast(
+        inputs={}, output="loss", unit="", median=3.0, low=2.9, high=3.1, level=0.9, quantiles={}, beyond={},
+        width={}, law="kaplan", fit_hash="", data_hash="",
+    )  # fmt: skip
+    register(said, study, target=tiny.run_id)
+    study.save_run(Run(run_id=tiny.run_id, status="done", values={"loss": 3.05, "design": "given"}))
+
+    assert run(["train", str(recipe_file), "--into", str(study.folder), "--workers", "1"]) == 0
+
+    assert [one.value for one in read_outcomes(study)] == [3.05]
 
 
 def test_a_dry_run_makes_nothing(
