@@ -143,7 +143,8 @@ def _curve(study: Study, row: Mapping[Hashable, Any]) -> pd.DataFrame:
     if usable.empty:
         return pd.DataFrame()
     ends = np.geomspace(usable["tokens"].min(), usable["tokens"].max() * (1 + 1e-9), _CURVE_POINTS + 1)
-    thinned = usable.groupby(np.digitize(usable["tokens"], ends))[["tokens", "loss"]].mean()
+    place = pd.Series(np.digitize(usable["tokens"], ends), index=usable.index)  # pandas prints a bare array
+    thinned = usable.groupby(place)[["tokens", "loss"]].mean()
     per_token = row["flops"] / row["tokens"] if "flops" in row else np.nan
     return pd.DataFrame({
         "run_id": str(row["run_id"]), "params": row["params"], "flops_per_token": per_token,

@@ -25,12 +25,14 @@ _CHECKS = "design = 'learning_rate_check'"
 _TIPS = {"run_id": "run", "value": "loss", "params": "parameters", "tokens": "tokens", "x": "compute (FLOP)"}
 
 
-def loss_against_compute(runs: Runs, fit: Fit | None = None, *, study: Study | None = None) -> alt.LayerChart:
+def loss_against_compute(
+    runs: Runs, fit: Fit | None = None, *, study: Study | pd.DataFrame | None = None
+) -> alt.LayerChart:
     """Loss of every finished run against its compute, one colour a size, with the best of each budget.
 
     Args:
         fit: Adds the least loss the law promises for each budget, and marks runs it has not seen.
-        study: Adds the training curves of its trunks as thin lines.
+        study: Adds the training curves of its trunks as thin lines; or what `training_curves` read of it.
     """
     output, unit = _output(fit)
     placed, convention = _with_compute(frames.final_runs(runs, output, fit), runs, fit)
@@ -60,12 +62,14 @@ def loss_against_compute(runs: Runs, fit: Fit | None = None, *, study: Study | N
     )
 
 
-def loss_against_tokens(runs: Runs, fit: Fit | None = None, *, study: Study | None = None) -> alt.LayerChart:
+def loss_against_tokens(
+    runs: Runs, fit: Fit | None = None, *, study: Study | pd.DataFrame | None = None
+) -> alt.LayerChart:
     """Loss of every finished run against its tokens, one colour a size.
 
     Args:
         fit: Adds the law's curve of each size, if the law reads params and tokens.
-        study: Adds the training curves of its trunks as thin lines.
+        study: Adds the training curves of its trunks as thin lines; or what `training_curves` read of it.
 
     Raises:
         MissingColumn: If the runs do not say how many tokens they saw.
@@ -186,9 +190,11 @@ def _place_of(convention: str) -> str:
     return "6ND" if convention == "6ND" else "flops"
 
 
-def _curves(study: Study | None, output: str, frame: pd.DataFrame) -> pd.DataFrame:
+def _curves(study: Study | pd.DataFrame | None, output: str, frame: pd.DataFrame) -> pd.DataFrame:
     # The curves are in nat/token; beside another unit they would mislead.
-    curves = frames.training_curves(study) if study is not None and output == "loss" else pd.DataFrame()
+    if study is None or output != "loss":
+        return pd.DataFrame()
+    curves = frames.training_curves(study) if isinstance(study, Study) else study
     if curves.empty:
         return curves
     series = curves["params"].map(dict(zip(frame["params"], frame["series"], strict=True)))

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import altair as alt
 import pandas as pd
+from altair.utils.schemapi import debug_mode
 
 WIDTH, HEIGHT = 660, 380
 INK, MUTED, FAINT = "#1c2733", "#66727f", "#e4e8ec"
@@ -59,7 +60,8 @@ def rows(table: pd.DataFrame) -> alt.InlineData:
     """A table as data inside the chart, of any length, every number unrounded, a missing one as null."""
     records = table.astype(object).to_dict("records")
     values = tuple({str(k): _plain(v) for k, v in record.items()} for record in records)
-    return alt.InlineData(values=values)  # a tuple: a list would be copied at each step of a chart's making
+    with debug_mode(False):  # a record cannot be wrong, and Altair would hold each against its schema
+        return alt.InlineData(values=values)  # a tuple: a list would be copied at each step of the making
 
 
 def sizes_colour(labels: Sequence[str], title: str) -> alt.Color:

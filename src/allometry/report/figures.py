@@ -8,6 +8,7 @@ from allometry import plots
 from allometry.errors import Refusal
 from allometry.fitting import Fit
 from allometry.planning.allocation import Plan
+from allometry.plots.frames import training_curves
 from allometry.report.contents import Contents
 from allometry.report.figure import Figure, as_figure
 from allometry.report.verdict import shown_forecasts
@@ -38,10 +39,11 @@ def _run_figures(contents: Contents) -> Iterator[Figure]:
     columns = {column for column in runs.table.columns if runs.table[column].notna().any()}
     if (fit.output if fit else "loss") not in columns:
         return
+    curves = training_curves(contents.study) if contents.study else None  # read once, drawn twice
     if "flops" in columns or {"params", "tokens"} <= columns:
-        yield as_figure(plots.loss_against_compute(runs, fit, study=contents.study))
+        yield as_figure(plots.loss_against_compute(runs, fit, study=curves))
     if "tokens" in columns:
-        yield as_figure(plots.loss_against_tokens(runs, fit, study=contents.study))
+        yield as_figure(plots.loss_against_tokens(runs, fit, study=curves))
     if _has_checks(runs):
         yield as_figure(plots.learning_rate_checks(runs))
 

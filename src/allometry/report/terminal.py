@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from allometry.errors import InputError
-from allometry.fitting.checks import check_forecast
-from allometry.fitting.checks.definition import worst_first
-from allometry.fitting.result import Estimate, Finding, Fit, Forecast
-from allometry.forecasts.records import RegisteredForecast
 from allometry.runs.run import Runs
 from allometry.units import read_quantity, show_count, show_seconds
+
+if TYPE_CHECKING:  # all that fits need takes half a second to load; the status of a study shows none
+    from allometry.fitting.result import Estimate, Finding, Fit, Forecast
+    from allometry.forecasts.records import RegisteredForecast
 
 _COUNTS = ("params", "tokens", "flops")  # columns shown with a prefix
 
@@ -42,6 +42,8 @@ def show(value: object, text: str, as_json: bool) -> int:
 
 def show_table(table: pd.DataFrame, as_json: bool) -> int:
     """Print a table: counts with prefixes, empty columns left out."""
+    if as_json:
+        return show(table, "", as_json)
     kept = table.dropna(axis="columns", how="all")
     kept = kept[[name for name in kept if not (kept[name].astype(str) == "").all()]]
     shown = {name: kept[name].map(show_count) for name in _COUNTS if name in kept}
@@ -59,6 +61,8 @@ def show_fits(fits: Mapping[str, Fit], as_json: bool) -> int:
 
 def show_findings(findings: Mapping[str, list[Finding]], as_json: bool) -> int:
     """Print findings in plain words, the serious ones first, under the name of their fit."""
+    from allometry.fitting.checks.definition import worst_first
+
     lines: list[str] = []
     for name, found in findings.items():
         lines += [f"{name}: nothing found"] if not found else [f"{name}:"]
@@ -71,12 +75,15 @@ def show_findings(findings: Mapping[str, list[Finding]], as_json: bool) -> int:
 def describe_forecast(forecast: Forecast) -> str:
     """A forecast in plain words.
 
+    >>> from allometry.fitting.result import Forecast
     >>> describe_forecast(Forecast(
     ...     inputs={"params": 7e9, "tokens": 1.4e12}, output="loss", unit="nat/token", median=2.1, low=2.0,
     ...     high=2.2, level=0.9, quantiles={}, beyond={"params": 7.0, "tokens": 0.5}, law="chinchilla",
     ...     width={"coefficients": 0.8, "noise": 0.2}, fit_hash="", data_hash="")).splitlines()[0]
     'Forecast at 7B params, 1.4T tokens: loss 2.1000 nat/token, 90% interval 2.0000 to 2.2000'
     """
+    from allometry.fitting.checks import check_forecast
+
     at = ", ".join(f"{show_count(value)} {name}" for name, value in forecast.inputs.items())
     interval = f"{forecast.level:.0%} interval {forecast.low:.4f} to {forecast.high:.4f}"
     interval = (
@@ -161,6 +168,7 @@ def quantities(given: Iterable[str]) -> dict[str, float]:
 def describe_estimate(name: str, found: Estimate, level: float) -> str:
     """A number with its interval, in words.
 
+    >>> from allometry.fitting.result import Estimate
     >>> describe_estimate("alpha", Estimate(value=0.3473, low=0.3215, high=0.3729, unit="1"), 0.9)
     'alpha 0.3473, 90% interval 0.3215 to 0.3729'
     """
@@ -171,14 +179,12 @@ def describe_estimate(name: str, found: Estimate, level: float) -> str:
 def plain(value: Any) -> Any:
     """A result as what JSON knows; NaN and infinity become null."""
     match value:
-        case Fit():
-            return _plain_fit(value)
         case Runs():
             return plain(value.table)
         case pd.DataFrame():
             return [plain(row) for row in value.to_dict(orient="records")]
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            return _plain_record(value)
         case Mapping():
             return {str(key): plain(entry) for key, entry in value.items()}
         case list() | tuple():
@@ -191,6 +197,14 @@ def plain(value: Any) -> Any:
             return None
         case _:
             return None if value is pd.NA or value is pd.NaT else value
+
+
+def _plain_record(value: Any) -> dict[str, Any]:
+    from allometry.fitting.result import Fit
+
+    if isinstance(value, Fit):
+        return _plain_fit(value)
+    return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
 
 
 def _plain_fit(fit: Fit) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from rich.live import Live
 from rich.table import Table
 
 from allometry.errors import InputError
-from allometry.forecasts.register import read_register
 from allometry.report.terminal import show, show_table
 from allometry.runs.study import Study
 from allometry.sweeps.status import counts, study_status
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 
 def watched(study: Study, *, alarms: float, finished: bool) -> Watched:
     """The study against its law, and the target against its registered forecast: the last one counts."""
-    from allometry.sweeps.watching import watch  # what its alarms need, a status can do without
+    from allometry.forecasts.register import read_register  # what laws and alarms load, a status needs not
+    from allometry.sweeps.watching import watch
 
     stated = {entry.target: entry.forecast.median for entry in read_register(study) if entry.target}
     return watch(study, stated=stated, alarms=alarms, finished=finished)

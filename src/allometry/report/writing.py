@@ -10,6 +10,8 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
+from altair.utils.schemapi import debug_mode
+
 from allometry.files import write_atomically
 from allometry.fitting import Fit
 from allometry.plots import axes
@@ -54,6 +56,7 @@ def write_report(items: Item | Iterable[Item], path: str | Path, *, command: str
     return place
 
 
+@debug_mode(False)  # Altair holds every part of a chart against its schema, half of the time; tests do so
 def _render(contents: Contents) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
