@@ -169,3 +169,19 @@ def test_pictures_of_a_run_on_repeated_tokens_go_through_it_and_name_the_stock()
     assert np.interp(4, compute["x"], compute["value"]) > np.interp(4, other["x"], other["value"])
     assert "Only 25B tokens are unique." in words(lines)
     assert "Only 25B tokens are unique." in words(trade)
+
+
+def test_the_line_of_least_loss_on_a_stock_goes_through_the_plan_on_that_stock() -> None:
+    law = "muennighoff_2023"
+    plan = allocate(law, flops=9.3e21, unique_tokens=25e9)
+    chart = least_loss(plan, law)
+
+    line = rows_of(chart, "x", "value")
+    line = line[line["x"] != plan.flops].sort_values("x")
+    at_plan = np.interp(np.log(plan.flops), np.log(line["x"]), np.log(line["value"]))
+    assert np.exp(at_plan) == pytest.approx(plan.loss.value, rel=1e-3)
+    assert "Only 25B tokens are unique." in words(chart)
+
+
+def test_a_served_plan_above_the_line_says_why(plan: Plan, drawn: Fit) -> None:
+    assert "above the line because it is served" in words(least_loss(plan, drawn))

@@ -18,6 +18,8 @@ from allometry.planning.cost import CostSheet
 from allometry.planning.quantities import Quantity
 from allometry.planning.result import Plan
 from allometry.planning.sensitivity import Source
+from allometry.planning.standings import law_around
+from allometry.planning.stocked import Stocked
 from allometry.planning.surfaces import Surface
 from allometry.plots import axes, marks
 from allometry.plots.theme import BLUE, ORANGE, counted, finish
@@ -27,6 +29,7 @@ Array = NDArray[np.float64]
 Spent = Literal["flops", "usd", "kilowatt_hours"]
 
 _LINE_POINTS = 80
+_SEARCHED_POINTS = 24  # where each best run is searched for, for each draw
 _BEYOND = 10.0  # the line goes on to this factor beyond the plan
 _BEFORE = 1e3  # and starts at least this factor before it
 _MORE = 1.1  # what one more tenth of the budget buys is said below the title
@@ -58,7 +61,7 @@ def least_loss(plan: Plan, law: Source, spent: Spent = "flops") -> alt.LayerChar
         InputError: If the plan has no such cost.
         FitError: If the law is no floor plus a power of params plus a power of tokens.
     """
-    surface, scale = basis_of(law).surface(), _scale(plan, spent)
+    surface, scale = _law(plan, law), _scale(plan, spent)
     runs = _runs(law, plan) if spent == "flops" else pd.DataFrame({"x": [], "value": []})
     line = _line(surface, scale, plan, runs)
     across = axes.log_axis("flops" if spent == "flops" else "params", [*line["x"]], scale.title, pad=0.01)
@@ -80,11 +83,17 @@ def least_loss(plan: Plan, law: Source, spent: Spent = "flops") -> alt.LayerChar
         title=_title(spent, plan, scale),
         subtitle=[
             _plan_words(surface, plan, spent), _layer_words(plan, surface, runs),
-            _held_words(spent),
+            _held_words(plan, surface, spent),
         ],
         description=f"Predicted loss of the best run against {scale.title}. "
         f"{_plan_words(surface, plan, spent)}",
     )  # fmt: skip
+
+
+def _law(plan: Plan, law: Source) -> Surface | Stocked:
+    """The law, with the stock of unique tokens where the plan or the end of the line repeats them."""
+    size, data = (float(one[0]) for one in basis_of(law).surface().best(plan.flops * _BEYOND))
+    return law_around(law, size, max(data, plan.tokens.value), plan.question.unique_tokens)
 
 
 def _scale(plan: Plan, spent: Spent) -> _Scale:
@@ -108,9 +117,10 @@ def _cost(sheet: CostSheet | None, spent: Spent) -> Quantity:
 _NOUN = {"flops": "compute", "usd": "money", "kilowatt_hours": "energy"}
 
 
-def _line(surface: Surface, scale: _Scale, plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
+def _line(surface: Surface | Stocked, scale: _Scale, plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
     first = min([plan.flops / _BEFORE, *runs["x"]])
-    budgets = np.geomspace(first, plan.flops * _BEYOND, _LINE_POINTS)
+    points = _SEARCHED_POINTS if isinstance(surface, Stocked) else _LINE_POINTS
+    budgets = np.geomspace(first, plan.flops * _BEYOND, points)
     losses = np.stack([surface.loss(*surface.best(float(budget))) for budget in budgets])
     low, high = middle(losses[:, 1:], plan.level, axis=1) if losses.shape[1] > 1 else (np.nan, np.nan)
     return pd.DataFrame({"x": budgets * scale.each, "value": losses[:, 0], "low": low, "high": high})
@@ -132,14 +142,14 @@ def _title(spent: Spent, plan: Plan, scale: _Scale) -> str:
     return f"What a loss takes: {loss} for {show_count(scale.plan.value)} {unit}"
 
 
-def _plan_words(surface: Surface, plan: Plan, spent: Spent) -> str:
+def _plan_words(surface: Surface | Stocked, plan: Plan, spent: Spent) -> str:
     now, more = (float(surface.loss(*surface.best(times * plan.flops))[0]) for times in (1.0, _MORE))
     fall = f"{now - more:.2g} {plan.loss.unit}"
     loss = plan.output.replace("_", " ")
     return f"Along the line, 10% more {_NOUN[spent]} lowers the predicted {loss} by {fall}."
 
 
-def _layer_words(plan: Plan, surface: Surface, runs: pd.DataFrame) -> str:
+def _layer_words(plan: Plan, surface: Surface | Stocked, runs: pd.DataFrame) -> str:
     rings = f"Rings: {counted(len(runs), 'run')} that were fitted. " if len(runs) else ""
     shaded = (
         f"Shaded: {100 * plan.level:g}% of the draws. " if len(surface.E) > 1 else "No ranges: no draws. "
@@ -149,5 +159,10 @@ def _layer_words(plan: Plan, surface: Surface, runs: pd.DataFrame) -> str:
     return f"{rings}{shaded}{bars}".strip()
 
 
-def _held_words(spent: Spent) -> str:
-    return "" if spent == "flops" else "The line is at the stated price, power and utilisation."
+def _held_words(plan: Plan, surface: Surface | Stocked, spent: Spent) -> str:
+    said = [] if spent == "flops" else ["The line is at the stated price, power and utilisation."]
+    if isinstance(surface, Stocked):
+        said.append(f"Only {show_count(surface.stock)} tokens are unique.")
+    if plan.question.demand is not None:
+        said.append("The plan lies above the line because it is served.")
+    return " ".join(said)
