@@ -46,8 +46,8 @@ def equal_loss_lines(plan: Plan, law: Source) -> alt.LayerChart:
     Raises:
         FitError: If the law is no floor plus a power of params plus a power of tokens.
     """
-    top = [one.value * 10**_DECADES for one in (plan.params, plan.tokens)]
-    surface = law_around(law, *top, plan.question.unique_tokens).fitted()
+    size, data = (one.value * 10**_DECADES for one in (plan.params, plan.tokens))
+    surface = law_around(law, size, data, plan.question.unique_tokens).fitted()
     sizes = _around(plan.params.value)
     around = [float(surface.loss(*surface.best(times * plan.flops))[0]) for times in _BUDGETS]
     levels = sorted([*around, _predicted(surface, plan)], reverse=True)
