@@ -83,7 +83,7 @@ def least_loss(plan: Plan, law: Source, spent: Spent = "flops") -> alt.LayerChar
         title=_title(spent, plan, scale),
         subtitle=[
             _plan_words(surface, plan, spent), _layer_words(plan, surface, runs),
-            _held_words(plan, surface, spent),
+            *_held_words(plan, surface, spent),
         ],
         description=f"Predicted loss of the best run against {scale.title}. "
         f"{_plan_words(surface, plan, spent)}",
@@ -159,10 +159,8 @@ def _layer_words(plan: Plan, surface: Surface | Stocked, runs: pd.DataFrame) -> 
     return f"{rings}{shaded}{bars}".strip()
 
 
-def _held_words(plan: Plan, surface: Surface | Stocked, spent: Spent) -> str:
+def _held_words(plan: Plan, surface: Surface | Stocked, spent: Spent) -> list[str]:
     said = [] if spent == "flops" else ["The line is at the stated price, power and utilisation."]
-    if isinstance(surface, Stocked):
-        said.append(f"Only {show_count(surface.stock)} tokens are unique.")
-    if plan.question.demand is not None:
-        said.append("The plan lies above the line because it is served.")
-    return " ".join(said)
+    stock = [f"Only {show_count(surface.stock)} tokens are unique."] if isinstance(surface, Stocked) else []
+    served = [] if plan.question.demand is None else ["The plan lies above the line because it is served."]
+    return [*said, " ".join(stock + served)]
