@@ -71,8 +71,16 @@ def train_distributed(
     """
     # Before the processes meet: one that refused would leave the others waiting for it, or be lost to them.
     _require_even_shares(recipe, int(os.environ.get("WORLD_SIZE", "1")))
-    place, given = open_device(_own_device(device)), sitting or Sitting()
-    with _process_group(place), ExitStack() as stack:
+    place = open_device(_own_device(device))
+    with _process_group(place):
+        return _made_together(recipe, study, sharding, place, sitting or Sitting())
+
+
+def _made_together(
+    recipe: Recipe, study: Study, sharding: Sharding, place: torch.device, given: Sitting
+) -> Run:
+    # Apart from the group, which must outlive the model: what wraps that waits for its peers when it goes.
+    with ExitStack() as stack:
         if _is_first():
             claim = stack.enter_context(claimed(study.run_folder(recipe.run_id)))
             given = replace(given, confirm=claim.confirm)
