@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,13 @@ def test_a_law_that_is_named_is_fitted_to_a_study_instead_of_its_own(
 
     assert list(json.loads(capsys.readouterr().out)) == [law]
     assert not list((study.folder / "fits").glob("*"))
+
+
+def test_a_status_loads_neither_fits_nor_charts_nor_statistics() -> None:
+    needed = "allometry.cli, allometry.report.terminal, allometry.sweeps.status"
+    heavy = "{'scipy', 'sympy', 'altair', 'allometry.fitting'}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {needed}; sys.exit(bool({heavy} & set(sys.modules)))"]
+    )
+
+    assert done.returncode == 0

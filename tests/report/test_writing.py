@@ -16,7 +16,7 @@ from allometry.forecasts.register import read_register
 from allometry.forecasts.scoring import score
 from allometry.laws import chinchilla
 from allometry.planning.allocation import allocate
-from allometry.report import write_report
+from allometry.report import write_report, writing
 from allometry.report.section import Section
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
@@ -261,3 +261,20 @@ def test_the_report_holds_what_reproduces_it(make_study: Callable[..., Study], t
     assert f"allometry sweep study.toml --into {study.folder}" in page
     assert "plan_factor = 10" in page
     assert "files &lt;b&gt;.txt, SHA-256 abc123" in page
+
+
+def test_the_charts_script_is_bundled_once_and_never_taken_in_half(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundled: list[str] = []
+    monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path))
+    monkeypatch.setattr(writing, "_bundle", lambda: bundled.append("script") or "script")
+    read = writing._vega.__wrapped__
+
+    assert [read(), read()] == ["script", "script"]
+    assert len(bundled) == 1
+
+    (kept,) = tmp_path.glob("vega-*.js")
+    kept.write_bytes(kept.read_bytes()[:-3])
+    assert read() == "script"
+    assert len(bundled) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -12,7 +13,8 @@ from typing import Any
 
 from altair.utils.schemapi import debug_mode
 
-from allometry.files import write_atomically
+from allometry.errors import StudyError
+from allometry.files import cache_folder, put_in_place, write_atomically
 from allometry.fitting import Fit
 from allometry.plots import axes
 from allometry.report import figures, tables
@@ -25,6 +27,7 @@ from allometry.report.sensitivities import sensitivity_section
 from allometry.report.verdict import all_findings, verdict
 from allometry.storage import open_place
 
+_WHOLE = "\n//whole\n"  # the end of a kept script: a disk that lost its power may have half of one
 _OBJECTIVES = {
     "huber": "Huber's robust penalty",
     "lad": "absolute residuals",
@@ -148,7 +151,21 @@ def _assumptions(contents: Contents) -> list[str]:
 
 @cache
 def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, for all charts of a page."""
+    """Vega, Vega-Lite and Vega-Embed as one script, for all charts of a page.
+
+    Making it takes two seconds, so it is kept for the next report; a cache that cannot be used is none.
+    """
+    kept = cache_folder() / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError, UnicodeDecodeError):
+        if (script := kept.read_bytes().decode()).endswith(_WHOLE):
+            return script.removesuffix(_WHOLE)
+    script = _bundle()
+    with suppress(StudyError):
+        put_in_place(kept, script + _WHOLE)
+    return script
+
+
+def _bundle() -> str:
     import vl_convert
 
     # Its type hints ask for a snippet; without one it makes the libraries global.

@@ -27,13 +27,16 @@ def selected_runs(study: Study) -> Runs:
     return study.runs().where(read_spec(study).selection, because=because)
 
 
-def fit_study(study: Study) -> dict[str, Fit]:
+def fit_study(study: Study, runs: Runs | None = None) -> dict[str, Fit]:
     """Make and save every fit that study.toml asks for, by name.
+
+    Args:
+        runs: What `selected_runs` found, where it has been asked; they are not read again then.
 
     Raises:
         FitError: If the runs cannot carry a law.
     """
-    runs = selected_runs(study)
+    runs = selected_runs(study) if runs is None else runs
     fits: dict[str, Fit] = {}
     for spec in read_spec(study).fits:
         made = _fit(spec, runs)
