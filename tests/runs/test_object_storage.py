@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import allometry as al
+from allometry.cli import run as command
 from allometry.errors import MissingExtra, StudyError
 from allometry.runs.claiming import claimed
 from allometry.runs.exporting import export
@@ -196,3 +197,8 @@ def test_a_storage_that_nothing_reads_names_the_command_that_helps(monkeypatch: 
 
     with pytest.raises(MissingExtra, match=r"Install s3fs .* pip install 'allometry\[storage\]'"):
         listing(place)
+
+
+def test_an_address_survives_the_command_line(remote: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["status", PLACE, "--json"]) == 0
+    assert [row["run_id"] for row in json.loads(capsys.readouterr().out)] == remote.run_ids()

@@ -78,8 +78,8 @@ def fit(
     Parameters
     ----------
     source
-        A table of runs, or another source that `allometry sources` lists; or the folder of a study, whose
-        study.toml then says what is fitted.
+        A table of runs, or another source that `allometry sources` lists; or the folder or address
+        (s3://bucket/study) of a study, whose study.toml then says what is fitted.
     law
         A name from `allometry laws`, FAMILY(ARGUMENTS), or FILE.py:NAME for one of your own. If not given:
         chinchilla, or of a study the laws of its study.toml; the other options go with a law.
@@ -130,7 +130,7 @@ def fit(
     if dry_run:
         return show(runs, "", json)
     if is_study(source) and law is None:
-        return show_fits(fit_study(al.Study.open(source)), json)
+        return show_fits(fit_study(al.Study.open(source), runs), json)
     found = al.fit(
         law or "chinchilla", runs, objective=objective, delta=delta, on=on, weights=weights,
         hold=quantities(hold), inputs=pairs(inputs), output=output, seed=seed,
@@ -176,7 +176,7 @@ def check(source: Path, *, law: str = "", json: Flag = False) -> int:
     Parameters
     ----------
     source
-        A saved fit, or the folder of a study with fits.
+        A saved fit, or the folder or address (s3://bucket/study) of a study with fits.
     law
         FILE.py:NAME of the law of a saved fit, if it is one of your own.
     json
@@ -195,7 +195,7 @@ def sensitivity(source: Path, *, to: Choice, at: Words = (), law: str = "", json
     Parameters
     ----------
     source
-        A saved fit, or the folder of a study with fits.
+        A saved fit, or the folder or address (s3://bucket/study) of a study with fits.
     to
         What is changed: the floor E, each held in turn; the objective; the convention in which params or
         flops are counted; the run left out; or how many of the worst-fitted runs are left out.
@@ -232,7 +232,7 @@ def interval(
     Parameters
     ----------
     source
-        A saved fit, or the folder of a study with fits.
+        A saved fit, or the folder or address (s3://bucket/study) of a study with fits.
     name
         A coefficient; or, with --flops, params or tokens of the compute-optimal run.
     at

@@ -79,7 +79,7 @@ def sweep(
     Parameters
     ----------
     study
-        A study.toml, or the folder of a study.
+        A study.toml, or the folder of a study, or an address such as s3://bucket/study.
     into
         The folder for a study.toml; the study's name if not given.
     target
@@ -151,7 +151,7 @@ def status(study: Path, *, live: Flag = False, json: Flag = False) -> int:
     Parameters
     ----------
     study
-        The folder of a study.
+        The folder of a study, or an address such as s3://bucket/study.
     live
         Redraw it every other second until all runs have ended, or Ctrl-C; once where there is no terminal.
     json
@@ -175,9 +175,9 @@ def score(study: Path, *more: Path, picture: Path | None = None, json: Flag = Fa
     Parameters
     ----------
     study
-        The folder of a study.
+        The folder of a study, or an address such as s3://bucket/study.
     more
-        Folders of further studies.
+        Further studies.
     picture
         Where to save the first study's last forecast and its outcome as a picture: a .svg or .png file.
     json
@@ -200,7 +200,7 @@ def report(study: Path, *, into: Path | None = None, json: Flag = False) -> int:
     Parameters
     ----------
     study
-        The folder of a study.
+        The folder of a study, or an address such as s3://bucket/study.
     into
         The file; report.html in the study if not given.
     json
@@ -220,7 +220,7 @@ def query(study: Path, sql: str, *, json: Flag = False) -> int:
     Parameters
     ----------
     study
-        The folder of a study.
+        The folder of a study, or an address such as s3://bucket/study.
     sql
         For example: SELECT design, count(*) FROM runs GROUP BY design
     json

@@ -17,7 +17,7 @@ def compact(study: Path, *, json: Flag = False) -> int:
     Parameters
     ----------
     study
-        The folder of a study.
+        The folder of a study, or an address such as s3://bucket/study.
     json
         Print what was gathered as JSON.
     """
@@ -36,7 +36,7 @@ def export(study: Path, into: Path, *, curves: Flag = False, json: Flag = False)
     Parameters
     ----------
     study
-        The folder of a study.
+        The folder of a study, or an address such as s3://bucket/study.
     into
         The file: runs.parquet or runs.csv.
     curves
@@ -58,9 +58,9 @@ def merge(study: Path, other: Path, *, keep_conflicts: Flag = False, json: Flag 
     Parameters
     ----------
     study
-        The folder of the study that grows.
+        The folder of the study that grows, or an address such as s3://bucket/study.
     other
-        The folder of the study whose runs are copied; it stays as it is.
+        The one whose runs are copied; it stays as it is.
     keep_conflicts
         Go on where a run came out differently, and keep the one that is here.
     json

@@ -48,7 +48,7 @@ def calibration(studies: list[Path], /, *, plot: Path | None = None, json: Flag 
     Parameters
     ----------
     studies
-        Folders of studies.
+        Folders of studies, or addresses such as s3://bucket/study.
     plot
         Where to save a picture of it: a .svg or .png file.
     json
