@@ -69,7 +69,7 @@ def test_a_budget_for_the_whole_life_is_divided_as_sardana_et_al_do(budget: floa
 
     found = divided(law, question, budget)
 
-    np.testing.assert_allclose(found.params, best_to_own(law.surface(), budget, demand)[0], rtol=1e-7)
+    np.testing.assert_allclose(found.params, best_to_own(law.surface(), budget, demand)[0], rtol=EQUAL)
     np.testing.assert_allclose(found.flops + 2 * found.params * demand, budget, rtol=1e-12)
 
 
@@ -83,8 +83,8 @@ def test_a_served_run_of_a_training_budget_is_the_cheapest_of_its_loss(budget: f
     cheapest = cheapest_to_own(law.surface(), float(reached[0]), demand)
 
     np.testing.assert_allclose(found.flops, budget, rtol=1e-12)
-    np.testing.assert_allclose(found.params, cheapest[0], rtol=1e-6)  # the loss is flat: half the digits go
-    np.testing.assert_allclose(found.tokens, cheapest[1], rtol=1e-6)
+    np.testing.assert_allclose(found.params, cheapest[0], rtol=EQUAL)
+    np.testing.assert_allclose(found.tokens, cheapest[1], rtol=EQUAL)
 
 
 @given(budget=flops, demand=served)
