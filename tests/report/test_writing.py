@@ -268,7 +268,12 @@ def test_the_charts_script_is_bundled_once_and_never_taken_in_half(
 ) -> None:
     bundled: list[str] = []
     monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path))
-    monkeypatch.setattr(writing, "_bundle", lambda: bundled.append("script") or "script")
+
+    def bundle() -> str:
+        bundled.append("script")
+        return "script"
+
+    monkeypatch.setattr(writing, "_bundle", bundle)
     read = writing._vega.__wrapped__
 
     assert [read(), read()] == ["script", "script"]
