@@ -122,6 +122,10 @@ def test_questions_without_an_answer_are_refused() -> None:
         time_to(4, shrinking)
     with pytest.raises(InputError, match="reached already"):
         time_to(gain, ALGORITHMS)
+    with pytest.raises(InputError, match="reached already"):
+        time_to(1, ALGORITHMS)
+    with pytest.raises(InputError, match="each with its value"):
+        pace_of("x", [0, 1, 2, 3], [1, 2, 4], source="made up")
     with pytest.raises(InputError, match="at least one pace"):
         time_to(4)
     with pytest.raises(InputError, match="three or more"):

@@ -83,6 +83,13 @@ def test_heads_of_a_stated_width_need_not_add_up_to_the_models() -> None:
     assert counted(gemma).groups["attention"] == attention
 
 
+def test_the_stated_width_of_the_feed_forward_decides_its_flop() -> None:
+    wider = LLAMA_7B | {"intermediate_size": 2 * 11_008}
+
+    more = counted(wider).flops_per_token["matmul"] - counted(LLAMA_7B).flops_per_token["matmul"]
+    assert more == 6 * 32 * 3 * 4096 * 11_008  # three matrices in each of 32 layers
+
+
 def test_biases_and_norms_of_queries_and_keys_are_counted() -> None:
     qwen3 = PUBLISHED["Qwen3-8B"]["config"]  # 36 layers, 32 heads of 128 with 8 of keys and values
     plain = qwen3 | {"model_type": "llama"}
