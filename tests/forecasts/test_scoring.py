@@ -134,7 +134,7 @@ def test_a_point_forecast_is_scored_without_an_interval(study: Study, forecast: 
     assert describe_score(row) == "no interval was stated; exact; inside the range of the fitted runs"
 
 
-@pytest.mark.parametrize("outcome", [1.2, 1.9, 2.0, 2.13, 3.0])
+@pytest.mark.parametrize("outcome", [1.2, 2.0, 2.13])
 def test_crps_of_dense_quantiles_is_the_closed_form_of_the_normal(outcome: float) -> None:
     count = 2000
     dense = normal_quantiles(2.0, 0.1, [(i + 0.5) / count for i in range(count)])

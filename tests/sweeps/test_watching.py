@@ -24,7 +24,7 @@ from allometry.sweeps.spec import quickstart_path, read_spec
 from allometry.sweeps.watching import watch
 
 QUICKSTART = quickstart_path().read_text()
-SPEC = 'name = "watched"\n[[fits]]\nlaw = "kaplan"\ndraws = 20\n' + QUICKSTART[
+SPEC = 'name = "watched"\n[[fits]]\nlaw = "kaplan"\ndraws = 8\n' + QUICKSTART[
     QUICKSTART.index("[design]") :
 ].replace("check_tokens = 131072", "check_tokens = 0")
 
@@ -151,7 +151,7 @@ def test_the_command_says_by_its_exit_code_whether_anything_is_off(
     study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = str(study.folder)
-    assert run(["watch", folder, "--plot", str(tmp_path / "nothing.svg")]) == 0
+    assert run(["watch", folder]) == 0
     assert "No run is in training" in capsys.readouterr().out
     draw(study, target_recipe(study), share=0.5, off=0.3, seed=99)
 
@@ -176,6 +176,10 @@ def test_watching_goes_on_until_control_c(
     assert run(["watch", str(study.folder), "--every", "60"]) == 130
 
     assert capsys.readouterr().out.count("No run is in training") == 3
+
+
+def test_a_picture_of_a_study_without_a_run_in_training_is_empty_and_whole(study: Study) -> None:
+    assert "0 of 0 runs off forecast" in json.dumps(watch_chart(watch(study)).to_dict())
 
 
 def test_a_share_of_false_alarms_is_between_none_and_all(study: Study) -> None:
