@@ -21,6 +21,7 @@ from allometry.sweeps.designs.informative import (
     belief_from_law,
     informative,
 )
+from allometry.sweeps.until import Until
 
 Array = NDArray[np.float64]
 
@@ -32,8 +33,8 @@ MULTIPLES = (0.5, 1.0, 2.0, 4.0)  # the ladder's horizons, of the ratio
 DECAY = 0.25  # share of a run after it left its trunk
 EPOCHS = (1.0, 4.0, 16.0)  # of a law that reads unique tokens
 SEEDS = 6  # extra seeds of the cheapest run, to measure the noise
-SAFELY = 0.95  # of the width: what is expected, so that what comes is seldom wider
-MOST_ROUNDS = 25
+WITHIN = 0.99  # of the width is planned for, as `sweep_until` does
+MOST_ROUNDS = 60
 
 
 @law(
@@ -143,8 +144,9 @@ def chosen_runs(setting: Setting, seed: int, width: float) -> Interval:
             break
         beliefs = [belief_from_fit(fitted, draws=12)]
         measured = found.width if np.isfinite(found.width) else None
-        picks = informative(left, aim, beliefs, width=SAFELY * width, measured=measured).picks
-        part = left.cheapest_part(picks or [int(np.argmin(left.straight))], spent)
+        picks = informative(left, aim, beliefs, width=WITHIN * width, measured=measured).picks
+        most = Until(width=width).round_flops(spent, width=measured)
+        part = left.cheapest_part(picks or [int(np.argmin(left.straight))], most)
         table = pd.concat([table, _made(setting, left, np.array(part), rng)], ignore_index=True)
         spent += left.cost(part)
         left = _without(left.after(part), part)
