@@ -126,6 +126,8 @@ def test_questions_without_an_answer_are_refused() -> None:
         time_to(1, ALGORITHMS)
     with pytest.raises(InputError, match="each with its value"):
         pace_of("x", [0, 1, 2, 3], [1, 2, 4], source="made up")
+    with pytest.raises(InputError, match="finite years"):
+        pace_of("x", [0, 1, np.inf], [1, 2, 4], source="made up")
     with pytest.raises(InputError, match="at least one pace"):
         time_to(4)
     with pytest.raises(InputError, match="three or more"):
@@ -134,3 +136,12 @@ def test_questions_without_an_answer_are_refused() -> None:
         pace_of("x", [0, 1, 2], [1, 0, 4], source="made up")
     with pytest.raises(InputError, match="within its range"):
         pace("x", 3, 5, 14, "made up")
+
+
+def test_a_fit_outside_of_its_own_draws_keeps_its_value_inside_the_range_of_the_gap() -> None:
+    numbers = {"E": [1.8, 1.7, 1.71, 1.72], "A": [480.0] * 4, "B": [2000.0] * 4, "alpha": [0.35] * 4}
+    skewed = {name: np.array(values) for name, values in {**numbers, "beta": [0.36] * 4}.items()}
+
+    gap = compute_gap(Surface(**skewed), loss=1.9, flops=1e24)
+
+    assert gap.low < gap.value == gap.high
