@@ -197,7 +197,8 @@ def test_live_status_is_printed_once_where_there_is_no_terminal(
 
 def test_live_status_ends_when_all_runs_have_ended_and_on_control_c() -> None:
     row = {"design": "grid", "run_id": "a", "params": 1e6, "tokens": 1e7, "loss": None, "reason": ""}
-    states, drawn = iter(["running", "running", "done", "done"]), []
+    states = iter(["running", "running", "done", "done"])
+    drawn: list[object] = []
 
     follow(lambda: pd.DataFrame([{**row, "status": next(states)}]), drawn.append, iter([None] * 9))
     assert len(drawn) == 3
