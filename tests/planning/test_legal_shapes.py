@@ -138,3 +138,16 @@ def test_a_recipe_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="is there already"):
         write_recipe(legal_run(plan()), path)
+
+
+def test_a_batch_larger_than_the_whole_run_is_one_step() -> None:
+    run = legal_run(allocate("besiroglu_2024", flops=1e16), batch_tokens=2048 * 10**6, context=2048)
+
+    assert (run.steps, run.tokens) == (1, 2048 * 10**6)
+
+
+def test_the_source_of_a_rate_is_named_where_only_the_batch_was_given() -> None:
+    plan = allocate("besiroglu_2024", flops=1e21)
+
+    assert "Li et al. 2025" in legal_run(plan, batch_tokens=2**20).summary()
+    assert "Li et al. 2025" not in legal_run(plan, batch_tokens=2**20, learning_rate=1e-3).summary()
