@@ -24,7 +24,7 @@ _STEPS_ON_THE_WAY = 25
 _RETRIES = 6  # of searches without rest
 _SAME = 1e-10  # relative difference of two ends that no use can tell apart
 _TACTICS = (
-    Tactic(convex=True, diagonal=False, steps=150),
+    Tactic(convex=True, diagonal=False, steps=100),
     Tactic(convex=True, diagonal=True, steps=600),
     Tactic(convex=False, diagonal=False, steps=300),
 )
