@@ -188,12 +188,29 @@ def test_a_plan_is_written_as_one_page(
     assert "USD" in page.read_text()
 
 
+def test_a_stock_of_sources_is_told_with_what_more_of_each_saves(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = printed(
+        capsys, "plan", LAW, "--flops", "1e24", "--stock", "web=4e11", "--stock", "code=5e10,1.5,own"
+    )
+
+    assert [one["weight_from"] for one in plan["question"]["stock"]["sources"]] == ["", "own"]
+    assert plan["data"]["unique_tokens"] == 4.5e11
+    saved = {one["name"]: one["saved"]["value"] for one in plan["sources"]}
+    assert saved["web"] + saved["code"] == pytest.approx(plan["data"]["saved_by_data"]["value"])
+    assert any("2410.03083" in note for note in plan["notes"])
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         (["--usd", "-1.5M", "--device", "h100-sxm"], "A budget in USD is a number above zero"),
         (["--days", "-30d", "--device", "h100-sxm"], "A budget in days is a number above zero"),
         (["--flops", "1e21", "--unique-tokens", "-5B"], "unique tokens holds nothing"),
+        (["--flops", "1e21", "--stock", "web=-4e11"], "unique tokens of source 'web' is a number above zero"),
+        (["--flops", "1e21", "--stock", "web=nan"], "'nan' is not a quantity"),
+        (["--flops", "1e21", "--stock", "web"], "'web' is no source of data; write it like web=4e11"),
+        (["--flops", "1e21", "--stock", "a=1e9", "--stock", "a=2e9"], "Source 'a' is given 2 times"),
+        (["--flops", "1e21", "--stock", "a=1e9", "--unique-tokens", "1e9"], "not both"),
         (["--flops", "1e21", "--price", "2.50"], "--price belongs to a device: name one"),
         (["--flops", "1e21", "--kg-per-kwh", "0.4"], "--kg-per-kwh belongs to a device: name one"),
         (["--days", "30", "--device", "t4", "--devices", "2.5"], "'2.5' is no count"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 import allometry as al
-from allometry.cli.application import Flag, Quantity, app
+from allometry.cli.application import Flag, Quantity, Words, app
 from allometry.errors import InputError
 from allometry.units import read_days, read_money, read_quantity
 
@@ -226,6 +226,7 @@ def plan(
     serving_utilisation: float | None = None,
     pays_for: Literal["training", "life"] = "training",
     unique_tokens: Quantity | None = None,
+    stock: Words = (),
     level: float = 0.9,
     tolerance: float = 0.005,
     handover: Handover = NO_HANDOVER,
@@ -251,6 +252,9 @@ def plan(
         Whether the budget is that of training alone or of the whole life.
     unique_tokens
         Distinct tokens there are.
+    stock
+        The same by source, once for each: web=4e11, or code=5e10,1.5 where a token is worth 1.5 of the text
+        that the law was fitted on. A third part says where that weight comes from.
     level
         Share that the ranges are meant to contain.
     tolerance
@@ -259,6 +263,7 @@ def plan(
         Print the plan as JSON.
     """
     from allometry.planning.rates import training_rate
+    from allometry.planning.stocks import read_stock
     from allometry.report.terminal import show
 
     _refuse_no_device(device, assumed)
@@ -266,7 +271,8 @@ def plan(
     law, study = _law(source)
     how: dict[str, Any] = {**_spend(study, budget), "device": rate, "devices": devices}
     how |= {"served_tokens": served, "serving_utilisation": serving_utilisation, "pays_for": pays_for}
-    how |= {"unique_tokens": unique_tokens, "level": level, "tolerance": tolerance}
+    how |= {"unique_tokens": unique_tokens, "stock": read_stock(stock) if stock else None}
+    how |= {"level": level, "tolerance": tolerance}
     made = al.allocate(law, **how)
     value, text = handover.of(made, law, study)
     return show(value, text, json)

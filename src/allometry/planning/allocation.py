@@ -27,6 +27,7 @@ from allometry.planning.requirements import requirements
 from allometry.planning.result import NearOptimal, Plan
 from allometry.planning.sensitivity import middle_law
 from allometry.planning.splits import best_split, tokens_to_reach
+from allometry.planning.stocks import Stock, worth_of_sources
 from allometry.planning.surfaces import estimate_of
 from allometry.units import show_count
 
@@ -56,6 +57,7 @@ def allocate(
     serving_utilisation: float | None = None,
     pays_for: Payment = "training",
     unique_tokens: float | None = None,
+    stock: Stock | None = None,
     level: float = LEVEL,
     tolerance: float = TOLERANCE,
 ) -> Plan:
@@ -83,6 +85,7 @@ def allocate(
             decoding stays far below it.
         pays_for: "life" if the budget is for training and serving together.
         unique_tokens: Distinct tokens there are. A law that knows no repeats borrows what they are worth.
+        stock: The same by source, each with what its tokens are worth; in place of `unique_tokens`.
         level: Share the ranges are meant to contain.
         tolerance: Share of the least loss that the near-optimal band may lose.
 
@@ -93,7 +96,8 @@ def allocate(
 
     Source:
         Hoffmann et al. 2022, section 3.3, arXiv:2203.15556; with serving Sardana et al. 2024,
-        arXiv:2401.00448; with repeats Muennighoff et al. 2023, arXiv:2305.16264.
+        arXiv:2401.00448; with repeats Muennighoff et al. 2023, arXiv:2305.16264; with sources of stated
+        quality as `Stock`.
 
     >>> plan = allocate("besiroglu_2024", days=30, device="h100-sxm", devices=8)
     >>> print(f"{plan.flops:.3g} FLOP: {plan.params.value:.3g} parameters, {plan.tokens.value:.3g} tokens")
@@ -112,7 +116,8 @@ def allocate(
         devices=devices,
         demand=_demand(served_tokens, serving_utilisation, rate),
         pays_for=pays_for,
-        unique_tokens=unique_tokens,
+        unique_tokens=_distinct(unique_tokens, stock),
+        stock=stock,
         level=level,
         tolerance=tolerance,
         serving_utilisation=serving_utilisation,
@@ -129,6 +134,7 @@ def answer(fit: Fit | PublishedFit | str, question: Question) -> Plan:
     basis = basis_of(fit)
     if question.unique_tokens is not None:
         basis = basis.with_repeats(question.unique_tokens)
+    basis = basis.weighing(question.weight)
     needs = None
     if question.kind == "loss":
         needs = requirements(basis, question.amount, question.unique_tokens, question.level)
@@ -143,7 +149,7 @@ def _plan(basis: Basis, question: Question, budget: Quantity | None, found: Divi
     compute = _compute(question, budget, found, ends["flops"])
     at_plan = np.full(basis.sets, params), np.full(basis.sets, tokens)
     loss, quantiles, why = basis.outcome(basis.loss(*at_plan, stock_of(question)), question.level)
-    lifetime = _lifetime(basis, question, found)
+    lifetime, data = _lifetime(basis, question, found), _data(basis, question, found)
     return Plan(
         question=question,
         flops=compute.value,
@@ -166,11 +172,12 @@ def _plan(basis: Basis, question: Question, budget: Quantity | None, found: Divi
         data_hash=basis.data_hash,
         status=basis.status,
         no_interval_because=why,
-        notes=(*basis.notes, *_spread(basis, compute.value)),
+        notes=(*basis.notes, *_stated(question.stock), *_spread(basis, compute.value)),
         cost=costs_of(question, compute),
         serving=_serving(question, lifetime),
         lifetime=lifetime,
-        data=_data(basis, question, found),
+        data=data,
+        sources=worth_of_sources(question.stock, data) if question.stock and data else (),
     )
 
 
@@ -257,6 +264,22 @@ def _data(basis: Basis, question: Question, found: Division) -> DataPlan | None:
     if question.unique_tokens is None:
         return None
     return data_plan(basis.repeated(), found.params, found.tokens, question.unique_tokens, question.level)
+
+
+def _distinct(unique_tokens: float | None, stock: Stock | None) -> float | None:
+    if stock is None:
+        return unique_tokens
+    if unique_tokens is not None:
+        raise InputError("Give unique_tokens or a stock of sources, not both: a stock counts its own tokens.")
+    if not isinstance(stock, Stock):
+        raise InputError(
+            f"A stock is a Stock of DataSources, not {stock!r}; for one number give unique_tokens."
+        )
+    return stock.unique_tokens
+
+
+def _stated(stock: Stock | None) -> tuple[str, ...]:
+    return () if stock is None else stock.assumptions()
 
 
 def _demand(served: float | Demand, utilisation: float | None, rate: Rate | None) -> Demand | None:

@@ -137,6 +137,24 @@ class Basis:
             notes=(*self.notes, note),
         )
 
+    def weighing(self, weight: float) -> Basis:
+        """The law of tokens that are worth so many of its own each: B becomes B / weight^beta.
+
+        That weighs repeats too: D' of `data_constrained` is in proportion to tokens and distinct tokens.
+
+        Raises:
+            FitError: If the law has no such term.
+        """
+        if weight == 1:
+            return self
+        if not any(self.law.has_form_of(one) for one in (chinchilla, data_constrained)):
+            raise FitError(
+                f"What weighted tokens are worth by law '{self.law.name}' is not known; fit 'chinchilla' or "
+                "'data_constrained', or plan with unique_tokens instead of a stock."
+            )
+        owed = self.coefficients["B"] * weight ** -self.coefficients["beta"]
+        return replace(self, coefficients={**self.coefficients, "B": owed})
+
     def outcome(self, loss_sets: Array, level: float) -> tuple[Estimate, dict[float, float], str]:
         """What a new run will measure where the sets predict so much: estimate, quantiles, and why not."""
         point, curve = float(loss_sets[0]), transform(self.on, loss_sets[1:])

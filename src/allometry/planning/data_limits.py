@@ -237,21 +237,24 @@ def _sentences(plan: DataPlan) -> list[str]:
     return [*lines, f"  One more unique token is worth {worth} FLOP: {worth_of_data(saved)}."]
 
 
-def worth_of_data(saved: float) -> str:
+def worth_of_data(saved: float, what: str = "unique tokens") -> str:
     """What more of the stock saves, in words.
 
     Args:
         saved: Share of compute for a share of unique tokens. The slope of a stock that is used up is beyond
             all bounds, and no share of anything.
+        what: There would be more of.
 
     >>> worth_of_data(0.048)
     '1% more unique tokens saves 0.048% of compute'
     >>> worth_of_data(2e12)
     '1% more unique tokens does what no amount of compute does any more'
+    >>> worth_of_data(-0.02, "of web")
+    '1% more of web costs 0.02% of compute'
     """
     if _used_up(saved):
-        return "1% more unique tokens does what no amount of compute does any more"
-    return f"1% more unique tokens saves {saved:.2g}% of compute"
+        return f"1% more {what} does what no amount of compute does any more"
+    return f"1% more {what} {'costs' if saved < 0 else 'saves'} {abs(saved):.2g}% of compute"
 
 
 def _used_up(saved: float) -> bool:

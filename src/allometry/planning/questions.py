@@ -10,6 +10,7 @@ from allometry.errors import InputError
 from allometry.planning.inference import Demand
 from allometry.planning.numbers import require_number, require_share
 from allometry.planning.rates import Rate
+from allometry.planning.stocks import Stock
 from allometry.units import show_count, show_power
 
 Payment = Literal["training", "life"]
@@ -39,6 +40,7 @@ class Question:
         demand: What will be served; None for nothing.
         pays_for: Whether the budget is that of training alone, or of training and serving together.
         unique_tokens: Distinct tokens there are; None where they are no limit.
+        stock: The sources of those, whose mean weight then counts; `allocate` gives both.
         level: Share the ranges are meant to contain.
         tolerance: Share of the least loss that the near-optimal band may lose.
         serving_utilisation: Share of the peak that serving reaches, which `demand` is already weighted by;
@@ -63,6 +65,7 @@ class Question:
     demand: Demand | None = None
     pays_for: Payment = "training"
     unique_tokens: float | None = None
+    stock: Stock | None = None
     level: float = LEVEL
     tolerance: float = TOLERANCE
     serving_utilisation: float | None = None
@@ -90,6 +93,11 @@ class Question:
     def amount(self) -> float:
         """The budget in its own unit, or the target loss."""
         return float(getattr(self, self.kind))
+
+    @property
+    def weight(self) -> float:
+        """What a token is worth in tokens of the law's own text, on average over the stock."""
+        return 1.0 if self.stock is None else self.stock.weight
 
     def scaled(self, factor: float) -> Question:
         """The same question with so many times the budget.

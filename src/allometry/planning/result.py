@@ -11,6 +11,7 @@ from allometry.planning.data_limits import DataPlan
 from allometry.planning.inference import LifetimePlan
 from allometry.planning.quantities import Quantity
 from allometry.planning.questions import Question
+from allometry.planning.stocks import SourceWorth
 from allometry.planning.triangle import Floors
 
 
@@ -78,6 +79,7 @@ class Plan:
         serving: What serving takes on the same kind of device; None without a demand or a device.
         lifetime: The plan beside the training-optimal model of equal loss; None without a demand.
         data: Epochs, and what one more unique token is worth; None without a stock of unique tokens.
+        sources: What each source of a stock brings; empty without one.
         requirements: What the target takes at the least; None where a budget was given.
     """
 
@@ -105,6 +107,7 @@ class Plan:
     serving: Costs | None = None
     lifetime: LifetimePlan | None = None
     data: DataPlan | None = None
+    sources: tuple[SourceWorth, ...] = ()
     requirements: Requirements | None = None
 
     def summary(self) -> str:

@@ -87,7 +87,7 @@ def _basis(law: Source, question: Question) -> Basis:
 
 def _answer(basis: Basis, question: Question) -> Answer:
     """By the fitted coefficients."""
-    first = basis.fitted()
+    first = basis.fitted().weighing(question.weight)
     budget = math.nan if question.kind == "loss" else bought(question).value
     found = divided(first, question, budget)
     params, tokens = float(found.params[0]), float(found.tokens[0])
@@ -211,6 +211,8 @@ def _other_amounts(question: Question) -> Iterator[tuple[Kind, str, str, Questio
         for factor, words in _FACTORS:
             yield Kind.DATA, "unique tokens", words, replace(question, unique_tokens=factor * stock)
         yield Kind.DATA, "unique tokens", "no limit", replace(question, unique_tokens=None)
+    if question.stock is not None:
+        yield Kind.DATA, "weights of the data", "all 1", replace(question, stock=None)
 
 
 def _other_servings(question: Question) -> Iterator[tuple[Kind, str, str, Question]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from allometry.errors import InputError
 from allometry.fitting.result import Estimate, Fit
-from allometry.planning.basis import basis_of
+from allometry.planning.basis import Basis, basis_of
 from allometry.planning.published import PublishedFit
 from allometry.planning.quantities import ranged, stated
 from allometry.planning.stocked import Stocked
@@ -146,15 +146,22 @@ def standing(
 
 
 def law_around(
-    fit: Fit | PublishedFit | str | Surface, params: float, tokens: float, stock: float | None
+    fit: Fit | PublishedFit | str | Surface,
+    params: float,
+    tokens: float,
+    stock: float | None,
+    weight: float = 1.0,
 ) -> Surface | Stocked:
     """The law as a surface, with its stock where a run or the best one of its loss repeats tokens.
+
+    Args:
+        weight: What a token is worth in tokens of the law's own text.
 
     Raises:
         InputError: If a bare surface should say what repeats are worth.
         FitError: If the law is no floor plus a power of params plus a power of tokens.
     """
-    fresh = fit if isinstance(fit, Surface) else basis_of(fit).surface()
+    fresh = fit if isinstance(fit, Surface) else _weighed(fit, stock, weight).surface()
     best_data = fresh.cheapest(fresh.loss(params, tokens))[1]
     if stock is None or max(tokens, float(best_data.max())) <= stock:
         return fresh
@@ -163,7 +170,12 @@ def law_around(
             f"A surface does not know what tokens beyond {show_count(stock)} distinct ones are worth; give "
             "the fit or the published law that it was made from."
         )
-    return Stocked.of(basis_of(fit), stock)
+    return Stocked.of(_weighed(fit, stock, weight), stock)
+
+
+def _weighed(fit: Fit | PublishedFit | str, stock: float | None, weight: float) -> Basis:
+    basis = basis_of(fit)
+    return basis if stock is None or weight == 1 else basis.with_repeats(stock).weighing(weight)
 
 
 def _words(size_ratio: Array, waste: Array) -> list[Standing]:

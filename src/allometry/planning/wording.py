@@ -21,6 +21,7 @@ def summary(plan: Plan) -> str:
         *(_cost(plan.cost) if plan.cost else []),
         *(_serving(plan, plan.lifetime, plan.serving) if plan.lifetime else []),
         *(_data(plan.data) if plan.data else []),
+        *(f"                     {one.words()}" for one in plan.sources),
         *(_requirements(plan.requirements, plan.loss.unit) if plan.requirements else []),
         *plan.notes,
     ]

@@ -93,7 +93,8 @@ def least_loss(plan: Plan, law: Source, spent: Spent = "flops") -> alt.LayerChar
 def _law(plan: Plan, law: Source) -> Surface | Stocked:
     """The law, with the stock of unique tokens where the plan or the end of the line repeats them."""
     size, data = (float(one[0]) for one in basis_of(law).surface().best(plan.flops * _BEYOND))
-    return law_around(law, size, max(data, plan.tokens.value), plan.question.unique_tokens)
+    asked = plan.question
+    return law_around(law, size, max(data, plan.tokens.value), asked.unique_tokens, asked.weight)
 
 
 def _scale(plan: Plan, spent: Spent) -> _Scale:

@@ -47,7 +47,8 @@ def equal_loss_lines(plan: Plan, law: Source) -> alt.LayerChart:
         FitError: If the law is no floor plus a power of params plus a power of tokens.
     """
     size, data = (one.value * 10**_DECADES for one in (plan.params, plan.tokens))
-    surface = law_around(law, size, data, plan.question.unique_tokens).fitted()
+    asked = plan.question
+    surface = law_around(law, size, data, asked.unique_tokens, asked.weight).fitted()
     sizes = _around(plan.params.value)
     around = [float(surface.loss(*surface.best(times * plan.flops))[0]) for times in _BUDGETS]
     levels = sorted([*around, _predicted(surface, plan)], reverse=True)
@@ -128,7 +129,8 @@ def _run(run: Plan | Position) -> tuple[float, float, str]:
 def _law_around(run: Plan | Position, law: Source) -> Surface | Stocked:
     """The law, with the stock of unique tokens where that is a limit."""
     size, data, _ = _run(run)
-    return law_around(law, size, data, _stock(run))
+    weight = run.question.weight if isinstance(run, Plan) else 1.0
+    return law_around(law, size, data, _stock(run), weight)
 
 
 def _stock(run: Plan | Position) -> float | None:
