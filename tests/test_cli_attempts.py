@@ -38,9 +38,7 @@ def test_pass_at_one_is_the_share_of_right_attempts(table: str, capsys: Printed)
 def test_a_forecast_is_printed_and_drawn(table: str, tmp_path: Path, capsys: Printed) -> None:
     picture = tmp_path / "pass.svg"
 
-    assert (
-        run(["attempts", "forecast", table, "--k", "1000", "--draws", "60", "--picture", str(picture)]) == 0
-    )
+    assert run(["attempts", "forecast", table, "--k", "1000", "--draws", "60", "--plot", str(picture)]) == 0
 
     assert "pass@1000" in capsys.readouterr().out
     assert picture.read_text().startswith("<svg")
@@ -60,9 +58,9 @@ def test_a_vote_and_a_verifier_are_judged(tmp_path: Path, capsys: Printed) -> No
 
     drawn = {kind: tmp_path / f"{kind}.svg" for kind in ("vote", "verifier")}
 
-    picture = ["--picture", str(drawn["vote"])]
+    picture = ["--plot", str(drawn["vote"])]
     assert run(["attempts", "vote", str(path), "--k", "1,9", *picture]) == 0
-    picture = ["--picture", str(drawn["verifier"])]
+    picture = ["--plot", str(drawn["verifier"])]
     assert run(["attempts", "verifier", "--chance", "0.2", "--auc", "0.8", "--n", "1,8", *picture]) == 0
 
     assert "What a majority vote gets right" in drawn["vote"].read_text()
@@ -99,7 +97,7 @@ def test_one_budget_is_split_between_training_and_attempts(tmp_path: Path, capsy
     losses = [part for pair in ("a=3.0", "b=2.6", "c=2.2") for part in ("--losses", pair)]
 
     spend = ["--flops", "1e21", "--queries", "1e6", "--tokens", "500", "--score", "0.6"]
-    spend += ["--picture", str(tmp_path / "ways.svg")]
+    spend += ["--plot", str(tmp_path / "ways.svg")]
     assert run(["attempts", "optimum", str(fitted), str(path), *losses, *spend]) == 0
 
     printed = capsys.readouterr().out

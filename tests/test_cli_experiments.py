@@ -83,7 +83,7 @@ def test_transfer_says_where_the_best_rate_lies_at_each_width_and_draws_it(
     file, folder, picture = saved(replace(tiny, tokens=512), tmp_path), tmp_path / "kept", tmp_path / "t.svg"
 
     asked = ["transfer", file, "--widths", "16,32", "--rates", "0.001,1e-2", "--into", str(folder)]
-    assert run([*asked, "--picture", str(picture)]) == 0
+    assert run([*asked, "--plot", str(picture)]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines[:2]] == ["width 16", "width 32"]
@@ -96,7 +96,7 @@ def test_transfer_says_where_the_best_rate_lies_at_each_width_and_draws_it(
 def test_a_picture_of_no_known_kind_is_refused_before_anything_is_trained(
     tiny: Recipe, tmp_path: Path
 ) -> None:
-    asked = ["transfer", saved(tiny, tmp_path), "--widths", "16", "--rates", "0.01", "--picture", "t.txt"]
+    asked = ["transfer", saved(tiny, tmp_path), "--widths", "16", "--rates", "0.01", "--plot", "t.txt"]
 
     assert run([*asked, "--into", str(tmp_path / "kept")]) == 2
 

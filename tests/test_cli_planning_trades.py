@@ -39,7 +39,7 @@ def test_a_run_with_fewer_unique_tokens_than_it_sees_is_limited_by_data_and_is_d
 ) -> None:
     run_of = ("--params", "8B", "--tokens", "15T", "--unique-tokens", "10T")
 
-    place = printed(capsys, "triangle", LAW, *run_of, "--chart", str(tmp_path / "trade.svg"))
+    place = printed(capsys, "triangle", LAW, *run_of, "--plot", str(tmp_path / "trade.svg"))
 
     assert place["limit"] == "data-limited"
     assert "8B on 15T tokens" in (tmp_path / "trade.svg").read_text()

@@ -223,7 +223,7 @@ def test_the_command_prints_what_the_library_says(
 ) -> None:
     ladder(0.01).table.to_csv(tmp_path / "runs.csv", index=False)
     words = ["--task", "acc", "--chance", "acc=0.25", "--at", "params=4B", "--at", "tokens=80B"]
-    words += ["--draws", "12", "--picture", str(tmp_path / "tasks.svg")]
+    words += ["--draws", "12", "--plot", str(tmp_path / "tasks.svg")]
 
     assert run(["capability", "chain", str(tmp_path / "runs.csv"), *words, "--json"]) == 0
 

@@ -77,7 +77,7 @@ def test_the_command_prints_the_verdict_and_draws_it(table: str, tmp_path: Path,
         "40",
     ]
 
-    assert run([*words, "--json", "--picture", str(picture)]) == 0
+    assert run([*words, "--json", "--plot", str(picture)]) == 0
 
     (printed,) = json.loads(capsys.readouterr().out)
     assert printed["verdict"] == "genuine break"

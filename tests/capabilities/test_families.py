@@ -140,7 +140,7 @@ def test_the_command_says_both_ends(tmp_path: Path, capsys: pytest.CaptureFixtur
         "0.2",
     ]
 
-    picture = ["--picture", str(tmp_path / "ends.svg")]
+    picture = ["--plot", str(tmp_path / "ends.svg")]
     assert run(["capability", "families", str(tmp_path / "models.csv"), *words, *picture, "--json"]) == 0
     assert "target with the upper end at 1" in (tmp_path / "ends.svg").read_text()
 

@@ -76,7 +76,7 @@ def test_the_command_gives_the_doubling_time_of_any_value_and_saves_its_chart(
         "--draws",
         "20",
     ]
-    code = run([*words, "--chart", str(picture)])
+    code = run([*words, "--plot", str(picture)])
 
     assert code == 0
     assert "flops_per_usd doubles every 913 days" in capsys.readouterr().out

@@ -89,7 +89,7 @@ def test_the_command_prints_each_input(tmp_path: Path, capsys: pytest.CaptureFix
         "--input",
         "price_usd",
     ]  # as cost_usd is called once read
-    assert run([*words, "--draws", "20", "--chart", str(tmp_path / "growth.svg"), "--json"]) == 0
+    assert run([*words, "--draws", "20", "--plot", str(tmp_path / "growth.svg"), "--json"]) == 0
     assert "How fast the inputs of training grow" in (tmp_path / "growth.svg").read_text()
     rows = json.loads(capsys.readouterr().out)["inputs"]
     assert [row["factor"] for row in rows] == pytest.approx([2.5])

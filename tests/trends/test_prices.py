@@ -103,7 +103,7 @@ def test_the_command_prints_the_factor_and_saves_the_chart(
     models(10, 0).to_csv(tmp_path / "models.csv", index=False)
     words = ["trend", "prices", str(tmp_path / "models.csv"), "--price", "usd", "--score", "score"]
 
-    code = run([*words, "--threshold", "50", "--chart", str(tmp_path / "prices.svg"), "--json"])
+    code = run([*words, "--threshold", "50", "--plot", str(tmp_path / "prices.svg"), "--json"])
 
     (row,) = json.loads(capsys.readouterr().out)["prices"]
     assert (code, row["factor"]) == (0, pytest.approx(10))

@@ -148,7 +148,7 @@ def test_the_command_draws_what_a_watt_buys(tmp_path: Path, capsys: pytest.Captu
     table.to_csv(tmp_path / "devices.csv", index=False)
     words = ["trend", "intelligence", str(tmp_path / "devices.csv"), "score", "--per", "watts"]
 
-    assert run([*words, "--draws", "10", "--chart", str(tmp_path / "bought.svg")]) == 0
+    assert run([*words, "--draws", "10", "--plot", str(tmp_path / "bought.svg")]) == 0
     assert "score per watts: what it may do next" in (tmp_path / "bought.svg").read_text()
     assert "doubles every 365 days" in capsys.readouterr().out
 
@@ -159,7 +159,7 @@ def test_the_command_prints_the_tokens_of_each_recipe(
     recipes().query("year < 2022").to_csv(tmp_path / "runs.csv", index=False)
 
     words = ["trend", "sample-efficiency", str(tmp_path / "runs.csv"), "2.5", "--draws", "10", "--json"]
-    assert run([*words, "--chart", str(tmp_path / "tokens.svg")]) == 0
+    assert run([*words, "--plot", str(tmp_path / "tokens.svg")]) == 0
     assert "Tokens to a loss of 2.5" in (tmp_path / "tokens.svg").read_text()
     rows = json.loads(capsys.readouterr().out)["recipes"]
     assert [row["recipe"] for row in rows] == ["of 2020", "of 2021"]

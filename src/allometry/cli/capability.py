@@ -36,7 +36,7 @@ def chain(
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Forecast scores on tasks through the loss, beside the direct law and ranking at a single scale.
@@ -69,7 +69,7 @@ def chain(
         Resamples of each step.
     seed
         Of starts and resamples.
-    picture
+    plot
         Where to save the forecasts as a picture: a .svg or .png file.
     json
         Print forecasts, verdicts and ranking as JSON.
@@ -84,8 +84,8 @@ def chain(
     steps = Steps(loss_law=law, task_law=task_law, inputs=pairs(inputs), along=along, draws=draws, seed=seed)
     tasks = read_tasks(task, guessing, falls=errors)
     made = forecast_tasks(chosen_runs(source, selection), tasks, place, by=by, level=level, steps=steps)
-    if picture:
-        save_picture(task_forecasts(made), picture)
+    if plot:
+        save_picture(task_forecasts(made), plot)
     return show(made.facts(), made.summary(), json)
 
 
@@ -163,7 +163,7 @@ def families(
     level: float = 0.9,
     draws: int = 100,
     seed: int = 0,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Relate scores of models of many families to compute and to a target score, without training any.
@@ -192,7 +192,7 @@ def families(
         Resamples of the families.
     seed
         Of the resamples.
-    picture
+    plot
         Where to save the target's curves, or without a target the components, as a picture: .svg or .png.
     json
         Print components, lines, models and findings as JSON.
@@ -206,6 +206,6 @@ def families(
         runs, metric, family=family, target=target, train=train, components=components, reference=reference,
         chance=chance, level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    if picture:
-        save_picture(target_by_ends(made) if target else component_against_compute(made), picture)
+    if plot:
+        save_picture(target_by_ends(made) if target else component_against_compute(made), plot)
     return show(made.facts(), made.summary(), json)

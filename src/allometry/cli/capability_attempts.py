@@ -60,7 +60,7 @@ def forecast(
     level: float = 0.9,
     draws: int = 1000,
     seed: int = 0,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Forecast pass@k for more attempts than were made, with a range that holds the forms' disagreement.
@@ -83,7 +83,7 @@ def forecast(
         In the pool of forms.
     seed
         Of the draws.
-    picture
+    plot
         Where to save pass@k against k as a picture: a .svg or .png file.
     json
         Print the forecast as JSON.
@@ -95,8 +95,8 @@ def forecast(
 
     counts = read_counts(source, columns=pairs(columns), where=where)
     made = forecast_pass(counts, list(k), problems=problems, level=level, draws=draws, seed=seed)
-    if picture:
-        save_picture(pass_against_attempts(made), picture)
+    if plot:
+        save_picture(pass_against_attempts(made), plot)
     return show(made, made.summary(), json)
 
 
@@ -108,7 +108,7 @@ def vote(
     weighted: Flag = False,
     columns: Words = (),
     seed: int = 0,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """State what a majority vote among k answers gets right, and where it ends.
@@ -125,7 +125,7 @@ def vote(
         How to read a column, theirs=ours.
     seed
         Of the draws.
-    picture
+    plot
         Where to save accuracy against answers as a picture: a .svg or .png file.
     json
         Print the curve and its limits as JSON.
@@ -137,8 +137,8 @@ def vote(
     from allometry.report.terminal import pairs, show
 
     made = voted(read_ballots(source, columns=pairs(columns)), list(k), weighted=weighted, seed=seed)
-    if picture:
-        save_picture(votes_against_answers(made), picture)
+    if plot:
+        save_picture(votes_against_answers(made), plot)
     return show(made, made.summary(), json)
 
 
@@ -148,7 +148,7 @@ def verifier(
     chance: float,
     auc: float,
     n: WholeNumbers = (1, 10, 100, 1000),
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """State what the best of n brings by a verifier that errs, beside pass@n and one answer.
@@ -161,7 +161,7 @@ def verifier(
         Chance that the verifier scores a right answer above a wrong one, from 0.5.
     n
         Answers to choose from, for example 1,10,100.
-    picture
+    plot
         Where to save the chances against n as a picture: a .svg or .png file.
     json
         Print the table as JSON.
@@ -172,8 +172,8 @@ def verifier(
     from allometry.report.terminal import show
 
     made = verifier_curve(chance, n, auc=auc)
-    if picture:
-        save_picture(best_of_many(made), picture)
+    if plot:
+        save_picture(best_of_many(made), plot)
     return show(made.table, made.summary(), json)
 
 
@@ -185,7 +185,7 @@ def thinking(
     accuracy: str = "accuracy",
     where: str = "",
     level: float = 0.9,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """State the points that each doubling of tokens thought brings, and where it ends.
@@ -202,7 +202,7 @@ def thinking(
         SQL condition on the rows.
     level
         Of the ranges.
-    picture
+    plot
         Where to save accuracy against tokens as a picture: a .svg or .png file.
     json
         Print the fit as JSON.
@@ -215,8 +215,8 @@ def thinking(
     runs = al.read_runs(source)
     runs = runs.where(where, because="asked for") if where else runs
     made = fit_thinking(runs.column(tokens), runs.column(accuracy), level=level)
-    if picture:
-        save_picture(accuracy_against_tokens(made), picture)
+    if plot:
+        save_picture(accuracy_against_tokens(made), plot)
     return show(made, made.summary(), json)
 
 
@@ -231,7 +231,7 @@ def optimum(
     tokens: Quantity,
     score: Annotated[float | None, Parameter(show_default=False)] = None,
     level: float = 0.9,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Split one budget between size, training tokens and attempts, with ranges; or trade them at a score.
@@ -254,7 +254,7 @@ def optimum(
         A pass@k; if given, also the training compute that reaches it at 1, 10, 100 … attempts.
     level
         Of the ranges.
-    picture
+    plot
         With --score: where to save training against attempts as a picture, a .svg or .png file.
     json
         Print the optimum, and the exchange if asked for, as JSON.
@@ -272,6 +272,6 @@ def optimum(
     if score is not None:
         ways = exchange(loaded, passes, workload, score=score, ks=[1, 10, 100, 1000], level=level)
         found["exchange"] = ways
-        if picture:
-            save_picture(training_against_attempts(ways), picture)
+        if plot:
+            save_picture(training_against_attempts(ways), plot)
     return show(found, "\n".join(one.summary() for one in found.values()), json)

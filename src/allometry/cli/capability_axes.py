@@ -24,7 +24,7 @@ def along(
     level: float = 0.9,
     draws: int = 300,
     seed: int = 0,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Say where a score ends along any axis, such as reinforcement-learning compute, recipe by recipe.
@@ -49,7 +49,7 @@ def along(
         Resamples of each recipe.
     seed
         Of starts and resamples.
-    picture
+    plot
         Where to save the curves as a picture: a .svg or .png file.
     json
         Print curves and findings as JSON.
@@ -60,8 +60,8 @@ def along(
 
     runs = chosen_runs(source, selection)
     made = scores_along(runs, score, x, by=by, chance=chance, at=at, level=level, draws=draws, seed=seed)
-    if picture:
-        save_picture(scores_along_axis(made), picture)
+    if plot:
+        save_picture(scores_along_axis(made), plot)
     return show(made.facts(), made.summary(), json)
 
 
@@ -77,7 +77,7 @@ def transfer(
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Say what pre-training is worth in data of the fine-tuning, by size and amount, and fit its law.
@@ -100,7 +100,7 @@ def transfer(
         Resamples of the curves from scratch.
     seed
         Of the resamples.
-    picture
+    plot
         Where to save the worth against the data as a picture: a .svg or .png file.
     json
         Print every run, the law and the findings as JSON.
@@ -114,6 +114,6 @@ def transfer(
         chosen_runs(source, selection), al.read_runs(scratch), finetuned=finetuned, data=data, loss=loss,
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    if picture:
-        save_picture(data_transferred(made), picture)
+    if plot:
+        save_picture(data_transferred(made), plot)
     return show(made.facts(), made.summary(), json)

@@ -21,7 +21,7 @@ def emergence(
     level: float = 0.95,
     draws: int = 400,
     seed: int = 0,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Judge whether jumps in scores are real, artefacts of the metric or undecided, and where they set in.
@@ -48,7 +48,7 @@ def emergence(
         Curves that the onset is read from.
     seed
         Of these draws.
-    picture
+    plot
         Where to save the first task as a picture: a .svg or .png file.
     json
         Print verdicts, evidence and onsets as JSON.
@@ -63,6 +63,6 @@ def emergence(
         chosen_runs(source, selection), read_skills(score, length=lengths, chance=guessing), scale=scale,
         items=read_items(items), threshold=threshold, level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    if picture:
-        save_picture(emergence_chart(found[0]), picture)
+    if plot:
+        save_picture(emergence_chart(found[0]), plot)
     return show([one.facts() for one in found], "\n\n".join(one.summary() for one in found), json)

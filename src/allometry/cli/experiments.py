@@ -94,7 +94,7 @@ def transfer(
     rates: Numbers,
     seeds: int = 1,
     into: Path | None = None,
-    picture: Picture | None = None,
+    plot: Picture | None = None,
     json: Flag = False,
 ) -> int:
     """Train a recipe at several widths and learning rates, and say whether the best rate moves.
@@ -111,7 +111,7 @@ def transfer(
         Runs of each.
     into
         The folder of a study that keeps the runs, and from which they are taken up again; none if not given.
-    picture
+    plot
         Where to save loss against rate, a line a width, as a picture: a .svg or .png file.
     json
         Print the best rates and the runs as JSON.
@@ -128,8 +128,8 @@ def transfer(
     runs = learning_rate_transfer(
         read, widths, rates, seeds=seeds, study=open_collection(into) if into else None
     )
-    if picture:
-        save_picture(drawn(runs), picture)
+    if plot:
+        save_picture(drawn(runs), plot)
     best = best_rates(runs)
     return show({"best": best, "runs": runs}, describe_rates(best), json)
 

@@ -21,7 +21,7 @@ def triangle(
     params: Quantity,
     tokens: Quantity,
     unique_tokens: Quantity | None = None,
-    chart: Path | None = None,
+    plot: Path | None = None,
     level: float = 0.9,
     json: Flag = False,
 ) -> int:
@@ -37,7 +37,7 @@ def triangle(
         That it was or will be trained on, 300B.
     unique_tokens
         Distinct tokens there are for it.
-    chart
+    plot
         Where to save what another size takes of data and compute, .svg or .png.
     level
         Share that the ranges are meant to contain.
@@ -49,10 +49,10 @@ def triangle(
 
     law = law_of(source)
     made = standing(law, params=params, tokens=tokens, unique_tokens=unique_tokens, level=level)
-    if chart is not None:
+    if plot is not None:
         from allometry import plots
 
-        plots.save_picture(plots.trade_at_equal_loss(made, law), chart)
+        plots.save_picture(plots.trade_at_equal_loss(made, law), plot)
     return show(made, made.summary(), json)
 
 

@@ -51,7 +51,7 @@ def quickstart(
             f"check {folder}": lambda: check(folder, json=json),
             f"forecast {folder}": lambda: forecast(folder, json=json),
             f"sweep {folder} --target": lambda: sweep(folder, target=True, workers=workers, json=json),
-            f"score {folder} --picture {drawn}": lambda: score(folder, picture=drawn, json=json),
+            f"score {folder} --plot {drawn}": lambda: score(folder, plot=drawn, json=json),
             f"plan {folder}": lambda: plan(str(folder), json=json),
             f"report {folder}": lambda: report(folder, json=json),
         }
@@ -169,7 +169,7 @@ def status(study: Path, *, live: Flag = False, json: Flag = False) -> int:
 
 
 @app.command(sort_key=7)
-def score(study: Path, *more: Path, picture: Path | None = None, json: Flag = False) -> int:
+def score(study: Path, *more: Path, plot: Path | None = None, json: Flag = False) -> int:
     """Compare every registered forecast with the run it was about, and attach the outcomes that are new.
 
     Parameters
@@ -178,7 +178,7 @@ def score(study: Path, *more: Path, picture: Path | None = None, json: Flag = Fa
         The folder of a study, or an address such as s3://bucket/study.
     more
         Further studies.
-    picture
+    plot
         Where to save the first study's last forecast and its outcome as a picture: a .svg or .png file.
     json
         Print the scores as JSON.
@@ -187,8 +187,8 @@ def score(study: Path, *more: Path, picture: Path | None = None, json: Flag = Fa
     from allometry.report.registering import scored
     from allometry.report.terminal import show
 
-    if picture:
-        save_forecast_picture(al.Study.open(study), picture)
+    if plot:
+        save_forecast_picture(al.Study.open(study), plot)
     scores, text = scored([al.Study.open(folder) for folder in (study, *more)])
     return show(scores, text, json)
 

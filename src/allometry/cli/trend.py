@@ -34,7 +34,7 @@ def horizon(
     at: Words = (),
     reaches: Words = (),
     selection: Selection = EVERYTHING,
-    chart: Path | None = None,
+    plot: Path | None = None,
     level: float = 0.9,
     draws: int = 1000,
     seed: int = 0,
@@ -62,7 +62,7 @@ def horizon(
         A date to forecast; may be repeated.
     reaches
         Minutes whose date is asked for, 10000 for a month of work; may be repeated.
-    chart
+    plot
         Where to save the outlook as a picture, .svg or .png.
     level
         Of the intervals.
@@ -81,7 +81,7 @@ def horizon(
         since=since, until=until, models=models, at=at, reaches=tuple(map(read_quantity, reaches)),
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    save_outlook(made, chart)
+    save_outlook(made, plot)
     return show(made.facts(), made.summary(), json)
 
 
@@ -98,7 +98,7 @@ def efficiency(
     at: Words = (),
     reaches: Words = (),
     selection: Selection = EVERYTHING,
-    chart: Path | None = None,
+    plot: Path | None = None,
     level: float = 0.9,
     draws: int = 1000,
     seed: int = 0,
@@ -126,7 +126,7 @@ def efficiency(
         A date to forecast; may be repeated.
     reaches
         A value whose date is asked for; may be repeated.
-    chart
+    plot
         Where to save the outlook, or the halving time of each form, as a picture, .svg or .png.
     level
         Of the intervals.
@@ -146,14 +146,14 @@ def efficiency(
     if value is None:
         how = {"level": level, "draws": max(draws // 10, 20), "seed": seed}
         found = algorithmic_progress(runs, date=date or "year", **how)  # type: ignore[arg-type]
-        if chart is not None:
-            plots.save_picture(plots.halving_by_form(found), chart)
+        if plot is not None:
+            plots.save_picture(plots.halving_by_form(found), plot)
         return show(found.facts(), found.summary(), json)
     made = series_account(
         runs, value, date=date, unit=unit, best=best, since=since, until=until, at=at,
         reaches=tuple(map(read_quantity, reaches)), level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    save_outlook(made, chart)
+    save_outlook(made, plot)
     return show(made.facts(), made.summary(), json)
 
 

@@ -20,7 +20,7 @@ def prices(
     label: str | None = None,
     unit: str = "",
     selection: Selection = EVERYTHING,
-    chart: Path | None = None,
+    plot: Path | None = None,
     level: float = 0.9,
     json: Flag = False,
 ) -> int:
@@ -44,7 +44,7 @@ def prices(
         The column of names, if it is not called model or name.
     unit
         Of the price, for the words.
-    chart
+    plot
         Where to save the picture, .svg or .png.
     level
         Of the intervals.
@@ -59,8 +59,8 @@ def prices(
         chosen_runs(source, selection), price=price, score=score, thresholds=threshold, by=by, date=date,
         label=label, unit=unit, level=level,
     )  # fmt: skip
-    if chart is not None:
-        plots.save_picture(plots.prices_over_time(made), chart)
+    if plot is not None:
+        plots.save_picture(plots.prices_over_time(made), plot)
     return show(made.facts(), made.summary(), json)
 
 
@@ -75,7 +75,7 @@ def growth(
     largest: int | None = None,
     by: str = "flops",
     selection: Selection = EVERYTHING,
-    chart: Path | None = None,
+    plot: Path | None = None,
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
@@ -99,7 +99,7 @@ def growth(
         Keep only models that were among so many largest at release.
     by
         The column that the largest are judged by.
-    chart
+    plot
         Where to save the picture, .svg or .png.
     level
         Of the intervals.
@@ -118,6 +118,6 @@ def growth(
         chosen_runs(source, selection), input, date=date, since=since, until=until, largest=largest, by=by,
         level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    if chart is not None:
-        plots.save_picture(plots.growth_of_inputs(made), chart)
+    if plot is not None:
+        plots.save_picture(plots.growth_of_inputs(made), plot)
     return show(made.facts(), made.summary(), json)

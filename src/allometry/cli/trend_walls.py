@@ -18,7 +18,7 @@ def walls(
     date: str | None = None,
     since: str | None = None,
     selection: Selection = EVERYTHING,
-    chart: Path | None = None,
+    plot: Path | None = None,
     level: float = 0.9,
     draws: int = 4000,
     seed: int = 0,
@@ -38,7 +38,7 @@ def walls(
         Its column of dates, if it is not called date, release_date or year.
     since
         First date of its window.
-    chart
+    plot
         Where to save the picture, .svg or .png.
     level
         Of the intervals.
@@ -61,8 +61,8 @@ def walls(
         stated.constraints, growth=stated.growth, history=known, start=stated.start, level=level,
         draws=draws, seed=seed,
     )  # fmt: skip
-    if chart is not None:
-        plots.save_picture(plots.doublings_to_walls(made), chart)
+    if plot is not None:
+        plots.save_picture(plots.doublings_to_walls(made), plot)
     return show(made.facts(), made.summary(), json)
 
 
@@ -79,7 +79,7 @@ def sample_efficiency(
     date: str | None = None,
     reference: str | None = None,
     selection: Selection = EVERYTHING,
-    chart: Path | None = None,
+    plot: Path | None = None,
     level: float = 0.9,
     draws: int = 300,
     seed: int = 0,
@@ -107,7 +107,7 @@ def sample_efficiency(
         A column of dates, for the trend over recipes.
     reference
         The recipe that others are compared with.
-    chart
+    plot
         Where to save the picture, .svg or .png.
     level
         Of the intervals.
@@ -127,8 +127,8 @@ def sample_efficiency(
         at={name: read_quantity(value) for name, value in pairs(at).items()}, date=date,
         reference=reference, level=level, draws=draws, seed=seed,
     )  # fmt: skip
-    if chart is not None:
-        plots.save_picture(plots.tokens_to_target(made), chart)
+    if plot is not None:
+        plots.save_picture(plots.tokens_to_target(made), plot)
     return show(made.facts(), made.summary(), json)
 
 
@@ -141,7 +141,7 @@ def intelligence(
     date: str | None = None,
     since: str | None = None,
     selection: Selection = EVERYTHING,
-    chart: Path | None = None,
+    plot: Path | None = None,
     level: float = 0.9,
     draws: int = 200,
     seed: int = 0,
@@ -161,7 +161,7 @@ def intelligence(
         The column of dates, if it is not called date, release_date or year.
     since
         First date of the window.
-    chart
+    plot
         Where to save the outlook as a picture, .svg or .png.
     level
         Of the intervals.
@@ -177,5 +177,5 @@ def intelligence(
 
     runs = chosen_runs(source, selection)
     made = intelligence_per(runs, numerator, per, date=date, since=since, level=level, draws=draws, seed=seed)
-    save_outlook(made, chart)
+    save_outlook(made, plot)
     return show(made.facts(), made.summary(), json)
