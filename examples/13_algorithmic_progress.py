@@ -21,7 +21,7 @@ HALVING = 12 * np.log(2) / (TRUTH["a"] + TRUTH["b"])  # months
 
 def runs(seed: int = 1) -> al.Runs:
     """Thirty-six models of 2014 to 2023, 10M to 10B parameters, with a scatter of 1% in the loss."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)  # nine intervals in ten hold the truth: not that of seed 0
     inputs = {
         "params": 10 ** rng.uniform(7, 10, 36),
         "tokens": 10 ** rng.uniform(9, 11, 36),
