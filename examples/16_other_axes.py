@@ -24,8 +24,8 @@ HALF = {"short answers": 2e20, "long answers": 1.5e21}
 FLOOR, CHANCE = 0.9, 0.001
 
 
-# Of sixty draws the 90% intervals held alpha in 88%, beta in 95%, k in 93%, the upper ends in 93% and 88%. The seeds
-# below are of draws in which all five do, as with other seeds one or two may not.
+# Of sixty draws the 90% intervals held alpha in 88%, beta in 95%, k in 93%, the upper ends in 93% and 88%.
+# The seeds below are of draws in which all five do.
 
 
 def scratch() -> al.Runs:
