@@ -211,7 +211,7 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--tables", nargs="+", choices=("cost", "horizons", "outlooks"), help="only these")
     chosen = parser.parse_args()
-    tables = {
+    tables: dict[str, Callable[[], Table]] = {
         "cost": cost,
         "horizons": partial(coverage, 300 if chosen.full else 20),
         "outlooks": partial(outlooks, 150 if chosen.full else 40),

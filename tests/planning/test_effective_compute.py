@@ -141,9 +141,9 @@ def test_questions_without_an_answer_are_refused() -> None:
 @pytest.mark.parametrize("floor", [1.6, 1.8])
 def test_a_fit_outside_of_its_own_draws_keeps_its_value_inside_the_range_of_the_gap(floor: float) -> None:
     numbers = {"E": [floor, 1.7, 1.71, 1.72], "A": [480.0] * 4, "B": [2000.0] * 4, "alpha": [0.35] * 4}
-    skewed = {name: np.array(values) for name, values in {**numbers, "beta": [0.36] * 4}.items()}
+    e, a, b, alpha = (np.array(numbers[name]) for name in ("E", "A", "B", "alpha"))
 
-    gap = compute_gap(Surface(**skewed), loss=1.9, flops=1e24)
+    gap = compute_gap(Surface(E=e, A=a, B=b, alpha=alpha, beta=np.full(4, 0.36)), loss=1.9, flops=1e24)
 
     assert gap.low < gap.high
     assert gap.value == (gap.low if floor < 1.7 else gap.high)
