@@ -244,3 +244,37 @@ def test_whole_numbers_are_read_however_they_are_written(
     assert "learned positions for 1024 tokens and none for 1000000" in capsys.readouterr().err
     assert run(["count", str(path), "--context", "2048"]) == 2
     assert "learned positions" in capsys.readouterr().err
+
+
+OWN_LAW = """
+from allometry.laws import Coefficient, law
+
+def part(name, low, high):
+    return Coefficient(name=name, meaning="mine", unit="1", low=low, high=high)
+
+@law(reads=("params", "tokens"), source="mine", coefficients=(
+    part("c", 0.1, 10), part("n", 1, 1e5), part("d", 1, 1e5), part("p", 0.05, 1), part("q", 0.05, 1)))
+def mine(N, D, *, c, n, d, p, q):
+    return c + n / N**p + d / D**q
+"""
+
+
+def test_a_law_of_ones_own_plans_as_the_same_law_of_the_catalog(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes, ratios = (1e7, 3e7, 1e8, 3e8, 1e9), (5, 20, 60)
+    rows = [(n, n * r, 1.8 + 480 / n**0.35 + 2100 / (n * r) ** 0.37) for n in sizes for r in ratios]
+    table, law = tmp_path / "runs.csv", f"{tmp_path / 'mylaws.py'}:mine"
+    table.write_text("params,tokens,loss\n" + "".join(f"{n},{d},{loss}\n" for n, d, loss in rows))
+    (tmp_path / "mylaws.py").write_text(OWN_LAW)
+    for name in (law, "chinchilla"):
+        saved = str(tmp_path / f"{'own' if name == law else 'catalog'}.json")
+        assert run(["fit", str(table), "--law", name, "--draws", "2", "--save", saved]) == 0
+    capsys.readouterr()
+
+    own = printed(capsys, "plan", str(tmp_path / "own.json"), "--law", law, "--flops", "1e22")
+    catalog = printed(capsys, "plan", str(tmp_path / "catalog.json"), "--flops", "1e22")
+
+    assert own["params"]["value"] == pytest.approx(catalog["params"]["value"], rel=1e-3)
+    assert run(["plan", LAW, "--law", law, "--flops", "1e22"]) == 2
+    assert "belongs to a saved fit" in capsys.readouterr().err

@@ -229,6 +229,7 @@ def plan(
     stock: Words = (),
     level: float = 0.9,
     tolerance: float = 0.005,
+    law: str = "",
     handover: Handover = NO_HANDOVER,
     json: Flag = False,
 ) -> int:
@@ -259,6 +260,8 @@ def plan(
         Share that the ranges are meant to contain.
     tolerance
         Share of the least loss that the near-optimal band may lose.
+    law
+        FILE.py:NAME of the law of a saved fit, if it is one of your own.
     json
         Print the plan as JSON.
     """
@@ -268,13 +271,13 @@ def plan(
 
     _refuse_no_device(device, assumed)
     rate = None if device is None else training_rate(device, **assumed.given())
-    law, study = _law(source)
+    fit, study = _law(source, law)
     how: dict[str, Any] = {**_spend(study, budget), "device": rate, "devices": devices}
     how |= {"served_tokens": served, "serving_utilisation": serving_utilisation, "pays_for": pays_for}
     how |= {"unique_tokens": unique_tokens, "stock": read_stock(stock) if stock else None}
     how |= {"level": level, "tolerance": tolerance}
-    made = al.allocate(law, **how)
-    value, text = handover.of(made, law, study)
+    made = al.allocate(fit, **how)
+    value, text = handover.of(made, fit, study)
     return show(value, text, json)
 
 
@@ -405,16 +408,19 @@ def law_of(source: str) -> al.Fit | str:
     return law
 
 
-def _law(source: str | None) -> tuple[al.Fit | str | None, al.Study | None]:
+def _law(source: str | None, law: str = "") -> tuple[al.Fit | str | None, al.Study | None]:
     """A saved fit, the main fit of a study with the study, the name of a published law, or none."""
-    if source is None:
-        return None, None
-    path = Path(source)
-    if path.is_dir():
-        from allometry.sweeps.fits import main_fit
+    path = Path(source or "")
+    saved = source is not None and bool(path.suffix or path.exists())
+    if law and not saved:
+        raise InputError(
+            f"--law {law} belongs to a saved fit: give its file, or that of a study, as the source."
+        )
+    if not saved:
+        return source, None
+    from allometry.sweeps.fits import main_fit
 
-        return main_fit(path), al.Study.open(path)
-    return (al.Fit.load(path) if path.suffix or path.exists() else source), None
+    return main_fit(path, law=law), al.Study.open(path) if path.is_dir() else None
 
 
 def _refuse_no_device(device: str | None, assumed: Assumed) -> None:
