@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,13 @@ def test_a_damaged_run_is_named_with_the_way_out(study: Study, content: str) -> 
     (study.run_folder("a") / "run.json").write_bytes(content.encode("latin-1"))
 
     with pytest.raises(CorruptFile, match=r"a.run\.json cannot be read as a run .* Delete it"):
+        study.runs()
+
+
+def test_a_copied_folder_is_named_before_its_run_counts_twice(study: Study) -> None:
+    shutil.copytree(study.run_folder("a"), study.run_folder("a copy"))
+
+    with pytest.raises(CorruptFile, match=r"a copy.run\.json is about run 'a': its folder was copied"):
         study.runs()
 
 

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from allometry.files import explained, write_atomically
 from allometry.storage import Stamp, in_object_storage, stamp_of
@@ -35,8 +35,7 @@ _KEPT_NS = 3600 * 10**9  # for what no manifest names any more
 _COLUMNS = ("run_id", "size", "mtime_ns", "text", "history_size", "history_mtime_ns")
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """One finished run as it was compacted."""
 
     stamp: Stamp

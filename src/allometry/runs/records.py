@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from allometry.errors import CorruptFile
 from allometry.runs.compaction import Compaction
@@ -42,7 +42,7 @@ class Records:
         """One run, or None if it has not ended.
 
         Raises:
-            CorruptFile: If its file cannot be read as a run.
+            CorruptFile: If its file cannot be read as a run, or is about another one.
         """
         stamp = stamp_of(self._path(run_id))
         if stamp is None:
@@ -67,7 +67,16 @@ class Records:
         kept = {run_id: text for run_id in new if (text := compaction.record(run_id, stamps[run_id]))}
         loose = contents_of(self.folder, RECORD, [run_id for run_id in new if run_id not in kept])
         for run_id, text in chain(kept.items(), loose):
-            self._known[run_id] = _Known(stamps[run_id], _parsed(text, str(self._path(run_id))))
+            run = _parsed(text, str(self._path(run_id)))
+            if run.run_id != run_id:
+                self._refuse_copy(run_id, run.run_id)
+            self._known[run_id] = _Known(stamps[run_id], run)
+
+    def _refuse_copy(self, run_id: str, named: str) -> NoReturn:
+        raise CorruptFile(
+            f"{self._path(run_id)} is about run '{named}': its folder was copied or renamed, and a fit would "
+            f"count that run twice. Move the folder {run_id} out of the study, or name it {named}."
+        )
 
     def _knows(self, run_id: str, stamp: Stamp) -> bool:
         known = self._known.get(run_id)
@@ -81,10 +90,9 @@ class Records:
 
 def _parsed(text: bytes, path: str) -> Run:
     try:
-        row: Mapping[str, Any] = json.loads(text)
-        known = {"run_id", "status", "reason"}
-        values = {name: value for name, value in row.items() if name not in known}
-        return Run(run_id=row["run_id"], status=row["status"], values=values, reason=row["reason"])
+        values: dict[str, Any] = json.loads(text)
+        run_id, status, reason = values.pop("run_id"), values.pop("status"), values.pop("reason")
+        return Run(run_id=run_id, status=status, values=values, reason=reason)
     except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
         raise CorruptFile(
             f"{path} cannot be read as a run ({error}). Delete it; the next sweep makes the run again from "

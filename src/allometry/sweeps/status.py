@@ -14,7 +14,7 @@ from allometry.files import clock_ns
 from allometry.recipe import Recipe
 from allometry.runs.claiming import look
 from allometry.runs.lens import CURVE
-from allometry.runs.run import Run
+from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
 from allometry.storage import in_object_storage, stamp_of
 from allometry.sweeps.designs import Design, Planned
@@ -39,10 +39,12 @@ def study_status(study: Study) -> pd.DataFrame:
     designs: list[Design] = [spec.design]
     if spec.target is not None:
         designs.append(spec.target_design())
-    runs = study.runs()
+    ended = study.ended()
+    runs = Runs.of(ended, source=str(study.folder))
     asked = [planned for design in designs for planned in design.recipes(runs)]
     table = planned_table(asked, study)
-    others = pd.DataFrame(_other_rows(study, {planned.recipe.run_id for planned in asked}))
+    named = {planned.recipe.run_id for planned in asked}
+    others = pd.DataFrame(_other_rows(study, {run.run_id: run for run in ended}, named))
     return pd.concat([part for part in (table, others) if len(part)] or [table], ignore_index=True)
 
 
@@ -64,15 +66,14 @@ def given_table(recipes: Sequence[Recipe], study: Study | None = None) -> pd.Dat
     return planned_table([Planned(recipe=recipe, design="given") for recipe in recipes], study)
 
 
-def _other_rows(study: Study, asked: set[str]) -> list[dict[str, Any]]:
+def _other_rows(study: Study, ended: Mapping[str, Run], asked: set[str]) -> list[dict[str, Any]]:
     """Runs in the study that its design does not ask for: trained one by one, or by an earlier design."""
     now = _now_ns(study)
     names = [name for name in study.run_ids() if name not in asked]
-    return [row for name in names if (row := _other_row(study, name, now))]
+    return [row for name in names if (row := _other_row(study, name, ended.get(name), now))]
 
 
-def _other_row(study: Study, run_id: str, now_ns: int) -> dict[str, Any] | None:
-    run = study.run(run_id)
+def _other_row(study: Study, run_id: str, run: Run | None, now_ns: int) -> dict[str, Any] | None:
     if run is not None and all(name in run.values for name in _FACTS):
         # Its recipe would say the same and take longer to read than all else.
         facts = {name: run.values[name] for name in _FACTS}
