@@ -207,6 +207,41 @@ def test_a_branch_equals_the_run_trained_straight(tiny: Recipe, straight: Outcom
     assert_bit_identical(study, long_branch, straight)
 
 
+def test_a_trunk_trained_in_parts_is_trained_once_and_gives_the_same_branches(
+    tiny: Recipe, straight: Outcome, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trunk, taken = tiny.trunk(), list[int]()
+    branches = [replace(recipe, parent=trunk.run_id) for recipe in (short(tiny), tiny)]
+    partings = [branch.trunk_steps for branch in branches]
+
+    def noted(recipe: Recipe, step: int) -> float:
+        taken.append(step)
+        return rate_at(recipe, step)
+
+    monkeypatch.setattr(steps, "rate_at", noted)
+    for branch in branches:
+        sitting = Sitting(keep_steps=partings, stop_after=branch.trunk_steps)
+        assert train(trunk, study=study, sitting=sitting).status != "diverged"
+        train(branch, study=study)
+
+    assert sorted(taken) == sorted([*range(44), *range(21, 28)])  # one trunk of 33 steps, two decays
+    assert_bit_identical(study, branches[1], straight)
+    train(short(tiny), study=study)
+    assert_bit_identical(study, branches[0], outcome(study, short(tiny)))
+
+
+def test_a_trunk_that_came_as_far_as_it_is_needed_says_so_and_trains_no_further(
+    tiny: Recipe, study: Study
+) -> None:
+    sitting = Sitting(keep_steps=[21], stop_after=21)
+
+    first, again = (train(tiny.trunk(), study=study, sitting=sitting) for _ in range(2))
+
+    assert first.status == again.status == "stopped"
+    assert first.values["last_good_step"] == again.values["last_good_step"] == 21
+    assert first.reason.startswith("trained as far as its branches need")
+
+
 def test_a_branch_trains_only_its_own_part(
     tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

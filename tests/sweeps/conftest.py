@@ -72,7 +72,7 @@ class Bench:
 def _train(job: Job) -> Event:
     from allometry.lab.loop import Sitting, train
 
-    sitting = Sitting(keep_steps=job.keep_steps, design=job.design)
+    sitting = Sitting(keep_steps=job.keep_steps, stop_after=job.stop_after, design=job.design)
     try:
         run = train(job.recipe, study=Study.open(job.study), sitting=sitting)
     except StudyBusy as error:

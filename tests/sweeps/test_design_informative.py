@@ -187,7 +187,8 @@ def test_branches_share_a_trunk_that_is_paid_once() -> None:
     assert on_trunk.cost([0, 2]) == 12 + 1 + 4
     assert on_trunk.cost([0, 1, 2]) == 12 + 1 + 2 + 4
     assert on_trunk.after([0, 2]).cost([1]) == 2
-    assert on_trunk.after([0]).cost([1]) == 8  # one run alone trains no trunk that others could use
+    assert on_trunk.after([0]).cost([1]) == 3 + 2  # the trunk goes on from where the first run left it
+    assert on_trunk.after([1, 2]).cost([0]) == 1
 
 
 def test_the_cheapest_part_of_a_choice_keeps_to_a_budget_and_is_never_empty(grid: Candidates) -> None:
@@ -213,6 +214,9 @@ def test_what_is_made_is_no_candidate_and_its_trunk_costs_nothing(ladder: Ladder
 
     assert short.recipe.run_id not in options.ids
     assert options.candidates.cost([options.ids.index(long.recipe.run_id)]) == long.own_flops
+    partway = candidates_of(ladder.outline(), partway={trunk.recipe.run_id: short.recipe.trunk_steps})
+    lacking = (long.recipe.trunk_steps - short.recipe.trunk_steps) / long.recipe.steps * long.recipe.flops()
+    assert partway.candidates.cost([partway.ids.index(long.recipe.run_id)]) == lacking + long.own_flops
     with pytest.raises(InputError, match="Every run of the design is made"):
         candidates_of([trunk, short], done={short.recipe.run_id})
 

@@ -15,7 +15,7 @@ from allometry.recipe import Recipe
 from allometry.runs.run import Runs
 from allometry.sweeps.designs import IsoFlop, Ladder, Size
 from allometry.sweeps.estimates import estimate, measured_speed
-from allometry.sweeps.rounds import Asked
+from allometry.sweeps.leftovers import Asked
 from allometry.sweeps.spec import quickstart_path
 
 

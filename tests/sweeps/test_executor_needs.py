@@ -97,7 +97,7 @@ def test_an_unknown_setting_names_the_nearest(tmp_path: Path) -> None:
 
 def test_a_job_reads_back_as_it_was_written(job: Job) -> None:
     trainer = Command(command="x {seed}", result=Patterns(patterns={"loss": "(.)"}), timeout_seconds=9.0)
-    full = replace(job, trainer=trainer, keep_steps=(8, 16), device="cuda", checkpoint_seconds=1.5)
+    full = replace(job, trainer=trainer, keep_steps=(8, 16), stop_after=16, device="cuda", gpus=(1,))
 
     assert Job.from_json(full.to_json()) == full
 

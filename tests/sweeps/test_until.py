@@ -13,12 +13,14 @@ import pytest
 
 from allometry.cli import run
 from allometry.errors import CorruptFile, InputError, RecipeError, Refusal
-from allometry.runs.run import Run, Runs
+from allometry.recipe import Recipe
+from allometry.runs.run import Run, Runs, Status
 from allometry.runs.study import Study
 from allometry.sweeps import running
 from allometry.sweeps.designs import Design
+from allometry.sweeps.leftovers import Asked
 from allometry.sweeps.round_files import Round, read_rounds, state_round
-from allometry.sweeps.rounds import Asked, next_round, sweep_until
+from allometry.sweeps.rounds import next_round, sweep_until
 from allometry.sweeps.spec import quickstart_path
 from allometry.sweeps.until import Until, read_rule
 
@@ -40,28 +42,43 @@ def loss(flops: float) -> float:
 
 @dataclass
 class Lab:
-    """Trains by a formula, with noise of each recipe's own; may be cut off after so many runs."""
+    """Trains by a formula, with noise of each recipe's own; may be cut off after so many runs.
+
+    Attributes:
+        flops: What was trained: a trunk from where it was left, a branch from where its trunk has come to.
+    """
 
     study: Study
     most: int = 10**9
     made: list[str] = field(default_factory=list)
+    flops: float = 0.0
 
     def train(self, design: Design) -> Runs:
         for planned in design.recipes(self.study.runs()):
-            recipe = planned.recipe
-            if self.study.run(recipe.run_id) is not None:
+            recipe, steps = planned.recipe, planned.part[1] if planned.part else planned.recipe.steps
+            run = self.study.run(recipe.run_id)
+            if run is not None and (run.status == "done" or run.values["last_good_step"] >= steps):
                 continue
             if len(self.made) >= self.most:
                 raise KeyboardInterrupt
+            begun = int(run.values["last_good_step"]) if run else self.parted(recipe)
+            self.flops += recipe.flops() * (steps - begun) / recipe.steps
             params, noise = recipe.architecture.params(), np.random.default_rng(int(recipe.run_id, 16))
             values = {
                 "design": planned.design, "parent": recipe.parent, "params": params, "seed": recipe.seed,
                 "tokens": recipe.tokens, "flops": recipe.flops(), "decayed": planned.design != "trunk",
                 "loss": loss(recipe.flops()) * float(np.exp(NOISE * noise.standard_normal())),
+                "last_good_step": steps,
             }  # fmt: skip
-            self.study.save_run(Run(run_id=recipe.run_id, status="done", values=values))
+            status: Status = "done" if steps == recipe.steps else "stopped"
+            self.study.save_run(Run(run_id=recipe.run_id, status=status, values=values))
             self.made.append(recipe.run_id)
         return self.study.runs()
+
+    def parted(self, recipe: Recipe) -> int:
+        """The step up to which a branch need not be trained."""
+        trunk = self.study.run(recipe.parent) if recipe.parent else None
+        return min(recipe.trunk_steps, trunk.values["last_good_step"]) if trunk else 0
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +113,44 @@ def test_the_first_round_has_runs_for_a_fit_and_seeds_for_the_noise(swept: Study
     assert (branches["seed"] == 0).sum() == 3 + 3  # coefficients of the law, and three
     assert sorted(branches.loc[branches["seed"] > 0, "seed"]) == [1, 2, 3, 4]
     assert read_rounds(swept)[0].width is None
+
+
+def test_what_the_rounds_say_they_cost_is_what_is_trained(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "study", SPEC)
+    lab = Lab(study)
+
+    rounds = sweep_until(study, STRICT, train=lab.train)
+
+    assert len(rounds) > 3
+    assert lab.flops == pytest.approx(sum(one.flops for one in rounds))
+
+
+def test_a_trunk_is_gone_on_with_when_a_longer_branch_comes(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "study", SPEC)
+    parts: dict[str, list[tuple[int, int]]] = {}
+    lab = Lab(study)
+
+    def train(design: Design) -> Runs:
+        for one in design.outline():
+            if one.part:
+                parts.setdefault(one.recipe.run_id, []).append(one.part)
+        return lab.train(design)
+
+    sweep_until(study, STRICT, train=train)
+
+    assert max(map(len, parts.values())) > 1
+    for of_one_trunk in parts.values():
+        assert [begun for begun, _ in of_one_trunk] == [0, *(end for _, end in of_one_trunk[:-1])]
+
+
+def test_a_trainer_that_makes_no_branches_is_planned_for_as_it_trains(tmp_path: Path) -> None:
+    trainer = '[trainer]\nkind = "command"\ncommand = "train {tokens}"\n\n[design]'
+    study = Study.create(tmp_path / "study", SPEC.replace("[design]", trainer, 1))
+
+    made, asked = next_round(study, WIDE)
+
+    assert "trunk" not in {one.design for one in asked.planned}
+    assert made.flops == pytest.approx(sum(one.recipe.flops() for one in asked.planned))
 
 
 def test_a_second_call_trains_nothing(swept: Study) -> None:
@@ -162,6 +217,7 @@ def test_what_comes_next_is_said_without_training_or_writing(swept: Study) -> No
     first, runs = next_round(Study.create(swept.folder.parent / "new", SPEC), WIDE)
     assert first == asked[0]
     assert tuple(one.recipe.run_id for one in runs.planned) == first.runs
+    assert sum(one.own_flops for one in runs.planned) == pytest.approx(first.flops)
 
     assert next_round(swept, WIDE) == (last, Asked([]))
     made, more = next_round(swept, STRICT)

@@ -246,10 +246,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--design", default="", help="why the run is made")
     parser.add_argument("--keep-steps", default="", help="checkpoints to keep for branches, as in 8,64")
+    parser.add_argument("--stop-after", type=int, default=0, help="steps of a trunk that are needed; 0: all")
     parser.add_argument("--checkpoint-seconds", type=float, default=15.0)
     chosen = parser.parse_args(words)
     sitting = Sitting(
         keep_steps=[int(step) for step in chosen.keep_steps.split(",") if step],
+        stop_after=chosen.stop_after,
         checkpoint_seconds=chosen.checkpoint_seconds,
         design=chosen.design,
     )

@@ -26,6 +26,7 @@ class Sitting:
 
     Attributes:
         keep_steps: Checkpoints to keep for branches.
+        stop_after: Steps after which a trunk's sitting ends, as no branch needs more; 0: at the run's end.
         checkpoint_seconds: Time between checkpoints.
         on_progress: Called about twice a second.
         should_stop: Asked every few steps; True saves a checkpoint and ends the sitting.
@@ -38,6 +39,7 @@ class Sitting:
     """
 
     keep_steps: Collection[int] = ()
+    stop_after: int = 0
     checkpoint_seconds: float = 15.0
     on_progress: Callable[[Progress], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False

@@ -142,6 +142,9 @@ class Training:
         """Take one step and do what follows it; how the sitting ended, None while it goes on."""
         if self.step >= self.recipe.steps:
             return self._come_to_the_end()
+        if 0 < self.sitting.stop_after <= self.step:
+            self._save()
+            return "stopped"
         at_line = self._one_step()
         loss = self._log() if at_line else 0.0
         if self.step in self.sitting.keep_steps:
@@ -200,7 +203,9 @@ class Training:
     def _unfinished(self, status: Literal["diverged", "stopped"], values: dict[str, Any]) -> Run:
         line_before = max(0, self.step - 1) // LOG_STEPS * LOG_STEPS
         last_good = min(line_before, self.watch.last_good) if status == "diverged" else self.step
-        reason = self.trouble or "stopped on request; the next sweep goes on from there"
+        enough = 0 < self.sitting.stop_after <= self.step
+        asked = "trained as far as its branches need" if enough else "stopped on request"
+        reason = self.trouble or f"{asked}; the next sweep goes on from there"
         return Run(
             run_id=self.recipe.run_id,
             status=status,

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from allometry.recipe import Recipe
 from allometry.runs.run import Run
 from allometry.sweeps.designs import Planned
 from allometry.sweeps.executors.definition import Advanced, Event
@@ -71,28 +70,30 @@ class Board:
 
     def work_done(self) -> float:
         """Work of what ended and of what is in training, in FLOP with overhead."""
-        return sum(_work(p.recipe) * self._share(p.recipe) for p in self.planned)
+        return sum(_work(p) * self._share(p) for p in self.planned)
 
     def seconds_left(self) -> float | None:
         """Time left at the pace so far; None before there is a pace."""
         done = self.work_done() - (self.inherited or 0.0)
-        left = max(0.0, sum(_work(p.recipe) for p in self.outline) - self.work_done())
+        left = max(0.0, sum(_work(p) for p in self.outline) - self.work_done())
         elapsed = time.monotonic() - self.begun
         return elapsed * left / done if done > 0 and elapsed > 5 else None
 
-    def _share(self, recipe: Recipe) -> float:
+    def _share(self, planned: Planned) -> float:
+        recipe = planned.recipe
         if recipe.run_id in self.ended:
             return 1.0
         last = self.advanced.get(recipe.run_id)
         if last is None:
             return 0.0
-        shared = recipe.trunk_steps * recipe.batch_tokens if recipe.parent else 0
-        return max(0.0, last.tokens - shared) / (recipe.tokens - shared)
+        own = planned.own_tokens
+        end = planned.part[1] * recipe.batch_tokens if planned.part else recipe.tokens
+        return max(0.0, own + last.tokens - end) / own
 
 
-def _work(recipe: Recipe) -> float:
-    tokens = recipe.tokens - (recipe.trunk_steps * recipe.batch_tokens if recipe.parent else 0)
-    return tokens * (recipe.architecture.flops_per_token("with_attention") + _OVERHEAD_FLOPS)
+def _work(planned: Planned) -> float:
+    recipe = planned.recipe
+    return planned.own_tokens * (recipe.architecture.flops_per_token("with_attention") + _OVERHEAD_FLOPS)
 
 
 class Display:

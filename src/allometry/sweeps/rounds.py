@@ -29,6 +29,7 @@ from allometry.sweeps.designs.informative import (
 )
 from allometry.sweeps.designs.informative.candidates import Options
 from allometry.sweeps.fits import selected_runs, target_inputs
+from allometry.sweeps.leftovers import Asked, ended, left_of, partway
 from allometry.sweeps.round_files import Round, read_asked, state_round
 from allometry.sweeps.spec import FitSpec, StudySpec, read_spec
 from allometry.sweeps.until import Until
@@ -42,21 +43,6 @@ _WITHIN = 0.99  # of the wanted width is planned for: what is found wanting then
 _DRAWS = 300
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Planned runs as a design: all of them, whatever has run."""
-
-    planned: Sequence[Planned]
-
-    def recipes(self, runs: Runs) -> list[Planned]:
-        """All of them."""
-        return list(self.planned)
-
-    def outline(self) -> list[Planned]:
-        """All of them."""
-        return list(self.planned)
-
-
 def sweep_until(study: Study, until: Until, *, train: Callable[[Design], Runs]) -> list[Round]:
     """Train only those runs of a study's design that its forecast needs, in rounds.
 
@@ -65,7 +51,8 @@ def sweep_until(study: Study, until: Until, *, train: Callable[[Design], Runs]) 
     are fitted, all runs are chosen that are expected to bring the forecast of the study's target to the
     wanted width, and the cheapest of them are made, for at most as much compute as all rounds before, and
     less where little width is missing (`Until.round_flops`): what they show decides whether the dear ones
-    are made at all. Several loops on one study go on with the round that was stated first.
+    are made at all. Several loops on one study, by whatever rules, make the same rounds: each goes on with
+    the one that was stated first, and ends when its own rule fires.
 
     Args:
         until: When to stop.
@@ -83,11 +70,19 @@ def sweep_until(study: Study, until: Until, *, train: Callable[[Design], Runs]) 
     loop = _Loop.of(study, spec, until, _checked(study, spec, train))
     rounds = read_asked(study)  # a loop that ended may go on by another rule
     while not rounds or rounds[-1].runs:
-        if rounds:
-            train(loop.asked(rounds[-1]))
-        further = read_asked(study)[len(rounds) :]  # of another loop on this study, which was faster
-        rounds.append(further[0] if further else state_round(study, loop.next(rounds)))
+        last = loop.over(rounds)
+        if rounds and not last and (left := loop.left(rounds[-1])):
+            train(Asked(left))
+        rounds = _with(study, rounds, last or loop.next(rounds))
     return rounds
+
+
+def _with(study: Study, rounds: Sequence[Round], made: Round) -> list[Round]:
+    """The rounds and the next one: another loop's if that was faster, but its own where its rule fires."""
+    if made.runs:
+        return [*rounds, state_round(study, made)]
+    asked = read_asked(study)
+    return [*asked, state_round(study, replace(made, number=len(asked) + 1))]
 
 
 def next_round(study: Study, until: Until) -> tuple[Round, Asked]:
@@ -101,15 +96,16 @@ def next_round(study: Study, until: Until) -> tuple[Round, Asked]:
     """
     spec = read_spec(study)
     spec.target_design()
-    stated, ended = spec.design.recipes(study.runs()), _ended(study)
-    if checks := [one for one in _checks_of(stated) if one.recipe.run_id not in ended]:
+    stated, there = spec.design.recipes(study.runs()), ended(study)
+    if checks := [one for one in _checks_of(stated) if one.recipe.run_id not in there]:
         return _round_of_checks(checks), Asked(checks)
     loop, rounds = _Loop.of(study, spec, until, stated), read_asked(study)
-    before = loop.asked(rounds[-1]).planned if rounds else ()
-    if left := [one for one in before if one.recipe.run_id not in ended]:
+    if last := loop.over(rounds):
+        return last, Asked([])
+    if rounds and (left := loop.left(rounds[-1])):
         return rounds[-1], Asked(left)
     made = loop.next(rounds)
-    return made, loop.asked(made)
+    return made, Asked(loop.left(made))
 
 
 def _round_of_checks(checks: Sequence[Planned]) -> Round:
@@ -143,8 +139,8 @@ class _Loop:
             )
         return cls(study=study, spec=spec, until=until, stated=stated, repeats=_repeats(stated))
 
-    def asked(self, made: Round) -> Asked:
-        """The runs of a round."""
+    def left(self, made: Round) -> list[Planned]:
+        """What is left to make of a round, trunks first."""
         known = {one.recipe.run_id: one for one in (*self.stated, *self.repeats)}
         missing = [run_id for run_id in made.runs if run_id not in known]
         if missing:
@@ -152,7 +148,16 @@ class _Loop:
                 f"Round {made.number} asks for run {missing[0]}, which the design in study.toml no longer "
                 "has; put the design back, or delete that file in rounds/ to choose anew."
             )
-        return Asked([known[run_id] for run_id in made.runs])
+        return left_of([known[run_id] for run_id in made.runs], self.study)
+
+    def over(self, rounds: Sequence[Round]) -> Round | None:
+        """The end, if the rounds that are stated, perhaps by another loop, exceed this one's compute."""
+        spent = sum(one.flops for one in rounds)
+        if spent <= self.until.flops:
+            return None
+        step = _Step(number=len(rounds) + 1, spent=spent, width=self._width(self._fits()))
+        most = show_power(self.until.flops)
+        return step.last(f"Done: the rounds of this study take {show_power(spent)} FLOP, above {most}.")
 
     def next(self, rounds: Sequence[Round]) -> Round:
         """The next round; one without runs if the rule fired or nothing is left to run."""
@@ -161,11 +166,11 @@ class _Loop:
         step = _Step(number=len(rounds) + 1, spent=spent, width=self._width(fitted))
         if step.width is not None and (why := self.until.fired(width=step.width, gain=np.inf)):
             return step.last(f"Done: {why}.")
-        ended = _ended(self.study)
-        if all(one.recipe.run_id in ended for one in _runs_of(self.stated)):
+        there = ended(self.study)
+        if all(one.recipe.run_id in there for one in _runs_of(self.stated)):
             return step.last("Every run of the design is made; give it more sizes or horizons.")
-        options = candidates_of(self.stated, done=ended)
-        made = self._chosen(step, options, fitted) if fitted else self._first(step, options, ended)
+        options = candidates_of(self._choice(), done=there, partway=partway(self.study))
+        made = self._chosen(step, options, fitted) if fitted else self._first(step, options, there)
         if step.spent + made.flops <= self.until.flops:
             return made
         return step.last(
@@ -191,7 +196,11 @@ class _Loop:
         because = f"{len(part)} of {len(found.picks)} runs expected to bring it to {found.width_after:.2%}"
         return step.asking(options, part, found.width_after, because)
 
-    def _first(self, step: _Step, options: Options, ended: Collection[str]) -> Round:
+    def _choice(self) -> list[Planned]:
+        """The runs as the trainer makes them: one that begins at no checkpoint of another shares no trunk."""
+        return [one for one in self.stated if self.spec.trainer.branches or one.design != "trunk"]
+
+    def _first(self, step: _Step, options: Options, there: Collection[str]) -> Round:
         """Enough runs for a fit, chosen by the law at its typical coefficients, and repeated seeds."""
         main = self.spec.fits[0]
         law = read_law(main.law)
@@ -199,7 +208,7 @@ class _Loop:
         least = min(len(law.names) + _BEYOND_COEFFICIENTS, len(options.candidates))
         picks = informative(options.candidates, self._aim(), [belief], least=least, level=LEVEL).picks
         made = step.asking(options, picks, None, "what the law at typical coefficients learns most from")
-        seeds = [one for one in self.repeats if one.recipe.run_id not in ended]
+        seeds = [one for one in self.repeats if one.recipe.run_id not in there]
         return replace(
             made,
             runs=(*made.runs, *(one.recipe.run_id for one in seeds)),
@@ -264,11 +273,6 @@ def _checked(study: Study, spec: StudySpec, train: Callable[[Design], Runs]) -> 
     spec.target_design()  # refuses a study without a target before anything is trained
     checks = _checks_of(spec.design.recipes(study.runs()))
     return spec.design.recipes(train(Asked(checks)) if checks else study.runs())
-
-
-def _ended(study: Study) -> set[str]:
-    table = study.runs().table
-    return set(table["run_id"]) if len(table) else set()
 
 
 def _checks_of(stated: Sequence[Planned]) -> list[Planned]:

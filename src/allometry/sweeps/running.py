@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
@@ -126,6 +127,7 @@ class _Way:
             study=str(study.folder.resolve()),
             design=chosen.design,
             keep_steps=tuple(keep_steps),
+            stop_after=chosen.part[1] if chosen.part else 0,
             trainer=self.trainer,
             needs=needs_of(chosen.recipe, self.needs),
             device=self.device,
@@ -198,6 +200,7 @@ class _Sweep:
     given_up: set[str] = field(default_factory=set)  # failed in this sweep: the next one tries again
     deaths: dict[str, int] = field(default_factory=dict)
     ended: dict[str, Run] = field(default_factory=dict)  # as last looked at
+    needed: dict[str, int] = field(default_factory=dict)  # steps of each trunk that is asked for in part
     siblings: dict[str, list[str]] = field(default_factory=dict)  # in training with a run that has its job
     apart: set[str] = field(default_factory=set)  # to be made alone: a job that they shared failed
     contended: set[str] = field(default_factory=set)  # another process had them when they were to be made
@@ -223,6 +226,7 @@ class _Sweep:
             planned = _distinct(self.design.recipes(self.study.runs()))
             looked = ((p.recipe.run_id, self.study.run(p.recipe.run_id)) for p in planned)
             self.ended = {run_id: run for run_id, run in looked if run is not None}
+            self.needed = {p.recipe.run_id: p.part[1] for p in planned if p.part}
             self.answer = _Answer(planned=planned, took=time.monotonic() - begun, outdated=False)
         return self.answer.planned
 
@@ -269,7 +273,12 @@ class _Sweep:
         if run_id in self.running or run_id in self.given_up:
             return False
         run = self.ended.get(run_id)
-        return run is None or run.status not in _FINISHED
+        return run is None or (run.status not in _FINISHED and not self._is_far_enough(run))
+
+    def _is_far_enough(self, run: Run) -> bool:
+        """Whether a trunk has come as far as the branches that are asked for need it."""
+        needed = self.needed.get(run.run_id, math.inf)
+        return run.status == "stopped" and run.values.get("last_good_step", 0) >= needed
 
     def _is_ready(self, recipe: Recipe, asked: Collection[str]) -> bool:
         """A branch waits until its trunk has come to where they part; one without a trunk does not.
@@ -280,7 +289,8 @@ class _Sweep:
             return False
         if recipe.parent not in asked or self._has_parted(recipe):
             return True
-        return self._is_done(recipe.parent)
+        trunk = self.ended.get(recipe.parent)
+        return self._is_done(recipe.parent) or (trunk is not None and self._is_far_enough(trunk))
 
     def _is_done(self, run_id: str) -> bool:
         run = self.study.run(run_id)

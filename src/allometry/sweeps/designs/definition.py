@@ -18,15 +18,20 @@ class Planned:
     Attributes:
         design: Why: "ladder", "trunk", "learning_rate_check", "target", "grid", "iso_flop", "replicates".
         partings: Steps of a trunk at which branches may leave it later: its state there is kept for them.
+        part: Of a trunk that is trained as far as some branches need: the step it goes on from and the step
+            it comes to; None for all of it.
     """
 
     recipe: Recipe
     design: str
     partings: tuple[int, ...] = ()
+    part: tuple[int, int] | None = None
 
     @property
     def own_tokens(self) -> int:
-        """Tokens the run takes itself: of a branch those after it has left its trunk."""
+        """Tokens the run takes itself: of a branch those after it has left its trunk, of a part its own."""
+        if self.part is not None:
+            return (self.part[1] - self.part[0]) * self.recipe.batch_tokens
         shared = self.recipe.trunk_steps * self.recipe.batch_tokens if self.recipe.parent else 0
         return self.recipe.tokens - shared
 

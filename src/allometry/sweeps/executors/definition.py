@@ -13,7 +13,7 @@ from allometry.sweeps.trainers import AnyTrainer, Lab, read_trainer
 
 __all__ = ["Advanced", "Died", "Ended", "Event", "Executor", "Job", "Unusable"]
 
-_PLAIN = ("study", "design", "keep_steps", "device", "gpus", "checkpoint_seconds", "directory")
+_PLAIN = ("study", "design", "keep_steps", "stop_after", "device", "gpus", "checkpoint_seconds", "directory")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class Job:
         study: The study's folder.
         design: Why it is made.
         keep_steps: Checkpoints that branches will start from.
+        stop_after: Steps of a trunk that its branches need by now; 0 for all of the run.
         trainer: What makes it.
         needs: What it takes of a machine.
         device: "cpu", "cuda", …
@@ -37,6 +38,7 @@ class Job:
     study: str
     design: str
     keep_steps: tuple[int, ...] = ()
+    stop_after: int = 0
     trainer: AnyTrainer = field(default_factory=Lab)
     needs: Needs = field(default_factory=Needs)
     device: str = "cpu"

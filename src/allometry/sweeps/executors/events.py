@@ -47,7 +47,7 @@ class Died:
 
 @dataclass(frozen=True, kw_only=True)
 class Unusable:
-    """The study folder cannot be written: no run can be made until that is mended."""
+    """No run can be made until something is mended: the study cannot be written, the cluster is gone."""
 
     run_id: str
     reason: str

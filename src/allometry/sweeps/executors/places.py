@@ -43,12 +43,14 @@ class Ray:
             machine and ends with the sweep.
         workers: Cores of the one that is started here; all if None.
         at_once: Runs handed to the cluster at a time.
+        requeues: Times that a run may lose its node before that counts against it as a lost worker does.
         needs: What runs take, from a size on; Ray finds a node that has it.
     """
 
     address: str = ""
     workers: int | None = Field(default=None, gt=0)
     at_once: int = Field(default=1000, gt=0)
+    requeues: int = Field(default=100, ge=0)
     needs: tuple[Needs, ...] = (Needs(),)
     kind: Literal["ray"] = "ray"
 

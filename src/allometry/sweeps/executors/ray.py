@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from allometry.errors import StudyError
 from allometry.extras import needed
 from allometry.runs.study import Study
 from allometry.sweeps.executors.definition import Job
-from allometry.sweeps.executors.events import Died, Ended, Event, event_from_json
+from allometry.sweeps.executors.events import Died, Ended, Event, Unusable, event_from_json
 from allometry.sweeps.executors.needs import Needs
 from allometry.sweeps.executors.working import SETTINGS, work_as_told
 from allometry.sweeps.trainers.curve import CurveReader
@@ -27,6 +28,10 @@ _STORE = 100 * 2**20  # bytes of the object store: jobs and events are small, re
 _ANSWERING = 10.0  # seconds that a cluster has to answer
 _LETTING_GO = 60.0  # seconds that runs have to save when the sweep ends
 _MEND = "See that its folder (RAY_TMPDIR, or /tmp) can be written and that memory is free, or run locally."
+_GONE = (
+    "The Ray that this sweep works with has lost its daemon on this machine (raylet; its log is in "
+    "/tmp/ray/session_latest/logs): start the sweep again, it goes on from the last checkpoints."
+)
 _PASSED_ON = ("ALLOMETRY_CACHE", "XDG_CACHE_HOME", "HF_HOME")  # from here to processes on other nodes
 
 
@@ -40,14 +45,16 @@ class _Running:
 class RayExecutor:
     """A Ray cluster, on which each run is a task with its resources.
 
-    A task that loses its worker or its node is a death, and the sweep starts the run again on whatever node
-    has room, where it goes on from its last checkpoint: the study is on storage that all nodes see.
+    A task that loses its worker is a death. One that loses its node is not, as nodes come and go. The sweep
+    starts the run again on whatever node has room, where it goes on from its last checkpoint: the study is on
+    storage that all nodes see.
     """
 
     ray: ModuleType
     place: Ray
     cores: float  # of the cluster if it is our own, which nothing will add to
     _running: dict[Any, _Running] = field(default_factory=dict)
+    _moves: Counter[str] = field(default_factory=Counter)  # nodes that each run has lost
 
     @classmethod
     def open(cls, place: Ray, study: Study) -> RayExecutor:
@@ -65,7 +72,7 @@ class RayExecutor:
             _connect(ray, place.address, quiet)
             return cls(ray=ray, place=place, cores=float("inf"))
         count = place.workers or os.cpu_count() or 1
-        with _settings(), _explained("Ray cannot be started on this machine", _MEND):
+        with _settings(), _explained(ray, "Ray cannot be started on this machine", _MEND):
             ray.init("local", num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
         return cls(ray=ray, place=place, cores=count)
 
@@ -122,32 +129,52 @@ class RayExecutor:
         except errors.RayTaskError as error:
             last = str(error).strip().splitlines()[-1]
             return Died(run_id=run_id, by_signal=False, reason=f"its task ended by its own error: {last}")
+        except errors.LocalRayletDiedError:
+            return Unusable(run_id=run_id, reason=_GONE)
+        except errors.NodeDiedError as error:
+            return self._moved(run_id, f"its node was lost ({_first_line(error)})")
         except errors.RayError as error:
-            first = next(iter(str(error).strip().splitlines()), "")
-            reason = f"its worker or its node was lost ({type(error).__name__}: {first})"
+            reason = f"its worker was lost ({type(error).__name__}: {_first_line(error)})"
             return Died(run_id=run_id, by_signal=True, reason=reason)
+
+    def _moved(self, run_id: str, reason: str) -> Event:
+        """To be made on another node, unless it has lost so many that it may be what ends them."""
+        self._moves[run_id] += 1
+        if self._moves[run_id] > self.place.requeues:
+            return Died(run_id=run_id, by_signal=True, reason=reason)
+        return Ended(run_id=run_id, status="stopped", reason=reason)
 
 
 def _connect(ray: ModuleType, address: str, quiet: Mapping[str, Any]) -> None:
     host, _, port = address.rpartition(":")
     start = "Start one with `ray start --head`, or leave the address out for one on this machine."
-    with _explained(f"There is no Ray cluster at '{address}'", start):
+    with _explained(ray, f"There is no Ray cluster at '{address}'", start):
         if host and port.isdigit():  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), _ANSWERING).close()
         ray.init(address, **quiet)
 
 
 @contextmanager
-def _explained(what: str, way_out: str) -> Iterator[None]:
+def _explained(ray: ModuleType, what: str, way_out: str) -> Iterator[None]:
     """Turn what Ray raises when it does not come up into a sentence."""
     try:
         yield
+    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
+        raise StudyError(_sentence(what, error, way_out)) from error
     except Exception as error:
-        # Ray raises the class itself where a node does not start in time; no narrower one says so.
-        if type(error) is not Exception and not isinstance(error, OSError | RuntimeError | ValueError):
+        # Where a node or the dashboard does not start in time Ray raises the class itself (ray._private.node,
+        # ray._private.services): no narrower one says so. Whatever derives from it is a mistake of ours.
+        if type(error) is not Exception:
             raise
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
-        raise StudyError(f"{what} ({first}). {way_out}") from error
+        raise StudyError(_sentence(what, error, way_out)) from error
+
+
+def _sentence(what: str, error: Exception, way_out: str) -> str:
+    return f"{what} ({(_first_line(error) or type(error).__name__).rstrip('.')}). {way_out}"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")
 
 
 @contextmanager

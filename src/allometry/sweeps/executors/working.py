@@ -14,7 +14,8 @@ from allometry.sweeps.executors.events import ELSEWHERE, Died, Ended, Unusable, 
 from allometry.sweeps.trainers.watch import Watch
 
 # One thread unless a run's needs say more; what cuBLAS needs to give the same bits twice; and glibc keeps the
-# memory of a step for the next: fetching it anew from the system costs a small model's step up to a tenth.
+# memory of a step for the next, in large pages: fetching it anew from the system costs a small model's step up
+# to a tenth, small pages another twenty-fifth.
 SETTINGS = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -22,6 +23,7 @@ SETTINGS = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
+    "GLIBC_TUNABLES": ":".join(filter(None, (os.environ.get("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1"))),
 }
 PATIENCE = 0.0  # seconds to wait for a run that another process has: the sweep makes others first
 

@@ -105,6 +105,7 @@ def _here(job: Job, watch: Watch) -> Ended:
     use_threads(job.needs.threads)
     sitting = Sitting(
         keep_steps=job.keep_steps,
+        stop_after=job.stop_after,
         checkpoint_seconds=job.checkpoint_seconds,
         on_progress=lambda progress: watch.tell(_advanced(progress)),
         should_stop=watch.should_stop,
@@ -166,6 +167,7 @@ def _torchrun(job: Job, recipe: Path) -> list[str]:
         "--device": _device(job).partition(":")[0],
         "--design": job.design,
         "--keep-steps": ",".join(map(str, job.keep_steps)),
+        "--stop-after": str(job.stop_after),
         "--checkpoint-seconds": str(job.checkpoint_seconds),
     }
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]

@@ -22,14 +22,13 @@ Flags = NDArray[np.bool_]
 class Candidates:
     """Runs that could be made; every array has one entry a run.
 
-    A run costs its own straight training, or, on a trunk, the part of the trunk that is not there yet and its
-    own decay. Runs of one trunk share the trunk up to where the last of them leaves it; trunks that would not
-    pay are not trained.
+    A run costs its decay and what its trunk lacks up to where the run leaves it: a trunk is trained as far as
+    the last of its runs needs, and goes on from there when a longer one comes.
 
     Attributes:
         inputs: Column to values, such as params and tokens.
-        straight: FLOP of the run trained on its own.
-        trunk: FLOP of the trunk that has to be there for the run; 0 for a run without one.
+        straight: FLOP of the run trained on its own: those of `trunk` and `decay` together.
+        trunk: FLOP of its trunk up to where the run leaves it; 0 for a run without one.
         decay: FLOP of the run after it left its trunk; its straight cost for a run without one.
         trunks: Which trunk, as a number; runs without one have numbers of their own.
         paid: FLOP of each trunk that are trained already.
@@ -72,11 +71,11 @@ class Candidates:
         )
 
     def after(self, chosen: Collection[int]) -> Candidates:
-        """The same once a set is made: its trunks are there, as far as it paid to train them."""
+        """The same once a set is made: its trunks are there, as far as it needed them."""
         spent = Spent(self)
         for one in chosen:
             spent.add(one)
-        return replace(self, paid=np.maximum(self.paid, spent.trunks_trained()))
+        return replace(self, paid=spent.reach)
 
     def cheapest_part(self, chosen: Collection[int], flops: float) -> tuple[int, ...]:
         """The cheapest runs of a set, as many as a budget allows, and at least one.
@@ -93,7 +92,7 @@ class Candidates:
         return tuple(part)
 
     def cost(self, chosen: Collection[int]) -> float:
-        """FLOP that a set of runs takes, each trunk trained once or not at all."""
+        """FLOP that a set of runs takes, each trunk trained once."""
         state = Spent(self)
         for one in chosen:
             state.add(one)
@@ -101,45 +100,29 @@ class Candidates:
 
 
 class Spent:
-    """What a growing set of candidates costs."""
+    """What a growing set of candidates costs.
+
+    Attributes:
+        reach: FLOP of each trunk with what the set adds to it.
+        total: FLOP of the set.
+    """
 
     def __init__(self, candidates: Candidates) -> None:
         self._of = candidates
-        groups = len(candidates.paid)
-        self._straight, self._decay, self._reach = np.zeros(groups), np.zeros(groups), np.zeros(groups)
-
-    @property
-    def total(self) -> float:
-        """FLOP of the set."""
-        return float(self._cost(self._straight, self._decay, self._reach, self._of.paid).sum())
+        self.reach = candidates.paid
+        self.total = 0.0
 
     def margins(self) -> Array:
         """FLOP that each candidate would add, of shape (candidates,)."""
-        at, paid = self._of.trunks, self._of.paid
-        now = self._cost(self._straight, self._decay, self._reach, paid)
-        after = self._cost(
-            self._straight[at] + self._of.straight,
-            self._decay[at] + self._of.decay,
-            np.maximum(self._reach[at], self._of.trunk),
-            paid[at],
-        )
-        return np.asarray(after - now[at])
+        lacking = self._of.trunk - self.reach[self._of.trunks]
+        return np.asarray(np.maximum(lacking, 0.0) + self._of.decay)
 
     def add(self, one: int) -> None:
         """Add a candidate to the set."""
+        self.total += float(self.margins()[one])
+        self.reach = self.reach.copy()
         group = self._of.trunks[one]
-        self._straight[group] += self._of.straight[one]
-        self._decay[group] += self._of.decay[one]
-        self._reach[group] = max(self._reach[group], self._of.trunk[one])
-
-    def trunks_trained(self) -> Array:
-        """FLOP of each trunk that the set trains, 0 where its runs are trained straight."""
-        shared = np.maximum(self._reach - self._of.paid, 0.0) + self._decay
-        return np.where(shared < self._straight, self._reach, 0.0)
-
-    @staticmethod
-    def _cost(straight: Array, decay: Array, reach: Array, paid: Array) -> Array:
-        return np.minimum(straight, np.maximum(reach - paid, 0.0) + decay)
+        self.reach[group] = max(self.reach[group], self._of.trunk[one])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +131,7 @@ class Options:
 
     Attributes:
         runs: What can be chosen, in the order of `candidates`.
-        trunks: Trunks by run id; one is trained where that costs less than its branches trained straight.
+        trunks: Trunks by run id.
         groups: Name of each trunk, in the order of their numbers in `candidates`.
         candidates: What the choice reads.
     """
@@ -164,18 +147,21 @@ class Options:
         return tuple(planned.recipe.run_id for planned in self.runs)
 
     def asked(self, picks: Sequence[int]) -> tuple[str, ...]:
-        """Run ids of the picks and, first, of the trunks that it pays to train for them."""
+        """Run ids of the picks and, first, of the trunks that have to grow for them."""
         grown = self.candidates.after(picks).paid > self.candidates.paid
         trunks = [name for name, grew in zip(self.groups, grown, strict=True) if grew and name in self.trunks]
         return (*trunks, *(self.ids[pick] for pick in picks))
 
 
-def candidates_of(planned: Sequence[Planned], *, done: Collection[str] = ()) -> Options:
+def candidates_of(
+    planned: Sequence[Planned], *, done: Collection[str] = (), partway: Mapping[str, int] | None = None
+) -> Options:
     """The runs of a design that could be made next; what a fit cannot use is no candidate.
 
     Args:
         planned: A design's runs; learning-rate checks are left out, trunks are only what branches share.
         done: Run ids of those that are made already, trunks included.
+        partway: Steps of each trunk that was trained as far as its branches needed.
 
     Raises:
         InputError: If nothing is left to choose from.
@@ -192,18 +178,20 @@ def candidates_of(planned: Sequence[Planned], *, done: Collection[str] = ()) -> 
         )
     recipes = [one.recipe for one in runs]
     groups = {name: number for number, name in enumerate(dict.fromkeys(map(_trunk_name, recipes)))}
-    full = {name: trunk.recipe.flops() for name, trunk in trunks.items()}
+    paid = _paid(trunks, done, partway or {})
+    decay = np.array([_after_parting(recipe, trunks) for recipe in recipes])
+    straight = np.array([recipe.flops() for recipe in recipes])
     return Options(
         runs=runs,
         trunks=trunks,
         groups=tuple(groups),
         candidates=Candidates(
             inputs=inputs_of(recipes),
-            straight=np.array([recipe.flops() for recipe in recipes]),
-            trunk=np.array([full.get(recipe.parent, 0.0) for recipe in recipes]),
-            decay=np.array([_after_parting(recipe, trunks) for recipe in recipes]),
+            straight=straight,
+            trunk=straight - decay,
+            decay=decay,
             trunks=np.array([groups[_trunk_name(recipe)] for recipe in recipes]),
-            paid=np.array([full[name] if name in done and name in full else 0.0 for name in groups]),
+            paid=np.array([paid.get(name, 0.0) for name in groups]),
         ),
     )
 
@@ -215,6 +203,19 @@ def inputs_of(recipes: Sequence[Recipe]) -> dict[str, Array]:
         "tokens": np.array([float(recipe.tokens) for recipe in recipes]),
         "flops": np.array([recipe.flops() for recipe in recipes]),
     }
+
+
+def _paid(
+    trunks: Mapping[str, Planned], done: Collection[str], partway: Mapping[str, int]
+) -> dict[str, float]:
+    """FLOP of the trunks that are there, whole or in part."""
+    steps = {name: trunk.recipe.steps for name, trunk in trunks.items() if name in done}
+    steps |= {name: count for name, count in partway.items() if name in trunks}
+    return {name: _flops_of(trunks[name].recipe, count) for name, count in steps.items()}
+
+
+def _flops_of(recipe: Recipe, steps: int) -> float:
+    return recipe.architecture.flops_per_token("matmul") * steps * recipe.batch_tokens
 
 
 def _trunk_name(recipe: Recipe) -> str:

@@ -51,7 +51,8 @@ class Task:
         with noting(signal.SIGUSR2) as out_of_time, noting(signal.SIGTERM) as ended:
             watch = Watch(should_stop=lambda: out_of_time() or ended(), patience=_PATIENCE)
             event = work(job, watch)
-        if isinstance(event, Ended) and event.status == "stopped":
+        told = out_of_time() or ended()  # else it is a trunk that came as far as it is needed
+        if told and isinstance(event, Ended) and event.status == "stopped":
             self._leave(again=out_of_time() and not ended())
         text = event_to_json(event)
         write_atomically(Path(self.answer), text + "\n")
