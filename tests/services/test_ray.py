@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from allometry.recipe import Recipe
+from allometry.recipe import Recipe, spelled_out
 from allometry.runs.study import Study
 from allometry.sweeps.executors.definition import Job
 from allometry.sweeps.executors.events import Died, Ended, Event
@@ -21,6 +22,7 @@ from allometry.sweeps.executors.places import Ray
 from allometry.sweeps.executors.ray import RayExecutor
 from allometry.sweeps.running import run_sweep
 from allometry.sweeps.trainers import Command
+from allometry.sweeps.trainers.results import PythonResult
 
 pytestmark = [
     pytest.mark.services,
@@ -72,16 +74,77 @@ def test_a_run_on_a_lost_node_is_made_again_on_another(tiny: Recipe, study: Stud
         while not (folder / "sittings").exists() and time.monotonic() < deadline:
             executor.wait(0.2)
         cluster.remove_node(node, allow_graceful=False)
-        died = until(executor, Died)
+        lost = until(executor, Ended)
         (folder / "go").touch()
         cluster.add_node(num_cpus=1)
         executor.start(job)
         ended = until(executor, Ended)
 
-    assert died.by_signal
-    assert "lost" in died.reason
+    assert lost.status == "stopped"  # which does not count against the run
+    assert "its node was lost" in lost.reason
     assert ended.status == "done"
     assert (folder / "sittings").read_text().split() == ["on", "on"]
+
+
+def reading(study: Study, body: str) -> Command:
+    """A trainer whose result is read, in Ray's own worker, by a function of the user's that does harm."""
+    path = study.folder / "mine.py"
+    path.write_text(
+        f"import os, pathlib, signal\ndef read(finished):\n    {body}\n    return {{'loss': 3.0}}\n"
+    )
+    return Command(command="true", result=PythonResult(function=f"{path}:read"))
+
+
+def test_a_killed_worker_is_a_death_of_the_run(tiny: Recipe, study: Study, cluster: Any) -> None:
+    cluster.add_node(num_cpus=1)
+    deadly = reading(study, "os.kill(os.getpid(), signal.SIGKILL)")
+
+    with closing(RayExecutor.open(Ray(address=cluster.address), study)) as executor:
+        executor.start(Job(recipe=tiny, study=str(study.folder), design="grid", trainer=deadly))
+        died = until(executor, Died)
+
+    assert died.by_signal
+    assert "its worker was lost (WorkerCrashedError" in died.reason
+
+
+SWEEP = """
+import json, sys
+from dataclasses import replace
+from allometry.errors import StudyError
+from allometry.recipe import Recipe, spelled_out
+from allometry.runs.study import Study
+from allometry.sweeps.executors.places import Ray
+from allometry.sweeps.running import run_sweep
+from allometry.sweeps.trainers import read_trainer
+
+recipe = Recipe.from_toml(sys.argv[1])
+trainer, study = read_trainer(json.loads(sys.argv[2])), Study.open(sys.argv[3])
+try:
+    run_sweep([recipe, replace(recipe, seed=1)], study, executor=Ray(workers=1), trainer=trainer)
+except StudyError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_ray_whose_daemon_is_killed_ends_the_sweep_in_a_sentence_and_the_next_one_goes_on(
+    tiny: Recipe, study: Study
+) -> None:
+    body = "if not os.path.exists('{0}'): pathlib.Path('{0}').touch(), os.kill(os.getppid(), signal.SIGKILL)"
+    trainer = reading(study, body.format(study.folder / "killed"))
+    told = [tiny.to_toml(), json.dumps(spelled_out(trainer)), str(study.folder)]
+
+    def sweep() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", SWEEP, *told]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+
+    first, left = sweep(), study.runs().table
+    second, made = sweep(), study.runs().table
+
+    assert first.returncode == 1
+    assert "has lost its daemon on this machine" in first.stderr
+    assert "failed" not in set(left.get("status", []))
+    assert second.returncode == 0, second.stderr
+    assert list(made["status"]) == ["done", "done"]
 
 
 def test_a_cluster_that_is_not_there_is_a_sentence(tiny: Recipe, study: Study) -> None:
