@@ -15,6 +15,7 @@ import benchmarks.parts.one_thread  # noqa: F401, I001  before NumPy
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -25,6 +26,7 @@ import allometry as al
 from allometry.errors import FitError
 from allometry.fitting.result import Severity
 from allometry.laws import LAWS, Law
+from benchmarks.parts.coverage import AGAIN, measured_on, misses, standard_error
 from benchmarks.parts.page import Table, goal, options, progress, publish
 
 TRUTHS = {
@@ -39,7 +41,6 @@ ALLOWED = 0.03
 AMPLE = 5  # runs a coefficient from which the goal applies
 FARTHER = 10.0  # times the compute of the largest run
 CHECKED = 25  # studies of each kind in which `check` is asked as well
-AGAIN = 3  # times as many further studies for a kind that misses the goal; all of them count
 SIZES, RATIOS = (1e7, 1e9), (5.0, 100.0)  # of the runs: parameters, tokens per parameter
 
 
@@ -92,15 +93,18 @@ class Coverage:
     def missed(self) -> tuple[str, ...]:
         """Which intervals miss the level by more than is allowed."""
         shares = {"forecast": self.forecast, **self.exponents}
-        study = 0.5 / self.studies  # less than one study more or less: 93.0% is no miss
-        return tuple(name for name, share in shares.items() if abs(share - LEVEL) > ALLOWED + study)
+        return tuple(
+            name
+            for name, share in shares.items()
+            if misses(share, self.studies, level=LEVEL, allowed=ALLOWED)
+        )
 
     @property
     def verdict(self) -> str:
         """Whether the goal is met, where there are runs and studies enough to say so."""
         if not self.kind.ample:
             return "few runs"
-        if _standard_error(self.studies) > ALLOWED / 2:
+        if standard_error(LEVEL, self.studies) > ALLOWED / 2:
             return "few studies"
         return f"MISSED by {', '.join(self.missed)}" if self.missed else "met"
 
@@ -221,12 +225,15 @@ class Ledger:
 
 
 def coverages(studies: int, ledger: Ledger) -> Iterator[Coverage]:
-    """Every kind; what misses the goal is measured on, so that bad luck is told from bad intervals."""
+    """Every kind; what misses the goal is measured on."""
     for law, noise, runs in product(TRUTHS, NOISES, RUNS):
         kind = Kind(law=law, noise=noise, runs=runs)
-        one = ledger.measured(kind, 0, studies)
-        missed = one.verdict.startswith("MISSED")
-        yield one.and_(ledger.measured(kind, studies, AGAIN * studies)) if missed else one
+        yield measured_on(
+            partial(ledger.measured, kind),
+            studies,
+            missed=lambda one: one.verdict.startswith("MISSED"),
+            both=Coverage.and_,
+        )
 
 
 def table(found: list[Coverage]) -> Table:
@@ -251,7 +258,7 @@ def table(found: list[Coverage]) -> Table:
 
 def _notes(found: list[Coverage]) -> list[str]:
     studies = min(one.studies for one in found)
-    error = _standard_error(studies)
+    error = standard_error(LEVEL, studies)
     ample = [one for one in found if one.kind.ample]
     count = sum(1 + len(one.exponents) for one in ample)
     missed = sum(len(one.missed) for one in ample)
@@ -272,10 +279,6 @@ def _side(ample: list[Coverage]) -> list[str]:
     if min(shares) >= LEVEL - ALLOWED:
         return [f"None below {LEVEL - ALLOWED:.0%}: intervals that miss hold the truth too often."]
     return [f"Some lie below {LEVEL - ALLOWED:.0%}: those intervals are too narrow."]
-
-
-def _standard_error(studies: int) -> float:
-    return float((LEVEL * (1 - LEVEL) / studies) ** 0.5)
 
 
 def main() -> None:

@@ -28,7 +28,8 @@ class Outlook:
     Attributes:
         table: One row a way to forecast: form, since (decimal year), points, weight, crps (in doublings; NaN
             without a back-test), doubling_days at the last point, and its median.
-        doubling_days: At the last point, over the mixture; an end is infinite where it may be flat there.
+        rates: Doublings a year at the last point, by draw of the mixture.
+        doubling_days: The same in days; an end is infinite where it may be flat there.
         forms_apart: AICc of levelling off less that of the exponential, over all points: above 0 the
             exponential explains them better. NaN with fewer than six points.
         scores: Of the back-test.
@@ -38,6 +39,7 @@ class Outlook:
 
     series: Series
     table: pd.DataFrame
+    rates: Array = field(repr=False)
     doubling_days: Estimate
     forms_apart: float
     scores: Scores
@@ -137,20 +139,21 @@ def outlook(series: Series, *, level: float = 0.9, draws: int = 1000, seed: int 
     scores = backtest(ways, series, x, rng)
     parts = tuple(draw(way, series, x, draws, rng) for way in ways)
     taken = _shared_out(scores.weights, draws)
-    days = [_days_now(part) for part in parts]
-    pooled = np.concatenate([one[:count] for one, count in zip(days, taken, strict=True)])
+    rates = [_rates_now(part) for part in parts]
+    pooled = np.concatenate([one[:count] for one, count in zip(rates, taken, strict=True)])
     table = pd.DataFrame({
         "form": [way.form.name for way in ways],
         "since": [float(series.years[len(series) - way.points(len(series))]) for way in ways],
         "points": [way.points(len(series)) for way in ways],
         "weight": scores.weights,
         "crps": scores.crps,
-        "doubling_days": [float(np.median(one)) for one in days],
+        "doubling_days": [float(np.median(DAYS_A_YEAR / one)) for one in rates],
     })  # fmt: skip
     made = Outlook(
         series=series,
         table=table,
-        doubling_days=_pooled_days(pooled, level),
+        rates=pooled,
+        doubling_days=_days(pooled, level),
         forms_apart=forms_apart(series),
         scores=scores,
         level=level,
@@ -186,17 +189,16 @@ def _shared_out(weights: Array, draws: int) -> tuple[int, ...]:
     return tuple(counts.tolist())
 
 
-def _days_now(part: Drawn) -> Array:
-    """Days to double (or, below zero, to halve) at the last point, of shape (draws,)."""
+def _rates_now(part: Drawn) -> Array:
+    """Doublings a year at the last point, below zero halvings, of shape (draws,); never zero."""
     rate = part.coefficients[:, 1]
     if part.form is LEVELLING:
         rate = rate / (1 + np.exp2(part.coefficients[:, 2]))
-    return np.asarray(DAYS_A_YEAR / np.where(rate == 0, 1e-12, rate))
+    return np.asarray(np.where(rate == 0, 1e-12, rate))
 
 
-def _pooled_days(days: Array, level: float) -> Estimate:
+def _days(rates: Array, level: float) -> Estimate:
     """By rates, which pass through zero where days pass through infinity."""
-    rates = DAYS_A_YEAR / days
     centre = float(np.median(rates))
     low, high = (float(end) for end in middle(rates, level))
     near, far = (low, high) if centre < 0 else (high, low)
