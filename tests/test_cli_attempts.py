@@ -104,3 +104,8 @@ def test_one_budget_is_split_between_training_and_attempts(tmp_path: Path, capsy
     assert "attempts k" in printed
     assert "pass@k of 0.6 is reached by" in printed
     assert "Ways to a pass@k of 0.6" in (tmp_path / "ways.svg").read_text()
+    picture = tmp_path / "best.svg"
+    assert (
+        run(["attempts", "optimum", str(fitted), str(path), *losses, *spend[:6], "--plot", str(picture)]) == 0
+    )
+    assert "One budget of 1e21 FLOP" in picture.read_text()

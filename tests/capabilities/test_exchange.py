@@ -10,16 +10,12 @@ import pytest
 from scipy.optimize import minimize
 
 from allometry.capabilities.attempts import Counts
-from allometry.capabilities.exchange import (
-    JointOptimum,
-    LossToPass,
-    Workload,
-    exchange,
-    fit_loss_to_pass,
-    joint_optimum,
-)
+from allometry.capabilities.exchange import Workload, exchange
+from allometry.capabilities.joint import JointOptimum, joint_optimum
+from allometry.capabilities.loss_to_pass import LossToPass, fit_loss_to_pass
 from allometry.errors import FitError, InputError
 from allometry.fitting import Fit, bootstrap, fit
+from allometry.plots.joint import score_against_size
 from allometry.runs.run import Runs
 
 LAW = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37}
@@ -75,6 +71,29 @@ def test_the_optimum_is_that_of_a_slow_search(law: Fit, passes: LossToPass, best
     found = min((minimize(misfit, start, method="Nelder-Mead") for start in starts), key=lambda one: one.fun)
 
     assert misfit(np.log([best.params.value, best.k.value])) <= found.fun + 1e-3
+
+
+def test_no_other_size_or_number_of_attempts_beats_the_optimum(best: JointOptimum) -> None:
+    spent = (
+        6 * best.sizes["params"] * best.sizes["tokens"] + 2e6 * 500 * best.sizes["params"] * best.sizes["k"]
+    )
+
+    np.testing.assert_allclose(spent, 1e21)
+    assert best.sizes["score"].max() <= best.score.value + 1e-6
+    assert best.sizes["score"].max() == pytest.approx(best.score.value, abs=1e-3)
+
+
+def test_the_chart_has_a_line_for_each_number_of_attempts_and_the_optimum_on_it(best: JointOptimum) -> None:
+    chart = score_against_size(best).to_dict()
+    rows = [row for some in chart["datasets"].values() for row in some]
+
+    names = {row["series"] for row in rows if "series" in row}
+    assert sum(name.endswith("(best)") for name in names) == 1
+    assert {"1", "10k"} < names
+    assert (best.params.value, best.score.value) in {
+        (row["x"], row.get("value")) for row in rows if "left" in row
+    }
+    assert "Dashed: best size for training alone" in chart["title"]["subtitle"][1]
 
 
 def test_the_optimum_lies_within_its_ranges_and_spends_the_budget(best: JointOptimum) -> None:

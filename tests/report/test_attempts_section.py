@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from allometry.capabilities.attempts import Counts, PassForecast, forecast_pass
-from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
+from allometry.capabilities.exchange import ExchangeCurve
+from allometry.capabilities.joint import JointOptimum
 from allometry.capabilities.thinking import fit_thinking
 from allometry.capabilities.verifiers import verifier_curve
 from allometry.capabilities.voting import ballots_from_chances, vote
@@ -44,7 +46,7 @@ def test_an_optimum_and_an_exchange_are_tables() -> None:
     share = Estimate(value=0.3, low=0.2, high=0.4, unit="1")
     best = JointOptimum(
         flops=1e21, params=one, tokens=one, k=one, score=share, inference_share=share, training_only=one,
-        level=0.9, findings=(),
+        level=0.9, sizes=pd.DataFrame({"k": [2e9, 2e9], "params": [1e9, 3e9], "score": [0.2, 0.3]}),
     )  # fmt: skip
     ways = ExchangeCurve(
         score=0.5, k=np.array([1.0, 10]), train=np.array([1e21, 1e20]), train_low=np.array([5e20, 5e19]),
@@ -53,6 +55,7 @@ def test_an_optimum_and_an_exchange_are_tables() -> None:
     )  # fmt: skip
 
     assert attempts_section(best, 1).tables[0].rows[0][1] == "2B (1B to 3B)"
+    assert [len(attempts_section(one, 1).figures) for one in (best, ways)] == [1, 1]
     assert attempts_section(ways, 2).tables[0].rows[1][1] == "1e20"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from allometry.capabilities.attempts.counts import read_counts
-from allometry.capabilities.exchange import LossToPass, fit_loss_to_pass
+from allometry.capabilities.loss_to_pass import LossToPass, fit_loss_to_pass
 from allometry.errors import InputError, MissingColumn, did_you_mean
 from allometry.runs.importers.table import read_runs
 

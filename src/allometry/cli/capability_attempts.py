@@ -255,13 +255,15 @@ def optimum(
     level
         Of the ranges.
     plot
-        With --score: where to save training against attempts as a picture, a .svg or .png file.
+        Where to save pass@k by size as a picture, a .svg or .png file; with --score training by attempts.
     json
         Print the optimum, and the exchange if asked for, as JSON.
     """
     from allometry.capabilities.attempts_by_model import passes_by_model
-    from allometry.capabilities.exchange import Workload, exchange, joint_optimum
+    from allometry.capabilities.exchange import Workload, exchange
+    from allometry.capabilities.joint import joint_optimum
     from allometry.plots.attempts import training_against_attempts
+    from allometry.plots.joint import score_against_size
     from allometry.plots.pictures import save_picture
     from allometry.report.terminal import pairs, show
 
@@ -270,8 +272,10 @@ def optimum(
     best = joint_optimum(loaded, passes, workload, flops=flops, level=level)
     found: dict[str, Any] = {"optimum": best}
     if score is not None:
-        ways = exchange(loaded, passes, workload, score=score, ks=[1, 10, 100, 1000], level=level)
-        found["exchange"] = ways
-        if plot:
-            save_picture(training_against_attempts(ways), plot)
+        found["exchange"] = exchange(
+            loaded, passes, workload, score=score, ks=[1, 10, 100, 1000], level=level
+        )
+    if plot:
+        ways = found.get("exchange")
+        save_picture(training_against_attempts(ways) if ways else score_against_size(best), plot)
     return show(found, "\n".join(one.summary() for one in found.values()), json)

@@ -19,6 +19,7 @@ from allometry.plots.forecasts import forecast_and_outcome
 from allometry.plots.horizons import horizons_over_time
 from allometry.plots.inputs import growth_of_inputs
 from allometry.plots.isoflop import compute_optimal_frontier, iso_flop_profiles
+from allometry.plots.joint import score_against_size
 from allometry.plots.pictures import save_picture
 from allometry.plots.plans import loss_against_params, optimum_against_compute
 from allometry.plots.prices import prices_over_time
@@ -67,6 +68,7 @@ __all__ = [
     "prices_over_time",
     "residuals",
     "save_picture",
+    "score_against_size",
     "scores_along_axis",
     "shift_by_run",
     "target_by_ends",

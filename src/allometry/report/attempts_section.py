@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from allometry.capabilities.attempts.forecasting import PassForecast
-from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
+from allometry.capabilities.exchange import ExchangeCurve
+from allometry.capabilities.joint import JointOptimum
 from allometry.capabilities.thinking import ThinkingFit
 from allometry.capabilities.verifiers import VerifierCurve
 from allometry.capabilities.voting import VoteCurve
@@ -15,6 +16,7 @@ from allometry.plots.attempts import (
     training_against_attempts,
     votes_against_answers,
 )
+from allometry.plots.joint import score_against_size
 from allometry.report.contents import TestTime
 from allometry.report.figure import as_figure
 from allometry.report.numbers import count, estimate, interval, percent, places, power
@@ -165,6 +167,7 @@ def _optimum(found: JointOptimum, slug: str) -> Section:
         slug=slug,
         title="One budget for training and attempts",
         sentences=(f"{spent} is best split as below; every range is of optima, one a draw.",),
+        figures=(as_figure(score_against_size(found)),),
         tables=(Table(title="Joint optimum", headers=headers, rows=rows),),
         findings=found.findings,
     )

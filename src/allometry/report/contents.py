@@ -17,8 +17,9 @@ from allometry.capabilities.along import ScoresAlong
 from allometry.capabilities.attempts.forecasting import PassForecast
 from allometry.capabilities.chain_recipes import TaskForecasts
 from allometry.capabilities.emergence import Emergence
-from allometry.capabilities.exchange import ExchangeCurve, JointOptimum
+from allometry.capabilities.exchange import ExchangeCurve
 from allometry.capabilities.families import Families
+from allometry.capabilities.joint import JointOptimum
 from allometry.capabilities.thinking import ThinkingFit
 from allometry.capabilities.transfer_law import TransferLaw
 from allometry.capabilities.verifiers import VerifierCurve
