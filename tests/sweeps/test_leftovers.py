@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -45,9 +46,8 @@ def rung(ladder: Ladder) -> Sequence[Planned]:
     return ladder.outline()[:3]
 
 
-def losses(study: Study, planned: Sequence[Planned]) -> list[float]:
-    table = study.runs().table.set_index("run_id")
-    return [float(table.loc[one.recipe.run_id, "loss"]) for one in planned]
+def losses(study: Study) -> dict[Any, Any]:
+    return study.runs().table.set_index("run_id")["loss"].to_dict()
 
 
 def test_a_longer_branch_goes_on_with_the_trunk_of_a_shorter_one(
@@ -64,7 +64,7 @@ def test_a_longer_branch_goes_on_with_the_trunk_of_a_shorter_one(
     assert [job.run_id for job in bench.started[2:]] == [trunk.recipe.run_id, long.recipe.run_id]
     whole = Study.create(study.folder.parent / "whole", "")
     run_sweep(Asked(rung), whole)
-    assert losses(study, rung) == losses(whole, rung)
+    assert losses(study) == losses(whole)
 
 
 def test_a_shorter_branch_leaves_a_trunk_that_is_there(
@@ -114,6 +114,20 @@ def test_no_trunk_is_asked_for_by_branches_that_are_made(
 
     assert left_of([trunk, short], study) == []
     assert [one.part for one in left_of(rung, study)] == [(21, 33), None]
+
+
+def test_the_trunks_of_a_study_in_object_storage_are_gone_on_with(
+    bench: Bench, rung: Sequence[Planned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path / "cache"))
+    pytest.importorskip("upath", reason="object storage is read through universal_pathlib")
+    sweeping, (trunk, short, long) = Sweeping(Study.create(f"memory:/{tmp_path}", "")), rung
+
+    sweeping.make(trunk, short)
+    sweeping.make(trunk, long)
+
+    assert sweeping.steps() == (33 - 21) + 11
+    assert [job.stop_after for job in bench.started] == [21, 0, 33, 0]
 
 
 def test_an_estimate_counts_the_part_of_a_trunk_that_is_trained(rung: Sequence[Planned]) -> None:

@@ -19,7 +19,7 @@ from allometry.runs.study import Study
 from allometry.sweeps import running
 from allometry.sweeps.designs import Design
 from allometry.sweeps.leftovers import Asked
-from allometry.sweeps.round_files import Round, read_rounds, state_round
+from allometry.sweeps.round_files import Round, read_asked, read_rounds, state_round
 from allometry.sweeps.rounds import next_round, sweep_until
 from allometry.sweeps.spec import quickstart_path
 from allometry.sweeps.until import Until, read_rule
@@ -46,12 +46,14 @@ class Lab:
 
     Attributes:
         flops: What was trained: a trunk from where it was left, a branch from where its trunk has come to.
+        parts: What was trained of each trunk, from step to step.
     """
 
     study: Study
     most: int = 10**9
     made: list[str] = field(default_factory=list)
     flops: float = 0.0
+    parts: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def train(self, design: Design) -> Runs:
         for planned in design.recipes(self.study.runs()):
@@ -62,6 +64,8 @@ class Lab:
             if len(self.made) >= self.most:
                 raise KeyboardInterrupt
             begun = int(run.values["last_good_step"]) if run else self.parted(recipe)
+            if planned.part:
+                self.parts.setdefault(recipe.run_id, []).append((begun, steps))
             self.flops += recipe.flops() * (steps - begun) / recipe.steps
             params, noise = recipe.architecture.params(), np.random.default_rng(int(recipe.run_id, 16))
             values = {
@@ -87,6 +91,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = Study.create(tmp_path_factory.mktemp("until") / "study", SPEC)
     sweep_until(study, WIDE, train=Lab(study).train)
     return study.folder
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """What trained a study by a stricter rule, in more rounds."""
+    lab = Lab(Study.create(tmp_path_factory.mktemp("strict") / "study", SPEC))
+    sweep_until(lab.study, STRICT, train=lab.train)
+    return lab
 
 
 @pytest.fixture
@@ -115,32 +127,17 @@ def test_the_first_round_has_runs_for_a_fit_and_seeds_for_the_noise(swept: Study
     assert read_rounds(swept)[0].width is None
 
 
-def test_what_the_rounds_say_they_cost_is_what_is_trained(tmp_path: Path) -> None:
-    study = Study.create(tmp_path / "study", SPEC)
-    lab = Lab(study)
+def test_what_the_rounds_say_they_cost_is_what_is_trained(strict: Lab) -> None:
+    rounds = read_asked(strict.study)
 
-    rounds = sweep_until(study, STRICT, train=lab.train)
-
-    assert len(rounds) > 3
-    assert lab.flops == pytest.approx(sum(one.flops for one in rounds))
+    assert len(rounds) > 2
+    assert strict.flops == pytest.approx(sum(one.flops for one in rounds))
 
 
-def test_a_trunk_is_gone_on_with_when_a_longer_branch_comes(tmp_path: Path) -> None:
-    study = Study.create(tmp_path / "study", SPEC)
-    parts: dict[str, list[tuple[int, int]]] = {}
-    lab = Lab(study)
-
-    def train(design: Design) -> Runs:
-        for one in design.outline():
-            if one.part:
-                parts.setdefault(one.recipe.run_id, []).append(one.part)
-        return lab.train(design)
-
-    sweep_until(study, STRICT, train=train)
-
-    assert max(map(len, parts.values())) > 1
-    for of_one_trunk in parts.values():
-        assert [begun for begun, _ in of_one_trunk] == [0, *(end for _, end in of_one_trunk[:-1])]
+def test_a_trunk_is_gone_on_with_when_a_longer_branch_comes(strict: Lab) -> None:
+    assert max(map(len, strict.parts.values())) > 1
+    for parts in strict.parts.values():
+        assert [begun for begun, _ in parts] == [0, *(end for _, end in parts[:-1])]
 
 
 def test_a_trainer_that_makes_no_branches_is_planned_for_as_it_trains(tmp_path: Path) -> None:
@@ -262,6 +259,45 @@ def test_two_loops_on_one_study_make_the_rounds_of_one(template: Path, tmp_path:
     sweep_until(study, WIDE, train=train)
 
     assert read_rounds(study) == read_rounds(Study.open(template))
+
+
+def test_two_loops_of_different_rules_share_their_rounds_and_end_by_their_own(tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "shared", SPEC)
+    wide, strict = Lab(study), Lab(study)
+
+    def train(design: Design) -> Runs:
+        """While the loop of the wider rule trains its first round, that of the stricter one goes through."""
+        runs = wide.train(design)
+        if not strict.made:
+            sweep_until(study, STRICT, train=strict.train)
+        return runs
+
+    *rounds, last = sweep_until(study, WIDE, train=train)
+
+    assert rounds == read_asked(study)
+    assert wide.made == list(rounds[0].runs)
+    assert wide.flops + strict.flops == pytest.approx(sum(one.flops for one in rounds))
+    assert f"below {WIDE.width:.2%}" in last.because
+
+
+def test_a_loop_makes_no_round_of_another_that_exceeds_its_own_compute(swept: Study) -> None:
+    asked, lab = read_asked(swept), Lab(swept)
+    state_round(swept, replace(next_round(swept, STRICT)[0], number=len(asked) + 1))
+
+    *_, last = sweep_until(swept, Until(flops=sum(one.flops for one in asked)), train=lab.train)
+
+    assert lab.made == []
+    assert last.because.startswith("Done: the rounds of this study take")
+    assert next_round(swept, Until(flops=1.0))[0].runs == ()
+
+
+def test_a_study_in_object_storage_makes_the_rounds_of_a_folder(swept: Study) -> None:
+    pytest.importorskip("upath", reason="object storage is read through universal_pathlib")
+    study = Study.create(f"memory:/{swept.folder}", SPEC)
+
+    sweep_until(study, WIDE, train=Lab(study).train)
+
+    assert read_rounds(study) == read_rounds(swept)
 
 
 def test_a_round_takes_less_where_little_width_is_missing() -> None:
