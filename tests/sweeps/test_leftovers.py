@@ -13,6 +13,7 @@ from allometry.runs.study import Study
 from allometry.sweeps.designs import Ladder, Planned
 from allometry.sweeps.estimates import estimate
 from allometry.sweeps.executors.definition import Died, Event, Job
+from allometry.sweeps.executors.slurm.task import Task
 from allometry.sweeps.leftovers import Asked, left_of
 from allometry.sweeps.running import run_sweep
 
@@ -104,6 +105,17 @@ def test_a_trunk_whose_worker_was_killed_goes_on(bench: Bench, study: Study, run
 
     assert [job.stop_after for job in bench.started] == [21, 21, 0]
     assert study.run(short.recipe.run_id) is not None
+
+
+def test_a_job_of_slurm_answers_when_its_trunk_has_come_so_far(
+    study: Study, rung: Sequence[Planned], tmp_path: Path
+) -> None:
+    job = Job(recipe=rung[0].recipe, study=str(study.folder), design="trunk", keep_steps=(21,), stop_after=21)
+
+    event = Task(job=job.to_json(), answer=str(tmp_path / "a.json"), settings={}, requeues=1)()
+
+    assert '"stopped"' in event
+    assert (tmp_path / "a.json").is_file()
 
 
 def test_no_trunk_is_asked_for_by_branches_that_are_made(
