@@ -60,13 +60,8 @@ def _bent(year: Array) -> Array:
     return np.asarray(np.where(year < 2023, 1.0, 3.0) * (year - 2023))
 
 
-def _falling(year: Array) -> Array:
-    return np.asarray(-1.8 * (year - 2025))
-
-
 SHORT = (
     History(name="exponential", truth=_steady),
-    History(name="halving", truth=_falling),
     History(name="levelling off", truth=_levelling_off),
     History(name="bent two years ago", truth=_bent),
 )
@@ -133,7 +128,7 @@ def _points_held(ways: Sequence[Outlook | Trend], log2_points: Array) -> list[fl
 def main() -> None:
     """Print one table."""
     chosen = options(__doc__).parse_args()
-    publish(table(300 if chosen.full else 10), markdown=chosen.markdown)
+    publish(table(150 if chosen.full else 10), markdown=chosen.markdown)
 
 
 if __name__ == "__main__":

@@ -52,11 +52,9 @@ class Kind:
 
 
 KINDS = (
-    Kind(name="both, 36 runs"),
-    Kind(name="both, 36 runs, noise 3%", noise=0.03),
-    Kind(name="both, 120 runs, noise 3%, sizes grow by year", runs=120, noise=0.03, larger=2.0),
-    Kind(name="data alone, 36 runs", instead={"a": 0.0, "b": 0.9}),
-    Kind(name="parameters alone, 36 runs", instead={"a": 0.9, "b": 0.0}),
+    Kind(name="both, 36 models, noise 3%", noise=0.03),
+    Kind(name="both, 120 models, noise 3%, larger by the year", runs=120, noise=0.03, larger=2.0),
+    Kind(name="data alone, 36 models, noise 1%", instead={"a": 0.0, "b": 0.9}),
 )
 
 
@@ -103,8 +101,8 @@ def table(studies: int) -> Table:
         says=f"{studies} simulated tables a row (standard error {standard_error(LEVEL, studies):.1%}), "
         f"default settings, {LEVEL:.0%} intervals; a row that misses the goal is measured on with {AGAIN} "
         "times as many more, and all count. Models of nine years, 10M to 10B parameters, 1B to 100B tokens, "
-        "noise of 1% in the loss where not said otherwise; compute for a loss halves every 9.2 months, by "
-        "progress in parameters and data or in one of them. Width: mean, in parts of the truth.",
+        "compute for a loss halves every 9.2 months, by progress in parameters and data or in data alone. "
+        "Width: mean, in parts of the truth.",
         header=("table", "studies", "over all forms", "of the form with both", "width"),
         rows=rows,
         notes=[

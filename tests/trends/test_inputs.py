@@ -54,6 +54,18 @@ def test_growth_that_has_stopped_is_told_from_growth_that_goes_on() -> None:
     assert found["levelling"].iloc[1] > 0.7
 
 
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_the_largest_at_release_are_those_with_few_as_large_before_them(count: int) -> None:
+    rng = np.random.default_rng(count)
+    year, flops = rng.integers(2010, 2020, 200) * 1.0, rng.integers(1, 40, 200) * 1.0  # many ties of either
+    flops[::17] = np.nan
+
+    kept = largest_at_release(Runs(pd.DataFrame({"year": year, "flops": flops, "row": range(200)})), count)
+
+    as_large = ((year[None, :] <= year[:, None]) & (flops[None, :] >= flops[:, None])).sum(axis=1)
+    assert kept.table["row"].tolist() == np.flatnonzero((as_large <= count) & (as_large > 0)).tolist()
+
+
 def test_the_largest_at_release_are_judged_over_all_rows_before_the_window_and_without_the_input() -> None:
     table = pd.DataFrame({
         "date": [2014, 2015, 2016, 2017, 2018, 2018, 2019, None],

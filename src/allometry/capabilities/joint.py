@@ -154,7 +154,7 @@ def _sizes(
 
 
 def _affordable(best: float, most: float) -> Array:
-    """Sizes around the best one, and close up to the size beyond which attempts leave nothing for training."""
+    """Sizes around the best one, and close up to the size beyond which nothing is left for training."""
     low, high = best / _AROUND, best * _AROUND
     if most > high:
         return np.geomspace(low, high, 2 * _SIZES)

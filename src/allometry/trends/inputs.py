@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from allometry.trends.dates import decimal_years
 from allometry.trends.forms import LEVELLING
 from allometry.trends.outlook import Outlook
 from allometry.trends.outlook_words import forms_words
+
+Array = NDArray[np.float64]
 
 _DRAWS = 200  # of an outlook: hundreds of points settle it
 
@@ -131,17 +135,23 @@ def largest_at_release(runs: Runs, count: int, *, by: str = "flops", date: str |
     when = date or next((name for name in ("date", "release_date", "year") if name in runs.table), "date")
     runs.require(when, by)
     years, sizes = decimal_years(runs.table[when], name=when), runs.column(by)
-    kept = runs.table[_rank(years, sizes) <= count]
+    kept = runs.table[_among_largest(years, sizes, count)]
     return Runs(kept.reset_index(drop=True), source=runs.source, filters=runs.filters)
 
 
-def _rank(years: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Place by size among the models up to the same day, itself counted; infinite without date or size."""
-    known = np.isfinite(years) & np.isfinite(sizes)
-    rank = np.full(len(years), np.inf)
-    y, s = years[known], sizes[known]
-    rank[known] = ((y[None, :] <= y[:, None]) & (s[None, :] >= s[:, None])).sum(axis=1)
-    return rank
+def _among_largest(years: Array, sizes: Array, count: int) -> NDArray[np.bool_]:
+    """Whether at most so many of the models up to the same day, itself counted, are as large or larger."""
+    known = np.flatnonzero(np.isfinite(years) & np.isfinite(sizes))
+    kept = np.zeros(len(years), dtype=bool)
+    largest: list[float] = []  # one more than so many, the least of them first
+    for _, day in groupby(known[np.argsort(years[known], kind="stable")], key=lambda place: years[place]):
+        places = list(day)
+        for place in places:
+            heappush(largest, float(sizes[place]))
+            if len(largest) > count + 1:
+                heappop(largest)
+        kept[places] = (len(largest) <= count) | (sizes[places] > largest[0])
+    return kept
 
 
 def levelling_weight(made: Outlook) -> float:
