@@ -53,6 +53,18 @@ def test_each_floor_forecasts_as_a_fit_that_holds_it(found: Fit, runs: Runs) -> 
     assert table["E"].iloc[0] == 0
 
 
+@pytest.mark.parametrize(("noise", "seed", "row"), [(0.003, 5, 30), (0.02, 5, 16), (0.05, 7, 8)])
+def test_many_floors_end_as_low_as_each_alone(
+    ladder: MakeRuns, noise: float, seed: int, row: int
+) -> None:  # the last two lie beside another valley, into which the line between others leads
+    rough = fit("chinchilla", ladder(noise, seed=seed))
+
+    table = sensitivity.by_floor(rough, FAR, points=33)
+
+    alone = refit(rough, hold={"E": float(table["E"].iloc[row])}, starts=16)
+    assert table["objective_value"].iloc[row] == pytest.approx(alone.objective_value, rel=SAME_VALLEY)
+
+
 def test_a_floor_that_is_held_has_no_other(ladder: MakeRuns) -> None:
     held = fit("chinchilla", ladder(0.003), hold={"E": 1.8}, starts=4)
 

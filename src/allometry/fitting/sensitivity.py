@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.errors import FitError, InputError
-from allometry.fitting.engine import Minima, Problem, Samples, minimise
+from allometry.fitting.engine import Minima, Problem, Samples, improved, minimise
 from allometry.fitting.likelihood import leverage
 from allometry.fitting.objectives import Objective, ObjectiveName
 from allometry.fitting.problems import named, one_sample, pose, working_point
@@ -37,6 +37,11 @@ AHEAD = 10.0  # times the compute of the largest run: the place that checks look
 _LEAST = 1e-300  # in place of zero, which has no logarithm and divides nothing
 _ELEMENTS = 4_000_000  # runs left out x runs of all refits for the influence of a run
 _AT_ONCE = 250_000  # of them in memory together
+_FEW = 16  # floors that are looked for from the fit itself
+_ROUNDS = 8  # of looking where neighbours lead
+_BENT = 0.25  # of the way between two neighbours: further off their line is not smooth
+_FAR = 1.0  # of working coefficients, most of them logarithms: between such a line says nothing
+_SAME = 1e-9  # relative difference of two objectives that tells nothing
 _STARTS = 4  # of a refit: the fit itself has shown what the valleys look like
 PARAMS = ("params", "params_total", "params_matmul", "params_active", "non_embedding")
 FLOPS = ("flops", "6ND")
@@ -94,7 +99,8 @@ def by_floor(fit: Fit, at: Place | None = None, *, points: int = 9, name: str = 
     place = fit.law.names.index(name)
     starts[:, place] = np.maximum(floors, _LEAST) if problem.logged[place] else floors
     starts = problem.inward(starts)
-    ends = _along(problem, starts, place, one_sample(fit.data, fit.goal))
+    own = int(np.searchsorted(floors, fit.coefficients[name]))
+    ends = _along(problem, starts, floors, own, one_sample(fit.data, fit.goal))
     table = pd.DataFrame(problem.outward(ends.working), columns=list(fit.law.names))
     table["forecast"] = _said(fit, table, at or ahead(fit))
     table["objective_value"] = ends.value
@@ -102,16 +108,42 @@ def by_floor(fit: Fit, at: Place | None = None, *, points: int = 9, name: str = 
         return table.assign(rise=ends.value / max(fit.objective_value, _LEAST) - 1)
 
 
-def _along(problem: Problem, starts: Array, place: int, sample: Samples) -> Minima:
-    """Search at each of many values of one coefficient, and once more from where its neighbours ended.
+def _along(problem: Problem, starts: Array, floors: Array, own: int, sample: Samples) -> Minima:
+    """Search at each of many floors: at a few, and at the fit's own, from the fit; between them from these.
 
-    Far from the fit its own coefficients may lead into another valley; the neighbours show the way.
+    Either may lead into another valley: where the line of the ends is not smooth, neighbours and the fit
+    itself show other ways, as long as these lead down.
     """
-    ends = minimise(problem, starts, sample.of_one(len(starts)))
-    near = np.stack([np.roll(ends.working, shift, axis=0) for shift in (0, 1, -1)], axis=1)
-    near[:, :, place] = starts[:, None, place]
-    again = minimise(problem, near.reshape(-1, near.shape[2]), sample.of_one(3 * len(starts)), rivals=3)
-    return again.take(3 * np.arange(len(starts)) + again.value.reshape(-1, 3).argmin(axis=1))
+    few = np.unique([*range(0, len(floors), max(1, len(floors) // _FEW)), own, len(floors) - 1])
+    known = minimise(problem, starts[few], sample.of_one(len(few))).working
+    lines = [np.interp(floors, floors[few], column) for column in known.T]
+    between = np.where(problem.fixed, starts, np.stack(lines, axis=1))
+    ends = minimise(problem, between, sample.of_one(len(floors)))
+    for _ in range(_ROUNDS):
+        rows = _bent(floors, ends.working)
+        lower = improved(ends, rows, _by_other_ways(problem, starts, ends.working, rows, sample))
+        fell, ends = bool((lower.value < ends.value * (1 - _SAME)).any()), lower
+        if not fell:
+            break
+    return ends
+
+
+def _bent(floors: Array, working: Array) -> Index:
+    """Rows that lie off the line between their neighbours, or whose neighbours are far apart; both ends."""
+    share = ((floors[1:-1] - floors[:-2]) / (floors[2:] - floors[:-2]))[:, None]
+    span = working[2:] - working[:-2]
+    miss = np.linalg.norm(working[1:-1] - working[:-2] - share * span, axis=1)
+    apart = np.linalg.norm(span, axis=1)
+    inside = 1 + np.flatnonzero((miss > _BENT * apart) | (apart > _FAR))
+    return np.array([0, *inside, len(floors) - 1], dtype=np.intp)
+
+
+def _by_other_ways(problem: Problem, starts: Array, working: Array, rows: Index, sample: Samples) -> Minima:
+    """Of some rows, the lowest end that both neighbours and the fit itself lead to."""
+    beside = working[np.clip(rows[:, None] + (-1, 1), 0, len(working) - 1)]
+    ways = np.concatenate([starts[rows, None], np.where(problem.fixed, starts[rows, None], beside)], axis=1)
+    found = minimise(problem, ways.reshape(-1, ways.shape[2]), sample.of_one(3 * len(rows)), rivals=3)
+    return found.take(3 * np.arange(len(rows)) + found.value.reshape(-1, 3).argmin(axis=1))
 
 
 def by_objective(fit: Fit, at: Place | None = None) -> pd.DataFrame:
