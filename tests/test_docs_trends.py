@@ -17,6 +17,7 @@ EXAMPLES = {
     "13_algorithmic_progress": "trends/efficiency",
     "14_prices": "trends/prices",
     "15_tokens_to_a_loss": "trends/sample-efficiency",
+    "17_growth_of_inputs": "trends/walls",
 }
 
 
