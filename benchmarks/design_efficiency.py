@@ -90,10 +90,10 @@ def table(found: list[Outcome], studies: int, draws: int) -> Table:
         "width of their interval for one run at so many times the compute of the largest is noted; runs are "
         "chosen by `informative`, in rounds, until their interval is as narrow. No chosen run is larger than "
         "the design's largest or smaller than its smallest, and all that was spent on the way counts: the "
-        "first runs, the seeds that measure noise. Runs of one size and seed share a trunk, which is trained as "
-        "far as they need and gone on with in later rounds; those on repeated data share none. What is believed "
-        "before the first run is a law with "
-        "exponents off by some 20% and terms off by some 40%. The ratio is of FLOP, chosen over design.",
+        "first runs, the seeds that measure noise. Runs of one size and seed share a trunk, which is trained "
+        "as far as they need and gone on with in later rounds; those on repeated data share none. What is "
+        "believed before the first run is a law with exponents off by some 20% and terms off by some 40%. "
+        "The ratio is of FLOP, chosen over design.",
         header=("truth", "beyond", "design", "ratio: median", "90% below", "largest", "chosen runs",
                 "design's runs", "width", "chosen covers", "design covers"),
         rows=[_cells(rows) for _, rows in grouped],
