@@ -124,6 +124,11 @@ def test_a_target_among_the_metrics_is_refused() -> None:
         observe_families(models(), METRICS, target="m1")
 
 
+def test_a_target_far_below_guessing_is_refused() -> None:
+    with pytest.raises(TableError, match=r"'target' is .*; guessing scores 0.3"):
+        observe_families(models(), METRICS, target="target", components=1, chance=0.3)
+
+
 def test_the_command_says_both_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models(0.6).table.to_csv(tmp_path / "models.csv", index=False)
     words = [word for name in METRICS for word in ("--metric", name)]

@@ -94,6 +94,15 @@ def rising() -> ScoresAlong:
     return scores_along(Runs(table), "passed", "rl_flops", by="recipe", at=3e23, draws=40)
 
 
+def test_scores_far_below_guessing_and_a_chance_in_percent_are_refused() -> None:
+    runs = Runs(pd.DataFrame({"x": np.geomspace(1, 1e4, 6), "s": [0.1, 0.24, 0.3, 0.4, 0.5, 0.6]}))
+
+    with pytest.raises(TableError, match=r"'s' is 0.1 in row 1; guessing scores 0.25"):
+        scores_along(runs, "s", "x", chance=0.25)
+    with pytest.raises(InputError, match="Divide percentages by 100"):
+        scores_along(runs, "s", "x", chance=25)
+
+
 @pytest.fixture(scope="module")
 def worth() -> TransferLaw:
     return effective_data(EXAMPLE["finetuned"](), EXAMPLE["scratch"](), draws=30)

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allometry.capabilities.chain_steps import rising_within
-from allometry.errors import FitError, TableError
+from allometry.capabilities.shares import refuse_below_chance, refuse_no_shares
+from allometry.errors import FitError
 from allometry.fitting.checks.definition import note, warning
 from allometry.fitting.result import Finding, Fit, middle
 from allometry.fitting.solve import fit
@@ -103,7 +104,7 @@ def scores_along(
 
     Raises:
         MissingColumn: If a column is not there.
-        TableError: If a score lies outside [0, 1].
+        TableError: If a score lies outside [0, 1], or below chance by more than 0.05.
         FitError: If no recipe can carry a curve.
 
     Source:
@@ -117,7 +118,7 @@ def scores_along(
     pass: pass ends at 0.600 (90%: 0.600 to 0.600), half of the rise by rl_flops 1e+21; 9 points up to 1e+23.
     """
     runs.require(score, x, *([by] if by else []))
-    _refuse_scores(runs, score)
+    _refuse_scores(runs, score, chance)
     parts = dict(list(runs.table.groupby(by, sort=False))) if by else {score: runs.table}
     fits: dict[str, Fit] = {}
     declined: dict[str, str] = {}
@@ -146,14 +147,14 @@ def drawn(made: Fit) -> dict[str, Array]:
     }
 
 
-def _refuse_scores(runs: Runs, score: str) -> None:
-    values = runs.column(score)
-    bad = np.flatnonzero((values < 0) | (values > 1))
-    if bad.size:
-        raise TableError(
-            f"{runs.source}: '{score}' is {values[bad[0]]:g} in row {bad[0] + 1}; a score is a share in "
-            "[0, 1]. Divide percentages by 100; a loss along any column goes to fit(law, runs, inputs=…)."
-        )
+def _refuse_scores(runs: Runs, score: str, chance: float | None) -> None:
+    refuse_no_shares(
+        runs,
+        score,
+        "Divide percentages by 100; a loss along any column goes to fit(law, runs, inputs=…).",
+    )
+    if chance is not None:
+        refuse_below_chance(runs, score, chance)
 
 
 def _curve(runs: Runs, score: str, x: str, chance: float | None, draws: int, seed: int) -> Fit:

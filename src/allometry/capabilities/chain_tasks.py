@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.capabilities.shares import refuse_below_chance, refuse_chance, refuse_no_shares
 from allometry.errors import FitError, InputError, TableError
 from allometry.runs.run import Runs
 
 Array = NDArray[np.float64]
 _FEWEST = 6  # runs: a law of three coefficients, and some to judge it by
-BELOW_CHANCE = 0.05  # a score lower than chance by more than this is no luck of guessing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +33,8 @@ class Task:
     falls: bool = False
 
     def __post_init__(self) -> None:
-        worst = self.above_chance(self.best)  # what a perfect model is better by
-        if self.chance is not None and not 0 < worst <= 1:
-            raise InputError(
-                f"Chance on '{self.score}' is {self.chance:g}; it is a share, for example 0.25 for four "
-                "choices (of an error: 0.75). Divide percentages by 100."
-            )
+        if self.chance is not None:
+            refuse_chance(self.score, self.chance, falls=self.falls)
 
     @property
     def best(self) -> float:
@@ -111,13 +107,9 @@ def refuse_impossible(runs: Runs, tasks: Sequence[Task]) -> None:
     """
     for task in tasks:
         runs.require(task.score, task.loss)
-        scores = runs.column(task.score)
-        _refuse(runs, task, scores, (scores < 0) | (scores > 1), "a score is a share in [0, 1]",
-                "Divide percentages by 100")  # fmt: skip
+        refuse_no_shares(runs, task.score)
         if task.chance is not None:
-            _refuse(runs, task, scores, task.above_chance(scores) < -BELOW_CHANCE,
-                    f"guessing scores {task.chance:g}",
-                    "Check how it is scored, give another chance, or leave chance away")  # fmt: skip
+            refuse_below_chance(runs, task.score, task.chance, falls=task.falls)
 
 
 def rows_with_both(runs: Runs, task: Task) -> NDArray[np.bool_]:
@@ -143,12 +135,3 @@ def scored(runs: Runs, task: Task) -> Runs:
     return runs.where(
         f'"{task.score}" IS NOT NULL AND "{task.loss}" IS NOT NULL', because="score or loss missing"
     )
-
-
-def _refuse(runs: Runs, task: Task, scores: Array, bad: NDArray[np.bool_], rule: str, way_out: str) -> None:
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        more = f" ({int(bad.sum())} rows in all)" if bad.sum() > 1 else ""
-        raise TableError(
-            f"{runs.source}: '{task.score}' is {scores[row]:g} in row {row + 1}{more}; {rule}. {way_out}."
-        )

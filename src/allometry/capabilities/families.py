@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from allometry.capabilities.families_components import Components, components_of
 from allometry.capabilities.families_compute import equivalent_flops, family_lines
 from allometry.capabilities.families_target import TargetFit, fit_target
-from allometry.errors import FitError, InputError, TableError, did_you_mean
+from allometry.capabilities.shares import refuse_below_chance, refuse_no_shares
+from allometry.errors import FitError, InputError, did_you_mean
 from allometry.fitting.checks.definition import note, warning
 from allometry.fitting.result import Finding, tails
 from allometry.runs.run import Runs
@@ -111,14 +112,14 @@ def observe_families(
 
     Raises:
         MissingColumn: If a column is not there.
-        TableError: If a score lies outside [0, 1].
+        TableError: If a score lies outside [0, 1], or a target below chance by more than 0.05.
         FitError: If there is one family only, or too few models.
 
     Source:
         Ruan et al. 2024, eq. 3 to 7, arXiv:2405.10938.
     """
     tails(level)
-    _refuse_unusable(runs, metrics, family, target)
+    _refuse_unusable(runs, metrics, family, target, chance)
     trained = _trained(runs, train)
     scores = np.column_stack([runs.column(name) for name in metrics])
     found = components_of(scores[trained], metrics, components)
@@ -137,16 +138,14 @@ def observe_families(
     )  # fmt: skip
 
 
-def _refuse_unusable(runs: Runs, metrics: Sequence[str], family: str, target: str | None) -> None:
+def _refuse_unusable(
+    runs: Runs, metrics: Sequence[str], family: str, target: str | None, chance: float
+) -> None:
     runs.require(family, "flops", *metrics, *([target] if target else []))
     for name in (*metrics, *([target] if target else [])):
-        scores = runs.column(name)
-        bad = np.flatnonzero((scores < 0) | (scores > 1))
-        if bad.size:
-            raise TableError(
-                f"{runs.source}: '{name}' is {scores[bad[0]]:g} in row {bad[0] + 1}; a score is a share in "
-                "[0, 1]. Divide percentages by 100, or leave the metric out."
-            )
+        refuse_no_shares(runs, name, "Divide percentages by 100, or leave the metric out.")
+    if target and chance:
+        refuse_below_chance(runs, target, chance)
     if target in metrics:
         raise InputError(
             f"'{target}' is the target and a metric, so it would forecast itself. Take it out of one."

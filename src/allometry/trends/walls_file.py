@@ -35,6 +35,8 @@ def read_walls(path: str | Path) -> StatedWalls:
     Raises:
         InputError: If the file cannot be read, or says something that is not understood.
     """
+    if not Path(path).is_file():
+        raise InputError(f"There is no file {path}. Write one as docs/trends/walls.md shows.")
     try:
         given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.capabilities.emergence.bends import Measured
+from allometry.capabilities.shares import BELOW_CHANCE
 from allometry.errors import FitError, InputError, TableError
 from allometry.runs.run import Runs
 
 Array = NDArray[np.float64]
 
 FEWEST = 5  # distinct scales: two on either side of a bend, and one
-BELOW_CHANCE = 0.05  # below guessing by more is no luck, where the number of items is not known
 _LUCK = 4.0  # standard errors below guessing, where it is
 
 
@@ -172,7 +172,9 @@ def _refuse(
     if few.size:
         raise TableError(f"{source}: a score on {few[0]:g} items is none; give the number of problems.")
     noise = np.sqrt(np.maximum(skill.chance * (1 - skill.chance), 1e-12) / counts)
-    allowed = np.where(np.isfinite(counts), _LUCK * noise, BELOW_CHANCE)
+    allowed = np.where(
+        np.isfinite(counts), _LUCK * noise, BELOW_CHANCE
+    )  # where the number of items is not known
     under = np.flatnonzero(score < skill.chance - allowed)
     if under.size:
         raise TableError(
