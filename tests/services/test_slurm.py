@@ -1,4 +1,4 @@
-"""A real Slurm: time limits, cancellation, a sweep that was killed, and jobs that are not sent twice.
+"""A real Slurm: time limits, preemption, cancellation, a killed sweep, and jobs that are not sent twice.
 
 Run by `tests/services/slurm.sh run pytest -m services`, which starts it.
 """
@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from allometry.sweeps.executors.events import Ended, Event
 from allometry.sweeps.executors.places import Slurm
 from allometry.sweeps.executors.slurm.executor import SlurmExecutor
 from allometry.sweeps.executors.slurm.queue import queue
+from allometry.sweeps.progress import Board, Display
 from allometry.sweeps.running import run_sweep
 from allometry.sweeps.trainers import Command
 
@@ -64,6 +65,10 @@ def job(recipe: Recipe, study: Study, script: str) -> Job:
 def sittings(recipe: Recipe, study: Study) -> int:
     path = study.run_folder(recipe.run_id) / "sittings"
     return len(path.read_text().split()) if path.exists() else 0
+
+
+def curve(study: Study, recipe: Recipe) -> bytes:
+    return (study.run_folder(recipe.run_id) / "history.jsonl").read_bytes()
 
 
 def until_ended(executor: SlurmExecutor) -> Event:
@@ -112,6 +117,74 @@ def test_a_run_whose_time_is_up_saves_queues_again_and_is_taken_up(tiny: Recipe,
     assert len(list((study.folder / "slurm" / "arrays").iterdir())) == 1  # the same job, not another one
 
 
+@dataclass
+class Preempting(Display):
+    """Has a run preempted once it is under way, and looks at what it leaves.
+
+    Attributes:
+        before: Lines of its curve when it was preempted; 0 before that.
+        saved_at: Step of the checkpoint that it left.
+        fewest: Lines of its curve since it was saved: none is made again.
+    """
+
+    run: Path
+    before: int = 0
+    saved_at: int = 0
+    fewest: float = float("inf")
+
+    def update(self, board: Board) -> None:
+        lines = self._lines()
+        if not self.before and lines > 5:
+            self.before = lines
+            urgent = ["sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1"]
+            subprocess.run(urgent, check=True, capture_output=True)
+        for path in self.run.glob("checkpoints/step-*") if not self.saved_at else ():
+            self.saved_at = int(path.name.removeprefix("step-"))
+        if self.saved_at:
+            self.fewest = min(self.fewest, self._lines())
+
+    def _lines(self) -> int:
+        curve = self.run / "history.jsonl"
+        return curve.read_bytes().count(b"\n") if curve.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def long(tiny: Recipe) -> Recipe:
+    return replace(tiny, tokens=1000 * 64)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(long: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The same run, made on this machine without Slurm."""
+    made = Study.create(tmp_path_factory.mktemp("undisturbed") / "study", "")
+    run_sweep([long], made, workers=1)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("partition", "arrays"),
+    [
+        pytest.param("all", 1, id="queued again by Slurm at once"),
+        pytest.param("graced", 1, id="given time before it must go"),
+        pytest.param("dropped", 2, id="thrown out of the queue, and sent again"),
+    ],
+)
+def test_a_preempted_run_saves_and_goes_on_to_the_bits_of_an_undisturbed_one(
+    long: Recipe, study: Study, undisturbed: Study, partition: str, arrays: int
+) -> None:
+    preempting = Preempting(study.run_folder(long.run_id))
+    place = replace(QUICK, partition=partition, requeues=1)
+
+    made = run_sweep([long], study, executor=place, checkpoint_seconds=3600.0, display=preempting)
+
+    assert list(made.table["status"]) == ["done"], list(made.table["reason"])
+    assert 0 < preempting.saved_at < long.steps  # on the signal, as no checkpoint was due
+    assert preempting.fewest >= preempting.before > 0
+    assert list(made.table["loss"]) == list(undisturbed.runs().table["loss"])
+    assert curve(study, long) == curve(undisturbed, long)
+    assert len(list((study.folder / "slurm" / "arrays").iterdir())) == arrays
+
+
 def test_a_run_that_is_cancelled_has_failed_in_a_sentence(tiny: Recipe, study: Study) -> None:
     with closing(SlurmExecutor.open(QUICK, study)) as executor:
         executor.start(job(tiny, study, RESUMING))
@@ -126,7 +199,10 @@ def test_a_run_that_is_cancelled_has_failed_in_a_sentence(tiny: Recipe, study: S
 
 def test_a_run_on_a_lost_node_is_queued_again_by_slurm_and_waited_for(tiny: Recipe, study: Study) -> None:
     (node,) = subprocess.run(
-        ["sinfo", "--noheader", "--Node", "--format=%N"], check=True, capture_output=True, text=True
+        ["sinfo", "--noheader", "--Node", "--partition=all", "--format=%N"],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split()
     with closing(SlurmExecutor.open(QUICK, study)) as executor:
         executor.start(job(tiny, study, RESUMING))

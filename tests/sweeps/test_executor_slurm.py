@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +19,7 @@ from allometry.errors import StudyError
 from allometry.recipe import Recipe
 from allometry.runs.study import Study
 from allometry.sweeps.executors.definition import Job
-from allometry.sweeps.executors.events import Died, Ended
+from allometry.sweeps.executors.events import Died, Ended, Event
 from allometry.sweeps.executors.needs import Needs
 from allometry.sweeps.executors.places import Slurm
 from allometry.sweeps.executors.slurm import executor as slurm
@@ -68,18 +71,41 @@ def test_a_run_in_the_queue_is_waited_for_and_its_answer_is_the_event(
     assert adopting.wait(0.01) == []
 
 
-def test_a_job_that_left_the_queue_without_an_answer_is_a_death_once_file_systems_had_time(
-    adopting: SlurmExecutor, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(slurm, "last_state", lambda job: {"7_0": "NODE_FAIL"}[job])
-
+def left(adopting: SlurmExecutor, monkeypatch: pytest.MonkeyPatch, state: str) -> Event:
+    """What is told of a job that left the queue without an answer, once file systems had time."""
+    monkeypatch.setattr(slurm, "last_state", lambda job: {"7_0": state}[job])
     looks = [adopting.wait(0.01) for _ in range(3)]
-
     assert looks[:2] == [[], []]
-    (died,) = looks[2]
+    (event,) = looks[2]
+    return event
+
+
+def test_a_job_that_left_the_queue_without_an_answer_is_a_death(
+    adopting: SlurmExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = left(adopting, monkeypatch, "OUT_OF_MEMORY")
+
     assert isinstance(died, Died)
     assert died.by_signal
-    assert "its Slurm job 7_0 left no answer (state NODE_FAIL" in died.reason
+    assert "its Slurm job 7_0 left no answer (state OUT_OF_MEMORY" in died.reason
+
+
+@pytest.mark.parametrize("state", ["PREEMPTED", "NODE_FAIL", "BOOT_FAIL"])
+def test_one_that_was_taken_away_does_not_count_against_its_run(
+    adopting: SlurmExecutor, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    ended = left(adopting, monkeypatch, state)
+
+    assert isinstance(ended, Ended)
+    assert ended.status == "stopped"
+
+
+def test_it_does_once_so_many_were_taken_away_as_may_be(
+    adopting: SlurmExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopting.settings = replace(adopting.settings, requeues=0)
+
+    assert isinstance(left(adopting, monkeypatch, "NODE_FAIL"), Died)
 
 
 def test_a_controller_that_does_not_answer_for_a_while_loses_nothing(
@@ -127,37 +153,66 @@ def test_a_task_leaves_its_event_as_an_answer(tiny: Recipe, study: Study, tmp_pa
     assert Path.cwd() == here
 
 
-@pytest.mark.parametrize(("number", "sent_back"), [(signal.SIGUSR2, True), (signal.SIGTERM, False)])
-def test_a_task_that_is_out_of_time_goes_back_to_the_queue_and_one_that_is_ended_does_not(
-    tiny: Recipe,
-    study: Study,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    number: signal.Signals,
-    sent_back: bool,
-) -> None:
-    sent: list[str] = []
-    monkeypatch.setattr("allometry.sweeps.executors.slurm.task.requeue", sent.append)
-    monkeypatch.setenv("SLURM_JOB_ID", "12")
-    going = tmp_path / "going"
-    task = Task(
-        job=job(tiny, study, f"sh -c 'touch {going}; sleep 60'").to_json(),
-        answer=str(tmp_path / "answer.json"),
-        settings={},
-        requeues=1,
-    )
+@dataclass
+class Told:
+    """A task that was told to end while it made its run."""
 
-    def tell() -> None:
-        while not going.exists():
-            time.sleep(0.01)
-        os.kill(os.getpid(), number)
+    requeued: list[str]
+    answer: Path
 
-    threading.Thread(target=tell).start()
-    with pytest.raises(SystemExit):
-        task()
 
-    assert sent == (["12"] if sent_back else [])
-    assert not (tmp_path / "answer.json").exists()
-    run = study.run(tiny.run_id)
-    assert run is not None
-    assert run.status == "stopped"
+@pytest.fixture
+def told(tiny: Recipe, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Told]:
+    """Make a run, and send its process a signal."""
+
+    def tell(number: int, *, shown: str = "", requeues: int = 1) -> Told:
+        sent: list[str] = []
+        monkeypatch.setattr("allometry.sweeps.executors.slurm.task.requeue", sent.append)
+        monkeypatch.setattr("allometry.sweeps.executors.slurm.queue._ask", lambda *_: shown)
+        monkeypatch.setenv("SLURM_JOB_ID", "12")
+        going, answer = tmp_path / "going", tmp_path / "answer.json"
+        made = job(tiny, study, f"sh -c 'touch {going}; sleep 60'").to_json()
+
+        def signal_it() -> None:
+            while not going.exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), number)
+
+        threading.Thread(target=signal_it).start()
+        with contextlib.suppress(SystemExit):
+            Task(job=made, answer=str(answer), settings={}, requeues=requeues)()
+        run = study.run(tiny.run_id)
+        assert run is not None
+        assert run.status == "stopped"
+        return Told(sent, answer)
+
+    return tell
+
+
+IN_GRACE = "JobId=12 JobState=RUNNING Reason=None\n PreemptTime=2026-01-31T19:48:11"
+CANCELLED = "JobId=12 JobState=CANCELLED Reason=None\n PreemptTime=None"
+
+
+def test_a_task_that_is_out_of_time_goes_back_to_the_queue(told: Callable[..., Told]) -> None:
+    ended = told(signal.SIGUSR2)
+
+    assert ended.requeued == ["12"]
+    assert not ended.answer.exists()
+
+
+def test_so_does_one_that_is_preempted_and_has_time(told: Callable[..., Told]) -> None:
+    assert told(signal.SIGTERM, shown=IN_GRACE).requeued == ["12"]
+
+
+def test_one_that_is_cancelled_does_not(told: Callable[..., Told]) -> None:
+    ended = told(signal.SIGTERM, shown=CANCELLED)
+
+    assert not ended.requeued
+    assert not ended.answer.exists()
+
+
+def test_one_that_went_back_as_often_as_it_may_says_so(told: Callable[..., Told]) -> None:
+    ended = told(signal.SIGUSR2, requeues=0)
+
+    assert not ended.requeued
+    assert "went back to the queue 0 times (requeues)" in ended.answer.read_text()

@@ -9,6 +9,7 @@ import math
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _LONGEST_ARRAY = 1000  # Slurm's MaxArraySize is 1001 unless a site says otherwise
 _LETTING_GO = 90.0  # seconds that cancelled jobs have to save and leave the queue
+_TAKEN_AWAY = ("PREEMPTED", "NODE_FAIL", "BOOT_FAIL")  # what a run can do nothing about
 _LOOKS = 3  # times a job may be neither in the queue nor answered before it is lost: file systems lag
 _PASSED_ON = ("ALLOMETRY_CACHE", "XDG_CACHE_HOME", "HF_HOME")
 
@@ -60,6 +62,7 @@ class SlurmExecutor:
     _running: dict[str, _Running] = field(default_factory=dict)
     _adopted: dict[str, Place] = field(default_factory=dict)
     _looked: float = -math.inf
+    _moves: Counter[str] = field(default_factory=Counter)  # jobs of each run that were taken away
 
     @classmethod
     def open(cls, settings: Slurm, study: Study) -> SlurmExecutor:
@@ -174,10 +177,11 @@ class SlurmExecutor:
         name = f"its Slurm job {running.number}" if running.number else "its Slurm job"
         if state == "CANCELLED":
             return Ended(run_id=run_id, status="failed", reason=f"{name} was cancelled")
-        logs = self.folder / "logs"
-        return Died(
-            run_id=run_id, by_signal=True, reason=f"{name} left no answer (state {state}; see {logs})"
-        )
+        reason = f"{name} left no answer (state {state}; see {self.folder / 'logs'})"
+        if state in _TAKEN_AWAY and self._moves[run_id] < self.settings.requeues:
+            self._moves[run_id] += 1
+            return Ended(run_id=run_id, status="stopped", reason=reason)
+        return Died(run_id=run_id, by_signal=True, reason=reason)
 
 
 def parameters(settings: Slurm, needs: Needs) -> dict[str, Any]:

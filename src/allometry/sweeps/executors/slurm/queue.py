@@ -11,6 +11,7 @@ from allometry.errors import StudyError
 
 _FORMAT = "%i|%j|%K|%T"  # job, name, index in its array, state
 _STATE = re.compile(r"\bJobState=(\w+)")
+_PREEMPTED = re.compile(r"\bPreemptTime=\d")
 _PATIENCE = 60.0  # seconds for a command of Slurm
 
 
@@ -62,11 +63,33 @@ def read_queue(text: str) -> dict[Place, Queued]:
 
 def last_state(job: str) -> str:
     """How a job that left the queue ended, in Slurm's words; "unknown" when Slurm has forgotten it."""
-    try:
-        found = _STATE.search(_ask("scontrol", "show", "job", job))
-    except StudyError:
-        found = None
+    return read_state(_shown(job))
+
+
+def read_state(text: str) -> str:
+    """Read the state from what scontrol shows of a job.
+
+    >>> read_state("   JobState=NODE_FAIL Reason=NodeDown")
+    'NODE_FAIL'
+    """
+    found = _STATE.search(text)
     return found[1] if found else "unknown"
+
+
+def is_in_grace(job: str) -> bool:
+    """Whether a job that was told to end is preempted and still runs: Slurm will not queue it again."""
+    return read_grace(_shown(job))
+
+
+def read_grace(text: str) -> bool:
+    """Read from what scontrol shows of a job whether it has the GraceTime of its partition before it must go.
+
+    >>> read_grace("JobState=RUNNING Reason=None\\n PreemptTime=2026-01-31T19:48:11")
+    True
+    >>> read_grace("JobState=RUNNING Reason=None\\n PreemptTime=None")
+    False
+    """
+    return read_state(text) == "RUNNING" and _PREEMPTED.search(text) is not None
 
 
 def cancel(jobs: Mapping[Place, Queued]) -> None:
@@ -78,6 +101,14 @@ def cancel(jobs: Mapping[Place, Queued]) -> None:
 def requeue(job: str) -> None:
     """Send a running job back to the queue."""
     _ask("scontrol", "requeue", job)
+
+
+def _shown(job: str) -> str:
+    """What Slurm knows of a job; nothing when it has forgotten it or does not answer."""
+    try:
+        return _ask("scontrol", "show", "job", job)
+    except StudyError:
+        return ""
 
 
 def _ask(*words: str) -> str:

@@ -13,7 +13,7 @@ from allometry.files import write_atomically
 from allometry.runs.claiming import STALE_SECONDS
 from allometry.sweeps.executors.definition import Job
 from allometry.sweeps.executors.events import Ended, event_to_json
-from allometry.sweeps.executors.slurm.queue import requeue
+from allometry.sweeps.executors.slurm.queue import is_in_grace, requeue
 from allometry.sweeps.executors.working import SETTINGS, noting, work
 from allometry.sweeps.trainers.watch import Watch
 
@@ -43,7 +43,8 @@ class Task:
         """Make the run.
 
         Slurm announces the end of the time limit with SIGUSR2, preemption and cancellation with SIGTERM: the
-        run saves. After the first the job puts itself back in the queue; after the others Slurm decides.
+        run saves. After the first the job puts itself back in the queue, and so it does where its partition
+        gives a preempted job time (GraceTime): Slurm takes one that ends within it for failed.
         """
         os.environ.update({**SETTINGS, **self.settings})
         job = Job.from_json(self.job)
@@ -53,15 +54,24 @@ class Task:
             event = work(job, watch)
         told = out_of_time() or ended()  # else it is a trunk that came as far as it is needed
         if told and isinstance(event, Ended) and event.status == "stopped":
-            self._leave(again=out_of_time() and not ended())
+            event = self._leave(job.run_id, out_of_time=out_of_time() and not ended())
         text = event_to_json(event)
         write_atomically(Path(self.answer), text + "\n")
         return text
 
-    def _leave(self, *, again: bool) -> None:
-        if again and int(os.environ.get("SLURM_RESTART_COUNT", "0")) < self.requeues:
-            requeue(_own_number())
-        sys.exit(_INTERRUPTED)  # no answer: the queue says whether the run is to be waited for
+    def _leave(self, run_id: str, *, out_of_time: bool) -> Ended:
+        """End without an answer: whether the run is to be waited for, the queue says."""
+        number = _own_number()
+        if not (out_of_time or is_in_grace(number)):
+            sys.exit(_INTERRUPTED)  # cancelled, or Slurm queues it again by itself
+        if int(os.environ.get("SLURM_RESTART_COUNT", "0")) < self.requeues:
+            requeue(number)
+            sys.exit(_INTERRUPTED)
+        reason = (
+            f"its job {number} went back to the queue {self.requeues} times (requeues) and the run is not "
+            f"done; the next sweep goes on from its checkpoint"
+        )
+        return Ended(run_id=run_id, status="failed", reason=reason)
 
 
 def _own_number() -> str:
