@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from allometry.architectures.attention import MultiHead
 from allometry.architectures.decoder import Decoder
+from allometry.architectures.modules.causal import attend_in_blocks, pays_in_blocks
 from allometry.architectures.modules.linear import linear
 from allometry.architectures.modules.norms import build_norm
 from allometry.architectures.modules.positions import Mask, Rotary
@@ -63,6 +64,8 @@ class MultiHeadAttention(nn.Module):
 
     def _mix(self, q_BHTd: Tensor, k_BKTd: Tensor, v_BKTd: Tensor) -> Tensor:
         if self.mask is None and self.sinks is None:
+            if pays_in_blocks(q_BHTd, k_BKTd):
+                return attend_in_blocks(q_BHTd, k_BKTd, v_BKTd, self.scale)
             grouped = self.heads != self.kv_heads
             return functional.scaled_dot_product_attention(
                 q_BHTd, k_BKTd, v_BKTd, is_causal=True, scale=self.scale, enable_gqa=grouped

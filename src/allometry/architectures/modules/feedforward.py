@@ -15,7 +15,7 @@ from allometry.architectures.modules.roles import RESIDUAL, Role
 
 
 class _SquaredRelu(torch.autograd.Function):
-    """With a derivative of two passes: what is cut off is zero in the saved part already."""
+    """With a derivative of one pass: what is cut off is zero in the saved part already."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -26,8 +26,7 @@ class _SquaredRelu(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> Tensor:
         (above,) = ctx.saved_tensors
-        slope: Tensor = outer[0] * above
-        return slope.mul_(2)
+        return torch.addcmul(above.new_zeros(()), outer[0], above, value=2)
 
 
 def squared_relu(x: Tensor) -> Tensor:

@@ -75,8 +75,8 @@ def _turn(x_BTHd: Tensor, own: Tensor, after: Tensor, before: Tensor, half: int,
     """Forth, or back if the sign is -1."""
     row = x_BTHd.flatten(2)
     turned = row * own
-    turned[..., :-half].add_(row[..., half:] * after[:, :-half], alpha=sign)
-    turned[..., half:].add_(row[..., :-half] * before[:, half:], alpha=sign)
+    turned[..., :-half].addcmul_(row[..., half:], after[:, :-half], value=sign)
+    turned[..., half:].addcmul_(row[..., :-half], before[:, half:], value=sign)
     return turned.view_as(x_BTHd)
 
 
