@@ -190,5 +190,8 @@ def test_the_command_reads_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(["trend", "walls", str(path), "--draws", "10", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)["walls"][0]
     assert (row["constraint"], row["doublings"]) == ("power", pytest.approx(4))
-    with pytest.raises(InputError, match="cannot be read as TOML"):
+    with pytest.raises(InputError, match="There is no file"):
         read_walls(tmp_path / "absent.toml")
+    path.write_text("start = ")
+    with pytest.raises(InputError, match="cannot be read as TOML"):
+        read_walls(path)
