@@ -103,6 +103,14 @@ def test_a_history_has_a_row_for_each_line(study: Study) -> None:
     assert study.history("missing").empty
 
 
+def test_a_line_of_a_curve_that_is_not_json_is_named(study: Study) -> None:
+    curve = study.run_folder("a") / "history.jsonl"
+    curve.write_text('{"step": 1, "loss": 3.0}\n{"step": 2, "loss"\n{"step": 3, "loss": 2.9}\n')
+
+    with pytest.raises(CorruptFile, match=r"Line 2 of .*a.history\.jsonl is not JSON.*Take that line out"):
+        study.history("a")
+
+
 def test_a_line_that_is_being_written_is_not_read_yet(study: Study) -> None:
     with (study.run_folder("a") / "history.jsonl").open("a") as file:
         file.write('{"step": 24, "lo')

@@ -139,14 +139,22 @@ def _curve(study: Study, row: Mapping[Hashable, Any]) -> pd.DataFrame:
     history = study.history(str(row["run_id"]))
     if not {"tokens", "loss"} <= set(history.columns):
         return pd.DataFrame()
-    usable = history[np.isfinite(history["loss"]) & (history["tokens"] > 0)]
-    if usable.empty:
+    tokens, loss = (history[name].to_numpy(dtype=np.float64) for name in ("tokens", "loss"))
+    usable = np.isfinite(loss) & (tokens > 0)
+    if not usable.any():
         return pd.DataFrame()
-    ends = np.geomspace(usable["tokens"].min(), usable["tokens"].max() * (1 + 1e-9), _CURVE_POINTS + 1)
-    place = pd.Series(np.digitize(usable["tokens"], ends), index=usable.index)  # pandas prints a bare array
-    thinned = usable.groupby(place)[["tokens", "loss"]].mean()
     per_token = row["flops"] / row["tokens"] if "flops" in row else np.nan
+    tokens, loss = _thinned(tokens[usable], loss[usable])
     return pd.DataFrame({
         "run_id": str(row["run_id"]), "params": row["params"], "flops_per_token": per_token,
-        "tokens": thinned["tokens"].to_numpy(), "value": thinned["loss"].to_numpy(),
+        "tokens": tokens, "value": loss,
     })  # fmt: skip
+
+
+def _thinned(tokens: Array, loss: Array) -> tuple[Array, Array]:
+    """The mean of each of so many stretches that are equally long in log tokens; empty ones are left out."""
+    ends = np.geomspace(tokens.min(), tokens.max() * (1 + 1e-9), _CURVE_POINTS + 1)
+    place = np.digitize(tokens, ends)
+    count = np.bincount(place)
+    held = count > 0
+    return (np.bincount(place, tokens)[held] / count[held], np.bincount(place, loss)[held] / count[held])
