@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from allometry.errors import RecipeError
 from allometry.lab.data import held_out_windows
 from allometry.lab.synthetic import bigram, draw_tokens, entropy_rate, loss_floor
 from allometry.lab.synthetic.zipf import zipf
@@ -33,6 +34,23 @@ def test_zipfs_law_is_left_unchanged_by_a_step(
 
     np.testing.assert_allclose(table.sum(axis=1), 1, rtol=1e-12)
     np.testing.assert_allclose(law @ table, law, rtol=1e-9)
+
+
+def test_two_symbols_that_all_but_take_turns_keep_zipfs_law() -> None:
+    """The ratio of the two ways to go is e^14 here: balancing takes thousands of rounds."""
+    source = ZipfBigram(vocab=2, tokens=1, exponent=0, coupling=0.5, sharpness=4, seed=3)
+
+    np.testing.assert_allclose(bigram.transitions(source) @ [1, 1], [1, 1], rtol=1e-12)
+    np.testing.assert_allclose([1, 1] @ bigram.transitions(source), [1, 1], rtol=1e-9)
+
+
+def test_a_table_that_cannot_be_balanced_is_refused_rather_than_given_a_wrong_floor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bigram, "_SCALINGS", 10)
+
+    with pytest.raises(RecipeError, match="take another seed, more symbols or a lower sharpness"):
+        entropy_rate(ZipfBigram(vocab=2, tokens=1, exponent=0, sharpness=3.5, seed=3))
 
 
 @pytest.mark.parametrize("coupling", [0.0, 0.5, 0.99])

@@ -9,11 +9,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from allometry.errors import RecipeError
 from allometry.lab.synthetic.zipf import entropies, zipf
 from allometry.recipe import ZipfBigram
 
 Table = npt.NDArray[np.float64]
-_SCALINGS = 1000  # the rounds converge geometrically; a sharp table takes a few dozen
+_SCALINGS = 20_000  # the rounds converge geometrically; only two or three symbols take more than some dozens
 _BALANCED = 1e-14  # largest error of a column's sum, absolute
 
 
@@ -88,6 +89,11 @@ def _balanced(vocab: int, exponent: float, sharpness: float, seed: int) -> Table
         joint_IJ *= (law / rows)[:, None]
         if np.abs(rows - law).max() < _BALANCED:
             break
+    else:  # the law would not be Zipf's, nor the entropy rate the text's
+        raise RecipeError(
+            f"No table of {vocab} symbols with sharpness {sharpness:g} and seed {seed} was found that keeps "
+            f"Zipf's law; take another seed, more symbols or a lower sharpness."
+        )
     table: Table = joint_IJ / joint_IJ.sum(axis=1, keepdims=True)
     table.setflags(write=False)  # it is shared by all that ask for it
     return table
