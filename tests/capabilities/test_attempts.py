@@ -230,6 +230,11 @@ def test_a_k_that_was_measured_is_not_forecast(counts: Counts) -> None:
         forecast_pass(counts, 100)
 
 
+def test_a_condition_that_no_row_meets_is_said() -> None:
+    with pytest.raises(InputError, match="no row where model = 'b'"):
+        read_counts(pd.DataFrame({"model": ["a"], "problem": [1], "n": 4, "c": 2}), where="model = 'b'")
+
+
 def test_nothing_solved_is_refused() -> None:
     with pytest.raises(FitError, match="None of 1000 attempts"):
         forecast_pass(Counts.of([100] * 10, [0] * 10), 1000)

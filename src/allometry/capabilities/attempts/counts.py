@@ -107,7 +107,7 @@ def read_counts(
     Raises:
         MissingColumn: If attempts or successes are not there.
         TableError: If a problem has more than one row.
-        InputError: If a count cannot be.
+        InputError: If a count cannot be, or no row is left.
 
     >>> table = pd.DataFrame({"model": ["a", "a", "b"], "problem": [1, 2, 1], "n": 4, "c": [0, 3, 4]})
     >>> read_counts(table, where="model = 'a'").successes
@@ -115,6 +115,9 @@ def read_counts(
     """
     runs = source if isinstance(source, Runs) else read_runs(_table_of(source), columns={})
     runs = runs.where(where, because="asked for") if where else runs
+    if not len(runs):
+        said = f" where {where}" if where else ""
+        raise InputError(f"{runs.source} has no row{said}. Check the condition.")
     given = {name: header for header, name in (columns or {}).items()}
     table = runs.table
     found = {name: _header(table, name, given.get(name), runs.source) for name in ALIASES}
