@@ -128,7 +128,7 @@ def _points_held(ways: Sequence[Outlook | Trend], log2_points: Array) -> list[fl
 def main() -> None:
     """Print one table."""
     chosen = options(__doc__).parse_args()
-    publish(table(150 if chosen.full else 10), markdown=chosen.markdown)
+    publish(table(100 if chosen.full else 10), markdown=chosen.markdown)
 
 
 if __name__ == "__main__":
