@@ -53,10 +53,12 @@ def test_every_entry_of_a_recipe_is_a_field(tiny: Recipe) -> None:
     assert filled(words[3:], fields) == ["16", str(tiny.architecture.params("matmul")), "runs/a/recipe.toml"]
 
 
-def test_an_unknown_field_names_the_nearest_and_all_there_are(tiny: Recipe) -> None:
+def test_an_unknown_field_names_the_nearest_and_the_columns_there_are(tiny: Recipe) -> None:
     trainer = Command(command="python train.py --n-layer {layer}")
 
-    with pytest.raises(InputError, match=r"field \{layer\} .* Did you mean 'layers'\? There are: .*, width"):
+    with pytest.raises(
+        InputError, match=r"field \{layer\} .* Did you mean 'layers'\? There are: .*, width, and"
+    ):
         trainer.require([tiny], device="cpu", directory=".")
 
 
@@ -95,6 +97,16 @@ def test_a_json_file_is_a_result(study: Study, tiny: Recipe) -> None:
     trained(study, tiny, """echo '{"loss": 2.5}' > $2/out-0.json""", trainer)
 
     assert made(study, tiny.run_id).values["loss"] == 2.5
+
+
+def test_a_pattern_for_the_loss_that_matches_nothing_is_named(study: Study, tiny: Recipe) -> None:
+    trainer = Command(command="x", result=Patterns(patterns={"loss": r"^val ([\d.]+)"}))
+
+    ended = trained(study, tiny, "echo eval 3.0", trainer)
+
+    assert isinstance(ended, Ended)
+    assert r"the pattern for 'loss' matches nothing in what it printed, which is in" in ended.reason
+    assert ended.reason.endswith(r": ^val ([\d.]+)")
 
 
 def test_the_last_match_of_a_pattern_is_the_result(study: Study, tiny: Recipe) -> None:

@@ -103,8 +103,11 @@ def _path(place: Sequence[Any]) -> list[str]:
 def _nearest_key(key: str, place: Sequence[Any]) -> str:
     """The nearest key of the kind that the table says it is; all of that kind where none is near."""
     kind = str(place[-2]) if len(place) > 1 and place[-2] in _KEYS else ""
-    near = did_you_mean(key, _KEYS[kind] - {key})
-    return near if near or not kind else f" Kind '{kind}' has: {', '.join(sorted(_KEYS[kind]))}."
+    if near := did_you_mean(key, _KEYS[kind] - {key}):
+        return near
+    if kind:
+        return f" Kind '{kind}' has: {', '.join(sorted(_KEYS[kind]))}."
+    return " Leave it out, or use the version of allometry that knows it."
 
 
 def _shortened(text: str, most: int = 200) -> str:

@@ -121,11 +121,18 @@ class Patterns:
             _require_one_group(column, pattern)
 
     def read(self, finished: Finished) -> dict[str, Any]:
-        """The result; a column whose expression does not match is left out."""
+        """The result; a column whose expression does not match is left out.
+
+        Raises:
+            InputError: If that is the loss, or there is no such file.
+        """
         text = finished.read(self.path) if self.path else finished.printed
         matches = {
             column: re.findall(pattern, text, re.MULTILINE) for column, pattern in self.patterns.items()
         }
+        if matches.get("loss") == []:
+            place = self.path or f"what it printed, which is in {finished.folder}"
+            raise InputError(f"the pattern for 'loss' matches nothing in {place}: {self.patterns['loss']}")
         return {column: _number(found[-1]) for column, found in matches.items() if found}
 
 

@@ -63,7 +63,7 @@ def filled(words: Iterable[str], fields: Mapping[str, Any]) -> list[str]:
     """Words with values in place of their fields; a value with spaces stays in its word.
 
     Raises:
-        InputError: Naming the field that there is not, and those there are.
+        InputError: Naming the field that there is not, and the columns there are.
 
     >>> filled(["--width={width:04d}", "{name}", "{{}}"], {"width": 64, "name": "a b"})
     ['--width=0064', 'a b', '{}']
@@ -83,9 +83,11 @@ def _value(name: str | None, spec: str, fields: Mapping[str, Any]) -> str:
     if name is None:
         return ""
     if name not in fields:
+        columns = ", ".join(sorted(each for each in fields if "." not in each))
         raise InputError(
             f"The command has a field {{{name}}} and a recipe has none of that name."
-            f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}."
+            f"{did_you_mean(name, fields)} There are: {columns}, and each entry of the recipe by its dotted "
+            f"name, such as {{optimizer.learning_rate}}; a brace that is to stay is written twice."
         )
     try:
         return format(fields[name], spec)
