@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from allometry.runs.study import Study
 from allometry.sweeps.executors import ray
 from allometry.sweeps.executors.definition import Job
 from allometry.sweeps.executors.events import Died, Ended, Event, Unusable, event_to_json
+from allometry.sweeps.executors.needs import Needs
 from allometry.sweeps.executors.places import Ray
 from allometry.sweeps.executors.ray import RayExecutor
 from allometry.sweeps.running import run_sweep
@@ -53,12 +55,17 @@ class EndingRay(ModuleType):
     def __init__(self, *endings: Exception | str) -> None:
         super().__init__("ray")
         self.endings = list(endings)
+        self.asked: list[dict[str, object]] = []
 
     def init(self, *_: object, **__: object) -> None:
         return None
 
     def remote(self, _: object) -> SimpleNamespace:
-        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda *_: object()))
+        return SimpleNamespace(options=self.options)
+
+    def options(self, **asked: object) -> SimpleNamespace:
+        self.asked.append(asked)
+        return SimpleNamespace(remote=lambda *_: object())
 
     def wait(self, tasks: list[object], **_: object) -> tuple[list[object], list[object]]:
         return tasks, []
@@ -124,6 +131,17 @@ def test_a_mistake_of_ours_is_not_taken_for_a_missing_cluster(
 ) -> None:
     with pytest.raises(TypeError):
         open_with(monkeypatch, TypeError("no such argument"), Ray(), study)
+
+
+def test_ray_is_asked_for_what_each_run_needs(job: Job) -> None:
+    cluster = EndingRay()
+    executor = RayExecutor(ray=cluster, place=Ray(), cores=8)
+
+    executor.start(replace(job, needs=Needs(processes=2, threads=3, gpus=2, memory_bytes=2**31)))
+    executor.start(job)
+
+    asked = [(one["num_cpus"], one["num_gpus"], one["memory"]) for one in cluster.asked]
+    assert asked == [(6, 2, 2**31), (1, 0, None)]
 
 
 def test_a_lost_worker_counts_against_the_run(job: Job) -> None:
