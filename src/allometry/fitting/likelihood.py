@@ -122,11 +122,13 @@ def _moments(fit: Fit) -> tuple[float, float]:
     from scipy.stats import norm
 
     z = norm.ppf((np.arange(_NODES) + 0.5) / _NODES)
-    size = noise / np.sqrt(weights / weights.mean())[:, None]
-    slope = weights[:, None] * goal.slope(size * z)
+    # Runs of one weight are alike: most tables know one, and ten thousand rows of nodes take 200 MB.
+    kinds, runs = np.unique(weights, return_counts=True)
+    size = noise / np.sqrt(kinds / weights.mean())[:, None]
+    slope = kinds[:, None] * goal.slope(size * z)
     # Stein's lemma, E[psi'(r)] = E[r psi(r)] / E[r²]: no node may lie within a delta far below the noise.
     curvature = slope * z / size
-    return float(np.sum(np.mean(slope**2, axis=1))), float(np.sum(np.mean(curvature, axis=1)))
+    return float(runs @ np.mean(slope**2, axis=1)), float(runs @ np.mean(curvature, axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)
