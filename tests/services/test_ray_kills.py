@@ -1,4 +1,4 @@
-"""kill -9 at random moments of workers, of the sweep and of all of it, on a real Ray: no bit differs."""
+"""kill -9 at random moments of workers, of Ray, of the sweep and of all of it: no bit differs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,19 +81,33 @@ def kill(numbers: list[int]) -> None:
             continue
 
 
-def kill_a_worker(process: subprocess.Popen[bytes], draw: random.Random) -> None:
+def named(process: subprocess.Popen[bytes], beginning: str) -> list[int]:
+    return [number for number in descendants(process.pid) if name(number).startswith(beginning)]
+
+
+def kill_a_worker(process: subprocess.Popen[bytes], draw: random.Random) -> bool:
     """One of the processes in which Ray makes runs; the sweep goes on."""
-    workers = [n for n in descendants(process.pid) if name(n).startswith("ray::run")]
+    workers = named(process, "ray::run")
     kill([draw.choice(workers)] if workers else [])
+    return bool(workers)
 
 
-def kill_the_sweep(process: subprocess.Popen[bytes], draw: random.Random) -> None:
+def kill_ray(process: subprocess.Popen[bytes], draw: random.Random) -> bool:
+    """The daemon that starts the workers: the sweep ends in a sentence, or with what they still make."""
+    daemons = named(process, "raylet")
+    kill(daemons)
+    return bool(daemons)
+
+
+def kill_the_sweep(process: subprocess.Popen[bytes], draw: random.Random) -> bool:
     """The process that hands out the runs: Ray's own end with it."""
     process.kill()
+    return True
 
 
-def kill_everything(process: subprocess.Popen[bytes], draw: random.Random) -> None:
+def kill_everything(process: subprocess.Popen[bytes], draw: random.Random) -> bool:
     end_all(process)
+    return True
 
 
 def end_all(process: subprocess.Popen[bytes]) -> None:
@@ -101,8 +116,9 @@ def end_all(process: subprocess.Popen[bytes]) -> None:
 
 
 def name(pid: int) -> str:
+    """What a process calls itself; of a program, its file's name."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
+        return Path(f"/proc/{pid}/cmdline").read_text().partition("\0")[0].rpartition("/")[2]
     except FileNotFoundError:
         return ""
 
@@ -127,25 +143,32 @@ def wait_for(happened: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_twenty_kills_on_ray_leave_what_an_undisturbed_sweep_leaves(ladder: Ladder, tmp_path: Path) -> None:
+def disturb(process: subprocess.Popen[bytes], folder: Path, draw: random.Random, whole: int) -> str:
+    """Wait for a random moment of a sweep and kill something of it; nothing where it ended before."""
+    moment = lines(folder) + draw.uniform(0, whole / 3)
+    wait_for(lambda: lines(folder) >= moment or process.poll() is not None)
+    ways = [kill_a_worker, kill_a_worker, kill_a_worker, kill_ray, kill_the_sweep, kill_everything]
+    how = draw.choice(ways)
+    if process.poll() is not None or not how(process, draw):
+        return ""
+    wait_for(lambda: how is kill_a_worker or process.poll() is not None)
+    return how.__name__
+
+
+def test_twenty_kills_on_ray_leave_what_an_undisturbed_sweep_leaves(
+    ladder: Ladder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     calm = Study.create(tmp_path / "calm", "")
     run_sweep(ladder, calm, workers=1)
-    draw, number, killed = random.Random(7), 0, 0
+    draw, number = random.Random(7), 0
+    killed: Counter[str] = Counter()
     whole = lines(calm.folder)
 
-    while killed < KILLS:
+    while killed.total() < KILLS:
         folder = tmp_path / f"disturbed-{number}" / "study"
         with running(ladder, folder) as process:
-            while killed < KILLS and process.poll() is None:
-                moment = lines(folder) + draw.uniform(0, whole / 3)
-                wait_for(lambda: lines(folder) >= moment or process.poll() is not None)  # noqa: B023
-                how = draw.choice(
-                    [kill_a_worker, kill_a_worker, kill_a_worker, kill_the_sweep, kill_everything]
-                )
-                if process.poll() is None:
-                    how(process, draw)
-                    killed += 1
-                    wait_for(lambda: how is kill_a_worker or process.poll() is not None)  # noqa: B023
+            while killed.total() < KILLS and process.poll() is None:
+                killed.update(filter(None, [disturb(process, folder, draw, whole)]))
         number += process.returncode == 0
 
     for folder in tmp_path.glob("disturbed-*/study"):
@@ -153,3 +176,5 @@ def test_twenty_kills_on_ray_leave_what_an_undisturbed_sweep_leaves(ladder: Ladd
             assert start(ladder, folder).wait(PATIENCE) == 0, (folder.parent / "said").read_text()
         assert losses(Study.open(folder)) == losses(calm)
         assert curves(folder) == curves(calm.folder)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{killed.total()} moments in {number + 1} sweeps on Ray: {dict(killed)}\n")
