@@ -138,7 +138,7 @@ def test_many_compactions_are_gathered_in_one_and_nothing_is_counted_twice(
     assert curves(study)["run_id"].tolist() == ["a", "a", "b", "b", "c", "c", "d", "d"]
 
 
-@pytest.mark.parametrize("damage", ["manifest", "part", "runs", "version"])
+@pytest.mark.parametrize("damage", ["manifest", "part", "cut", "runs", "version"])
 def test_a_damaged_compaction_is_read_past(study: Study, damage: str) -> None:
     study.compact()
     place = study.folder / "compacted"
@@ -150,6 +150,8 @@ def test_a_damaged_compaction_is_read_past(study: Study, damage: str) -> None:
             manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 99'))
         case "part":
             next(place.glob("history-*.parquet")).unlink()
+        case "cut":
+            os.truncate(next(place.glob("history-*.parquet")), 200)
         case _:
             next(place.glob("runs-*.parquet")).write_bytes(b"not parquet")
 

@@ -62,6 +62,27 @@ def test_what_is_no_study_says_how_to_make_one(tmp_path: Path) -> None:
         Study.open(tmp_path)
 
 
+def test_a_file_in_place_of_a_study_is_called_one(study: Study) -> None:
+    with pytest.raises(StudyError, match=r"study\.toml is a file; give the folder of a study"):
+        Study.open(study.folder / "study.toml")
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("", r"The query is empty\. There are two tables: runs and history"),
+        (" ; ", "The query is empty"),
+        ("SELECT los FROM runs", 'column "los" not found .* Did you mean .loss.'),
+        ("SELECT * FROM run", "Did you mean .runs."),
+        ("SELEC * FROM runs", 'syntax error at or near "SELEC"'),
+        ("SELECT * FROM history h JOIN runs USING (run)", "There are two tables"),
+    ],
+)
+def test_a_slip_in_a_query_is_one_sentence_with_the_nearest_name(study: Study, sql: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        study.query(sql)
+
+
 def test_a_specification_that_is_not_toml_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"study\.toml is not valid TOML: Invalid value"):
         Study.create(tmp_path / "new", "name = ")

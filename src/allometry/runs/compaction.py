@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FOLDER = "compacted"
 _MANIFEST = "manifest.json"
 _VERSION = 1
+_MAGIC = b"PAR1"
 # A file that changes again within a tick of the clock keeps its time: what is this young is read anew.
 _SETTLED_NS = 2_000_000_000
 _KEPT_NS = 3600 * 10**9  # for what no manifest names any more
@@ -66,7 +68,7 @@ class Compaction:
             if manifest["version"] != _VERSION:
                 return cls()
             parts = tuple(place / name for name in manifest["parts"])
-            if not all(part.is_file() for part in parts):
+            if not all(_is_whole(part) for part in parts):
                 return cls()
             kept = _read_kept(place / manifest["runs"])
             return cls(made_ns=manifest["made_ns"], parts=parts, kept=kept)
@@ -85,6 +87,15 @@ class Compaction:
 
     def _settled(self, stamp: Stamp) -> bool:
         return stamp.mtime_ns + _SETTLED_NS < self.made_ns
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether a file is there up to the four bytes that end each Parquet file."""
+    if in_object_storage(part):
+        return part.is_file()  # an object is put whole or not at all
+    with part.open("rb") as file:
+        file.seek(-len(_MAGIC), os.SEEK_END)
+        return file.read() == _MAGIC
 
 
 def write_compaction(folder: Path, made_ns: int, parts: Iterable[Path], kept: Mapping[str, Kept]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from allometry.errors import InputError, StudyError
+from allometry.errors import InputError, StudyError, did_you_mean
 from allometry.files import clock_ns, explained
 from allometry.runs.compaction import FOLDER, Compaction, Kept, write_compaction
 from allometry.runs.records import RECORD
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CURVE = "history.jsonl"
 _MOST_PARTS = 8  # then they are made one: each costs a query an opened file
 _MEMORY = "512MB"
+_TABLES = "There are two tables: runs and history; try: SELECT * FROM runs LIMIT 3."
 _NOTHING = "SELECT '' AS run_id, 0 AS step WHERE false"
 
 
@@ -57,18 +58,27 @@ def answer(folder: Path, sql: str, runs: pd.DataFrame) -> pd.DataFrame:
     """
     import duckdb  # a tenth of a second that only queries need
 
+    if not sql.strip(" \n\t;"):
+        raise InputError(f"The query is empty. {_TABLES}")
     with _connected() as (connection, aside):
         connection.register("runs", runs)
-        if re.search(r"\bhistory\b", sql, re.IGNORECASE):
-            connection.execute(f"CREATE VIEW history AS {_curves(folder, aside)}")
-        _fence(connection, folder, aside)
         try:
+            if re.search(r"\bhistory\b", sql, re.IGNORECASE):
+                connection.execute(f"CREATE VIEW history AS {_curves(folder, aside)}")
+            _fence(connection, folder, aside)
             return connection.execute(sql).df()
         except duckdb.Error as error:
-            raise InputError(
-                f"Cannot answer the query: {str(error).splitlines()[0]}. "
-                f"There are two tables: runs and history; try: SELECT * FROM runs LIMIT 3."
-            ) from error
+            reason = str(error).splitlines()[0].removesuffix("!")
+            near = _meant(reason, [str(name) for name in runs.columns])
+            raise InputError(f"Cannot answer the query: {reason}.{near} {_TABLES}") from error
+
+
+def _meant(reason: str, columns: Sequence[str]) -> str:
+    """The column or table that is nearest to the one which DuckDB did not find."""
+    if column := re.search(r'Referenced column "([^"]+)" not found', reason):
+        return did_you_mean(column[1], columns)
+    table = re.search(r"Table with name (\S+) does not exist", reason)
+    return did_you_mean(table[1], ("runs", "history")) if table else ""
 
 
 def _curves(folder: Path, aside: Path) -> str:

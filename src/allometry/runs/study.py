@@ -80,10 +80,14 @@ class Study:
         """Open an existing study folder.
 
         Raises:
-            StudyError: If there is no study.toml in it.
+            StudyError: If it is a file, or there is no study.toml in it.
         """
         place = open_place(folder)
         if not (place / SPEC).is_file():
+            if place.is_file():
+                raise StudyError(
+                    f"{folder} is a file; give the folder of a study, the one that holds {SPEC}."
+                )
             raise StudyError(
                 f"{folder} is not a study: it has no {SPEC}. Make one with: allometry sweep STUDY.TOML"
             )
