@@ -147,6 +147,21 @@ def test_a_diverged_run_is_a_warning(study: Study) -> None:
     assert [one.code for one in watch(study).warnings] == ["diverged"]
 
 
+def test_a_rung_that_lies_off_the_law_of_the_others_is_a_warning(study: Study) -> None:
+    ladder = read_spec(study).design
+    assert isinstance(ladder, Ladder)
+    branches = [one.recipe for one in ladder.outline() if one.design == "ladder"]
+    sizes = sorted({recipe.architecture.params() for recipe in branches})
+    for recipe in branches:
+        if recipe.architecture.params() == sizes[1]:
+            finish(study, recipe, "ladder", by=0.05)
+    fit_study(study)
+
+    (warning,) = watch(study).warnings
+
+    assert warning.code == "rung_off"
+
+
 def test_the_command_says_by_its_exit_code_whether_anything_is_off(
     study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
