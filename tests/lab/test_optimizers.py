@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Literal
 
@@ -105,6 +106,38 @@ def test_a_multiplier_moves_the_rate_of_its_kind_and_leaves_the_decay_per_step(
     assert rates[id(model.get_parameter("blocks.0.mlp.up.weight"))] == pytest.approx((0.005, 0.02 * 0.3))
     assert rates[id(model.get_parameter("head.weight"))] == pytest.approx((0.02, 0.02 * 0.3))
     assert rates[id(model.get_parameter("token.weight"))] == pytest.approx((0.02, 0.0))
+
+
+def test_adamw_steps_as_that_of_torch_to_the_bit(model: torch.nn.Module) -> None:
+    """From the first step on, past one in which some weights have no gradient."""
+    twin = copy.deepcopy(model)
+    own = build_optimizer(model, CHOICE)
+    torchs = torch.optim.AdamW(
+        [
+            {**group, "params": [dict(twin.named_parameters())[name] for name in names]}
+            for group, names in zip(own.param_groups, _names_by_group(model, own), strict=True)
+        ],
+        fused=True,
+    )
+    draw = torch.Generator().manual_seed(0)
+    for step in range(4):
+        set_rate(own, 0.01 / (step + 1))
+        set_rate(torchs, 0.01 / (step + 1))
+        for number, (weight, other) in enumerate(zip(model.parameters(), twin.parameters(), strict=True)):
+            slope = torch.randn(weight.shape, generator=draw)
+            weight.grad, other.grad = (None, None) if step == 2 and number < 3 else (slope, slope.clone())
+        own.step()
+        torchs.step()
+
+    assert own.state.keys() == set(model.parameters())
+    for weight, other in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(weight, other, rtol=0, atol=0)
+        assert own.state[weight]["step"] == torchs.state[other]["step"]
+
+
+def _names_by_group(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[list[str]]:
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    return [[names[id(weight)] for weight in group["params"]] for group in optimizer.param_groups]
 
 
 def test_sgd_remembers_its_direction(model: torch.nn.Module) -> None:

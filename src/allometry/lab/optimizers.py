@@ -62,7 +62,7 @@ def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
 def _adamw(
     weights: Weights, choice: AdamW, multipliers: Mapping[Kind, float], share: float = 1.0
 ) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
+    return FusedAdamW(
         _groups(weights, choice, multipliers, share),
         lr=choice.learning_rate,
         betas=choice.betas,
@@ -116,6 +116,45 @@ def _decay(choice: AdamW | Sgd | Muon, multiplier: float) -> float:
     """What to give an optimizer that multiplies by the group's rate: the decay per step has no multiplier."""
     decay = choice.weight_decay / multiplier
     return decay / choice.learning_rate if choice.weight_decay_convention == "independent" else decay
+
+
+class FusedAdamW(torch.optim.AdamW):
+    """Torch's AdamW, whose kernel is called at once where every weight has a gradient and moments.
+
+    What torch asks before each call takes three times as long as the kernel of a small model.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Step as torch does, to the bit."""
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        if closure is not None or any(weight.grad is None or not self.state[weight] for weight in weights):
+            begun: float | None = super().step(closure)
+            return begun
+        for group in self.param_groups:
+            self._step_group(group)
+        return None
+
+    def _step_group(self, group: Mapping[str, Any]) -> None:
+        weights: list[torch.Tensor] = group["params"]
+        states = [self.state[weight] for weight in weights]
+        steps = [state["step"] for state in states]
+        torch._foreach_add_(steps, 1)
+        torch._fused_adamw_(
+            weights,
+            [weight.grad for weight in weights if weight.grad is not None],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            steps,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 class DecoupledSgd(torch.optim.SGD):
