@@ -22,7 +22,7 @@ import pandas as pd
 from allometry.laws import LAWS
 from allometry.runs.run import Runs
 from allometry.trends.efficiency import LAW, algorithmic_progress
-from benchmarks.parts.coverage import Shares, shares, standard_error
+from benchmarks.parts.coverage import Shares, misses, shares, standard_error
 from benchmarks.parts.page import Table, goal, options, progress, publish
 
 LEVEL, ALLOWED = 0.9, 0.04
@@ -55,10 +55,7 @@ class Kind:
         return TRUTH | dict(self.instead)
 
 
-KINDS = (
-    Kind(name="36 models, noise 3%", noise=0.03),
-    Kind(name="120 models, noise 3%, larger by the year", runs=120, noise=0.03, larger=2.0),
-)
+KINDS = (Kind(name="36 models, noise 3%", noise=0.03),)
 
 
 def simulated(kind: Kind, seed: int) -> Runs:
@@ -91,7 +88,7 @@ def study(kind: Kind, seed: int) -> list[float]:
 def table(studies: int) -> Table:
     """One row a kind of table of runs."""
     found = {kind.name: _measured(kind, studies) for kind in KINDS}
-    least = min(one.held[0] for one in found.values())
+    worst = max((one.held[0] for one in found.values()), key=lambda share: abs(share - LEVEL))
     return Table(
         name="progress-coverage",
         title="Coverage of the halving time of compute",
@@ -107,8 +104,8 @@ def table(studies: int) -> Table:
             for name, one in found.items()
         ],
         notes=[
-            goal(f"Intervals over all forms hold at least {LEVEL - ALLOWED:.0%}",
-                 least >= LEVEL - ALLOWED, f"least {least:.1%}"),
+            goal(f"Intervals over all forms within {ALLOWED:.0%} of {LEVEL:.0%}",
+                 not misses(worst, studies, level=LEVEL, allowed=ALLOWED), f"furthest {worst:.1%}"),
             WIDER,
         ],
     )  # fmt: skip

@@ -18,6 +18,7 @@ EXAMPLES = {
     "14_prices": "trends/prices",
     "15_tokens_to_a_loss": "trends/sample-efficiency",
     "17_growth_of_inputs": "trends/walls",
+    "18_train_or_try_again": "capabilities/test-time-compute",
 }
 
 

@@ -133,6 +133,46 @@ def test_training_on_the_exchange_curve_reaches_the_score(law: Fit, passes: Loss
     assert (curve.train <= curve.train_high).all()
 
 
+def crossing(slope_by_loss: float) -> LossToPass:
+    u, v, b, w = (np.array([one]) for one in (-1.2, 1.5, 0.3, slope_by_loss))
+    return LossToPass(u=u, v=v, b=b, w=w, losses=(2.0, 3.0), most=100)
+
+
+@pytest.mark.parametrize("slope_by_loss", [-0.1, 0.1, 0.3])  # at the last, lines in k cross before k = 1000
+@pytest.mark.parametrize("score", [0.05, 0.4, 0.9])
+def test_the_loss_needed_reaches_the_score_and_a_higher_one_does_not(
+    slope_by_loss: float, score: float
+) -> None:
+    one = np.ones(1)
+    made = LossToPass(
+        u=-1.2 * one, v=1.5 * one, b=0.3 * one, w=slope_by_loss * one, losses=(2.0, 3.0), most=100
+    )
+    k = np.array([1.0, 10, 1000])
+
+    needed = made.loss_needed(score, k)
+
+    np.testing.assert_allclose(made.pass_at(needed, k)[0], score, rtol=1e-9)
+    assert (made.pass_at(needed + 0.01, k) < score).all()
+
+
+def test_a_higher_loss_never_scores_better_even_where_lines_in_k_cross() -> None:
+    made = crossing(0.3)
+    losses = np.linspace(1.5, 12, 200)[None, :]
+
+    for k in (1.0, 100.0, 1e4):
+        scores = made.pass_at(losses, np.full(200, k))[0]
+        assert (np.diff(scores) <= 1e-12).all()
+        assert scores[-1] < 1e-3 or k == 1e4
+
+
+def test_models_of_lower_loss_that_solve_less_are_refused() -> None:
+    worse, better = (
+        Counts.of([100] * 10, [right] * solved + [0] * (10 - solved)) for solved, right in ((1, 1), (2, 5))
+    )
+    with pytest.raises(FitError, match="models of lower loss solve no more"):
+        fit_loss_to_pass([2.0, 2.5, 3.0], [worse, worse, better], draws=5)
+
+
 def test_two_models_are_too_few() -> None:
     one = Counts.of([10, 10], [1, 5])
     with pytest.raises(FitError, match="at least three models"):

@@ -6,7 +6,7 @@ by loss: see `loss_to_pass`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,21 +72,25 @@ class ExchangeCurve:
     def summary(self) -> str:
         """The curve in plain words."""
         head = f"pass@k of {self.score:g} is reached by ({self.level:.0%} ranges):"
-        rows = [
-            f"  k = {k:<8.0f} {_flops(train)} FLOP of training ({_flops(low)} to {_flops(high)}), "
-            f"{_flops(served)} of inference"
-            for k, train, low, high, served in zip(
-                self.k, self.train, self.train_low, self.train_high, self.inference, strict=True
-            )
-        ]
-        worth = [
-            f"  from k = {a:.0f} to {b:.0f}: tenfold attempts are worth {rate:.3g} times the training "
-            f"({low:.3g} to {high:.3g})"
-            for a, b, rate, low, high in zip(
-                self.k, self.k[1:], self.rate, self.rate_low, self.rate_high, strict=False
-            )
-        ]
-        return "\n".join([head, *rows, *worth])
+        return "\n".join([head, *self._ways(), *self._worth()])
+
+    def _ways(self) -> Iterator[str]:
+        rows = zip(self.k, self.train, self.train_low, self.train_high, self.inference, strict=True)
+        for k, train, low, high, served in rows:
+            if np.isfinite(train):
+                ends = f"{_said(low, show_power)} to {_said(high, show_power)}"
+                spent = f"{show_power(train)} FLOP of training ({ends})"
+                yield f"  k = {k:<8.0f} {spent}, {show_power(served)} of inference"
+            else:
+                yield f"  k = {k:<8.0f} no amount of training"
+
+    def _worth(self) -> Iterator[str]:
+        rows = zip(self.k, self.k[1:], self.rate, self.rate_low, self.rate_high, strict=False)
+        for first, then, rate, low, high in rows:
+            if np.isfinite(rate):
+                ends = f"{_said(low, '{:.3g}'.format)} to {_said(high, '{:.3g}'.format)}"
+                worth = f"tenfold attempts are worth {rate:.3g} times the training ({ends})"
+                yield f"  from k = {first:.0f} to {then:.0f}: {worth}"
 
 
 def exchange(
@@ -102,7 +106,7 @@ def exchange(
     if not 0 < score < 1 or (tries < 1).any() or (np.diff(tries) <= 0).any():
         raise InputError(f"A score lies inside (0, 1) and k rises from 1 on, not {score:g} and {list(ks)}.")
     law, used = paired(fit, passes)
-    needed = _loss_needed(used, score, tries)
+    needed = used.loss_needed(score, tries)
     above = np.where(needed > law.E, needed - law.E, np.nan)
     size_part = law.beta / (law.alpha + law.beta)
     params = (law.A / (above * size_part)) ** (1 / law.alpha)
@@ -119,16 +123,9 @@ def exchange(
     )  # fmt: skip
 
 
-def _flops(value: float) -> str:
-    return show_power(value) if np.isfinite(value) else "no amount"
-
-
-def _loss_needed(used: LossToPass, score: float, tries: Array) -> Array:
-    """The loss at which k attempts reach a score: u + v L - (b + w L) ln k = ln(-ln score), solved for L."""
-    u, v, b, w = (part[:, None] for part in (used.u, used.v, used.b, used.w))
-    goal = np.log(-np.log(score))
-    steep = v - w * np.log(tries)
-    return np.asarray(np.where(steep > 0, (goal - u + b * np.log(tries)) / steep, np.nan))
+def _said(value: float, shown: Callable[[float], str]) -> str:
+    """A number, or that there is no end to it."""
+    return shown(value) if np.isfinite(value) else "no end"
 
 
 def _ends(sets: Array, level: float) -> tuple[Array, Array]:

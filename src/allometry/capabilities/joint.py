@@ -106,7 +106,7 @@ def joint_optimum(
         training_only=ranged(law.cheapest_size(flops - served), "1"),
         level=level,
         sizes=_sizes(law, used, workload, flops, best_n, np.unique(np.append(_powers(most_k), best_k[0, 0]))),
-        findings=tuple(_findings(passes, reached, float(best_k[0, 0]))),
+        findings=tuple(_findings(passes, reached, float(best_k[0, 0]), most_k)),
     )
 
 
@@ -164,7 +164,7 @@ def _affordable(best: float, most: float) -> Array:
     return np.concatenate([np.geomspace(low, 0.8 * most, 2 * _SIZES), near])
 
 
-def _findings(passes: LossToPass, loss: float, k: float) -> list[Finding]:
+def _findings(passes: LossToPass, loss: float, k: float, most_k: float) -> list[Finding]:
     found = []
     if not min(passes.losses) <= loss <= max(passes.losses):
         found.append(
@@ -173,6 +173,14 @@ def _findings(passes: LossToPass, loss: float, k: float) -> list[Finding]:
                 f"The best plan has a loss of {loss:.3f}; attempts were counted at losses from "
                 f"{min(passes.losses):.3f} to {max(passes.losses):.3f}.",
                 "Count attempts of a model nearer to it before relying on the plan.",
+            )
+        )
+    if k > 0.99 * most_k:
+        found.append(
+            warning(
+                "k_at_its_limit",
+                f"The best plan makes as many attempts as are allowed, {most_k:.0f}.",
+                "Allow more, or read it as the best plan within that limit.",
             )
         )
     if k > passes.most:

@@ -80,10 +80,39 @@ class LossToPass:
         return np.asarray(np.exp(-np.exp(np.minimum(-self.rank(loss, k), 50.0))))
 
     def rank(self, loss: Array, k: Array) -> Array:
-        """Less ln(-ln pass@k), which tells scores apart where pass@k rounds to 0 or 1; one set a row."""
+        """Less ln(-ln pass@k), which tells scores apart where pass@k rounds to 0 or 1; one set a row.
+
+        No loss above the least one measured scores better than it: lines in k that cross would make the
+        worst model the best.
+        """
+        best = np.full_like(loss, min(self.losses))
+        own, of_best = (self._straight(one, k) for one in (loss, best))
+        return np.asarray(np.where(loss > best, np.minimum(own, of_best), own))
+
+    def slope(self, loss: Array) -> Array:
+        """How fast -ln pass@k falls in k at a loss, one set a row; attempts never harm.
+
+        Where a higher loss seems to gain more by attempts, that ends at the highest that was measured.
+        """
+        near = np.clip(loss, min(self.losses), max(self.losses))
+        w = self.w[:, None]
+        return np.asarray(np.maximum(self.b[:, None] + w * np.where(w > 0, near, loss), 0.0))
+
+    def loss_needed(self, score: float, k: Array) -> Array:
+        """The highest loss at which k attempts reach a score, one set a row; NaN where none does."""
         u, v, b, w = (part[:, None] for part in (self.u, self.v, self.b, self.w))
-        # A slope that a draw turns upwards beyond the models measured counts as none: attempts never harm.
-        return np.asarray(np.maximum(b + w * loss, 0.0) * np.log(k) - u - v * loss)
+        least, most = (np.full_like(k, one)[None, :] for one in (min(self.losses), max(self.losses)))
+        goal, log_k = -np.log(-np.log(score)), np.log(k)
+        steep = np.where(v - w * log_k > 0, v - w * log_k, np.nan)
+        level = np.where(v > 0, v, np.nan)
+        above, below = ((self.slope(end) * log_k - u - goal) / level for end in (most, least))
+        between, flat = (b * log_k - u - goal) / steep, (-u - goal) / level
+        limited = np.where(goal > self._straight(least, k), below, between)
+        limited = np.where(goal <= self._straight(most, k), above, limited)
+        return np.asarray(np.where(w > 0, limited, np.fmax(between, flat)))
+
+    def _straight(self, loss: Array, k: Array) -> Array:
+        return np.asarray(self.slope(loss) * np.log(k) - self.u[:, None] - self.v[:, None] * loss)
 
 
 def fit_loss_to_pass(
@@ -99,7 +128,8 @@ def fit_loss_to_pass(
         counts: Of each model.
 
     Raises:
-        FitError: If there are fewer than three models, or their losses are all alike.
+        FitError: If there are fewer than three models, their losses are all alike, or a lower loss does not
+            help.
         InputError: If the models were not tried at the same problems, or attempts ended on success.
     """
     _refuse_models(losses, counts)
@@ -115,6 +145,11 @@ def fit_loss_to_pass(
     ]
     u, v = _straight(x, np.stack([intercept for intercept, _ in fitted]))
     b, w = _straight(x, np.stack([-slope for _, slope in fitted]))
+    if not v[0] > 0:
+        raise FitError(
+            "By their lines in ln k, models of lower loss solve no more with one attempt. Check the losses; "
+            "where few attempts solve most problems no line describes them: take harder ones, or fewer."
+        )
     return LossToPass(u=u, v=v, b=b, w=w, losses=tuple(x.tolist()), most=fewest)
 
 
