@@ -103,6 +103,19 @@ def test_plain_lines_tell_each_end_once(board: Board, planned: list[Planned]) ->
     assert said[1].endswith("failed: out of luck")
 
 
+def test_a_run_that_stopped_before_is_not_finished_and_its_end_is_told(planned: list[Planned]) -> None:
+    stream = io.StringIO()
+    lines = PlainLines(stream)
+    stopped = Run(run_id=planned[1].recipe.run_id, status="stopped", reason="stopped on request")
+    before = Board.of(planned).refreshed(planned, {stopped.run_id: stopped})
+
+    lines.update(before)
+    assert stream.getvalue() == ""
+
+    lines.update(before.refreshed(planned, {stopped.run_id: done(planned[1])}))
+    assert "loss" in stream.getvalue()
+
+
 def test_plain_lines_say_now_and_then_what_is_in_training(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,6 @@ from allometry.lab.devices import open_device
 from allometry.lab.evaluate import HeldOut
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
-from allometry.lab.loop import ENDED
 from allometry.lab.memory import require_memory
 from allometry.lab.shared_costs import SharedMeter, most_memory
 from allometry.lab.sharing import SharedStepper, ShareFeed, reshard, shard, whole_state
@@ -39,7 +38,7 @@ from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.lab.training import Ending, Training
 from allometry.recipe import Recipe
 from allometry.runs.claiming import claimed
-from allometry.runs.run import Run
+from allometry.runs.run import FINISHED, Run
 from allometry.runs.study import SPEC, Study
 
 Sharding = Literal["ddp", "fsdp"]
@@ -86,7 +85,7 @@ def _made_together(
             given = replace(given, confirm=claim.confirm)
         ended = study.run(recipe.run_id)
         dist.barrier()  # all have looked before one writes
-        if ended is not None and ended.status in ENDED:
+        if ended is not None and ended.status in FINISHED:
             return ended
         require_ancestors(recipe, study)
         require_memory(recipe, place, processes=dist.get_world_size())

@@ -16,12 +16,10 @@ from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.lab.training import Training
 from allometry.recipe import Recipe
 from allometry.runs.claiming import claimed
-from allometry.runs.run import Run
+from allometry.runs.run import FINISHED, Run
 from allometry.runs.study import Study
 
 __all__ = ["Progress", "Sitting", "train"]
-
-ENDED = ("done", "diverged")
 
 
 def train(
@@ -61,7 +59,7 @@ def train(
     chosen = sitting or Sitting()
     with claimed(study.run_folder(recipe.run_id), patience=chosen.patience) as claim:
         ended = study.run(recipe.run_id)
-        if ended is not None and ended.status in ENDED:
+        if ended is not None and ended.status in FINISHED:
             return ended
         require_ancestors(recipe, study)
         require_memory(recipe, place)

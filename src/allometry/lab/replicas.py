@@ -18,7 +18,7 @@ from allometry.lab.devices import open_device
 from allometry.lab.feeding import Feed
 from allometry.lab.interruption import heeding_signals
 from allometry.lab.lineage import require_ancestors
-from allometry.lab.loop import ENDED, train
+from allometry.lab.loop import train
 from allometry.lab.memory import ran_out_of_memory, require_memory
 from allometry.lab.siblings import replica_groups
 from allometry.lab.sitting import Sitting
@@ -28,7 +28,7 @@ from allometry.lab.tokens import TokenData, prepare_tokens
 from allometry.lab.training import Ending, Training
 from allometry.recipe import Recipe
 from allometry.runs.claiming import Claim, claimed
-from allometry.runs.run import Run
+from allometry.runs.run import FINISHED, Run
 from allometry.runs.study import Study
 
 __all__ = ["replica_groups", "train_replicas"]
@@ -84,7 +84,7 @@ def _train_group(
             claims[recipe.run_id] = stack.enter_context(claimed(folder, patience=sitting.patience))
             require_ancestors(recipe, study)
         known = {recipe.run_id: study.run(recipe.run_id) for recipe in recipes}
-        ended = {run_id: run for run_id, run in known.items() if run is not None and run.status in ENDED}
+        ended = {run_id: run for run_id, run in known.items() if run is not None and run.status in FINISHED}
         place = open_device(str(device))
         data = text or prepare_tokens(recipes[0].data)
         interrupted = stack.enter_context(heeding_signals())

@@ -10,10 +10,9 @@ from allometry.errors import StudyError
 from allometry.files import write_atomically
 from allometry.runs.lens import CURVE
 from allometry.runs.records import RECORD
-from allometry.runs.run import Run
+from allometry.runs.run import FINISHED, Run
 from allometry.runs.study import Study
 
-FINISHED = ("done", "diverged")
 _COPIED = ("recipe.toml", CURVE, RECORD)
 _SHOWN = 5
 

@@ -16,6 +16,7 @@ from allometry.runs.columns import COLUMNS
 from allometry.units import show_count
 
 Status = Literal["done", "diverged", "failed", "stopped"]
+FINISHED: tuple[Status, ...] = ("done", "diverged")  # what is not trained again
 
 
 @dataclass(frozen=True, kw_only=True)

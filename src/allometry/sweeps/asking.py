@@ -17,12 +17,10 @@ from allometry.files import write_atomically
 from allometry.recipe import Recipe
 from allometry.recipe.facts import recipe_facts
 from allometry.runs.claiming import Claim, try_claim
-from allometry.runs.run import Run
+from allometry.runs.run import FINISHED, Run
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Design, Planned
 from allometry.sweeps.spec import read_spec
-
-_FINISHED = ("done", "diverged")
 
 
 @dataclass
@@ -114,7 +112,7 @@ class Asking:
         if planned.design == "trunk" or run_id in self._held or run_id in self._given_up:
             return False  # whoever trains, trains straight
         run = self.study.run(run_id)
-        return run is None or run.status not in _FINISHED
+        return run is None or run.status not in FINISHED
 
     def _hold(self, planned: Planned) -> bool:
         run_id = planned.recipe.run_id

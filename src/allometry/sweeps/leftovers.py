@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from allometry.runs.run import Runs
+from allometry.runs.run import FINISHED, Runs
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Planned
-
-_FINISHED = ("done", "diverged")
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ def left_of(planned: Sequence[Planned], study: Study) -> list[Planned]:
     """
     status = {run.run_id: run.status for run in study.ended()}
     branches = [
-        one for one in planned if one.design != "trunk" and status.get(one.recipe.run_id, "") not in _FINISHED
+        one for one in planned if one.design != "trunk" and status.get(one.recipe.run_id, "") not in FINISHED
     ]
     needed, there = _needed(branches), partway(study)
     trunks = [
@@ -54,7 +52,7 @@ def ended(study: Study) -> set[str]:
 
 def partway(study: Study) -> dict[str, int]:
     """Steps from which runs that are not finished can be gone on with, by run id."""
-    unfinished = (run for run in study.ended() if run.status not in _FINISHED)
+    unfinished = (run for run in study.ended() if run.status not in FINISHED)
     return {run.run_id: int(run.values.get("last_good_step", 0)) for run in unfinished}
 
 

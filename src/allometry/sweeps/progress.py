@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from allometry.runs.run import Run
+from allometry.runs.run import FINISHED, Run
 from allometry.sweeps.designs import Planned
 from allometry.sweeps.executors.definition import Advanced, Event
 from allometry.units import show_count, show_seconds
@@ -116,19 +116,19 @@ class PlainLines(Display):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._said: set[str] | None = None
+        self._said: dict[str, Run] | None = None
         self._last = time.monotonic()
 
     def update(self, board: Board) -> None:
         """Print what is new."""
         if self._said is None:
-            self._said = set(board.ended)
-            if board.ended:
-                self._print(f"{len(board.ended)} of {board.total} runs are finished from before")
+            self._said = dict(board.ended)
+            if finished := sum(run.status in FINISHED for run in board.ended.values()):
+                self._print(f"{finished} of {board.total} runs are finished from before")
         for planned in board.planned:
             run = board.ended.get(planned.recipe.run_id)
-            if run is not None and run.run_id not in self._said:
-                self._said.add(run.run_id)
+            if run is not None and self._said.get(run.run_id) != run:
+                self._said[run.run_id] = run
                 self._print(f"{_overall(board)}  {_ended_line(planned, run)}")
         if board.advanced and time.monotonic() - self._last > _PLAIN_SECONDS:
             self._last = time.monotonic()

@@ -15,7 +15,7 @@ from allometry.files import require_writable
 from allometry.lab.siblings import most_replicas, shared_by_replicas
 from allometry.recipe import Recipe
 from allometry.runs.claiming import holder_of
-from allometry.runs.run import Run, Runs
+from allometry.runs.run import FINISHED, Run, Runs
 from allometry.runs.study import Study
 from allometry.storage import in_object_storage
 from allometry.sweeps.designs import Design, Planned
@@ -31,7 +31,6 @@ from allometry.sweeps.urgency import most_urgent_first
 _LIVES = 3  # times a run may lose its worker to a signal before it is recorded as failed
 _TICK = 0.5  # seconds between looks at the clock when nothing happens
 _CHEAP = 0.05  # seconds: a design that answers faster is asked whenever a run ends
-_FINISHED = ("done", "diverged")
 
 
 def run_sweep(
@@ -273,7 +272,7 @@ class _Sweep:
         if run_id in self.running or run_id in self.given_up:
             return False
         run = self.ended.get(run_id)
-        return run is None or (run.status not in _FINISHED and not self._is_far_enough(run))
+        return run is None or (run.status not in FINISHED and not self._is_far_enough(run))
 
     def _is_far_enough(self, run: Run) -> bool:
         """Whether a trunk has come as far as the branches that are asked for need it."""
@@ -387,7 +386,7 @@ class _Sweep:
         run_id = chosen.recipe.run_id
         self.given_up.add(run_id)
         self._look_at(run_id)
-        if run_id in self.ended and self.ended[run_id].status in _FINISHED:
+        if run_id in self.ended and self.ended[run_id].status in FINISHED:
             return  # by another sweep, with more luck
         values = {"design": chosen.design, "parent": chosen.recipe.parent, "tokens": chosen.recipe.tokens}
         self.study.save_run(Run(run_id=run_id, status="failed", values=values, reason=reason))

@@ -9,7 +9,8 @@ from typing import Self
 
 from allometry.errors import StudyError
 from allometry.files import cache_folder
-from allometry.runs.merging import FINISHED, copy_run, merge
+from allometry.runs.merging import copy_run, merge
+from allometry.runs.run import FINISHED
 from allometry.runs.study import SPEC, Study
 from allometry.sweeps.executors.places import Local, Place
 from allometry.sweeps.progress import Board, Display

@@ -20,7 +20,8 @@ Index = NDArray[np.intp]
 Resampling = Literal["families", "published"]
 
 RESAMPLINGS: tuple[Resampling, ...] = ("families", "published")
-_AT_ONCE = 50  # draws whose tables of agents and tasks are held at a time
+_AT_ONCE = 50  # draws whose tables of agents and tasks are held at a time, fewer where these are large
+_CELLS_AT_ONCE = 400_000  # draws x agents x tasks: what a processor's cache holds
 
 
 def resampled(
@@ -36,7 +37,9 @@ def resampled(
             runs three times (docs/trends/time-horizon.md).
     """
     rng = np.random.default_rng(seed)
-    sizes = (min(_AT_ONCE, draws - at) for at in range(0, draws, _AT_ONCE))
+    cells = len(runs.agents) * len(runs.tasks)
+    block = max(1, min(_AT_ONCE, _CELLS_AT_ONCE // cells))
+    sizes = (min(block, draws - at) for at in range(0, draws, block))
     if resampling == "published":
         return _three_levels(runs, sizes, rng)
     return _whole_families(runs, sizes, rng)

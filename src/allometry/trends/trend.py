@@ -163,18 +163,16 @@ def exponential_trend(
 
 def window_table(series: Series) -> pd.DataFrame:
     """The line by each window that begins with another point and goes to the end, the whole first."""
+    last = float(series.years.max())
+    firsts = [one for one in range(len(series) - FEWEST + 1) if series.years[one] < last]
     rows = []
-    for first in range(len(series) - FEWEST + 1):
-        part = series.take(np.arange(len(series)) >= first)
-        if np.ptp(part.years) > 0:
-            x = part.years - _ORIGIN
-            line = solve(EXPONENTIAL, x, np.log2(part.values)[None, :], part.bounded[None, :]).coefficients[0]
-            rows.append((float(part.years[0]), len(part), *line.tolist(), _to_days(float(line[1]))))
-    columns = ["since", "points", "log2_start", "doublings", "doubling_days"]
-    table = pd.DataFrame(rows, columns=columns)
     # Hundreds of points have hundreds of windows; some dozen say the same.
-    every = max(1, len(table) // 12)
-    return table.iloc[::every].reset_index(drop=True)
+    for first in firsts[:: max(1, len(firsts) // 12)]:
+        part = series.take(np.arange(len(series)) >= first)
+        x = part.years - _ORIGIN
+        line = solve(EXPONENTIAL, x, np.log2(part.values)[None, :], part.bounded[None, :]).coefficients[0]
+        rows.append((float(part.years[0]), len(part), *line.tolist(), _to_days(float(line[1]))))
+    return pd.DataFrame(rows, columns=["since", "points", "log2_start", "doublings", "doubling_days"])
 
 
 def refuse_few(series: Series) -> None:

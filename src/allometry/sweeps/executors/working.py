@@ -14,8 +14,8 @@ from allometry.sweeps.executors.events import ELSEWHERE, Died, Ended, Unusable, 
 from allometry.sweeps.trainers.watch import Watch
 
 # One thread unless a run's needs say more; what cuBLAS needs to give the same bits twice; and glibc keeps the
-# memory of a step for the next, in large pages: fetching it anew from the system costs a small model's step up
-# to a tenth, small pages another twenty-fifth.
+# memory of a step for the next, in large pages: fetching it anew from the system costs a small model's step
+# up to a tenth, small pages another twenty-fifth.
 SETTINGS = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
