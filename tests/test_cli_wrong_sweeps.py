@@ -84,7 +84,8 @@ def sentence(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
 def test_a_field_that_no_recipe_has(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = written(folder, command="train --layers {n_layer}")
 
-    assert "a field {n_layer} and a recipe has none of that name" in sentence(capsys, study)
+    for words in ([], ["--dry-run"]):
+        assert "a field {n_layer} and a recipe has none of that name" in sentence(capsys, study, *words)
 
 
 def test_a_budget_smaller_than_the_cheapest_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

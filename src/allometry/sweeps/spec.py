@@ -14,6 +14,7 @@ from allometry.recipe import choice, read_choice
 from allometry.runs.study import SPEC, Study, read_toml_file
 from allometry.storage import open_place
 from allometry.sweeps.designs import (
+    Design,
     Given,
     Grid,
     IsoFlop,
@@ -23,7 +24,7 @@ from allometry.sweeps.designs import (
     Size,
     Target,
 )
-from allometry.sweeps.trainers import AnyTrainer, Lab
+from allometry.sweeps.trainers import AnyTrainer, Command, Lab
 
 
 @choice
@@ -93,6 +94,16 @@ class StudySpec:
     def selection(self) -> str:
         """Which runs of the study are fitted: those that its design finished."""
         return f"design = '{self.design.kind}'"
+
+    def require_fields(self, design: Design) -> None:
+        """Refuse a command whose template names what no recipe has; nothing is asked of this machine.
+
+        Raises:
+            InputError: If a field is none of a recipe's.
+        """
+        if isinstance(self.trainer, Command):
+            recipes = [planned.recipe for planned in design.outline()]
+            self.trainer.require(recipes, device="cpu", directory=".")
 
     def target_design(self) -> Target:
         """The design that trains the target.
