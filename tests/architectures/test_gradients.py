@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from allometry.architectures.modules.feedforward import squared_relu
 from allometry.architectures.modules.positions import Rotary
+from allometry.architectures.modules.squared_relu import squared_relu
 
 
 def test_the_squared_relu_has_its_own_derivative() -> None:

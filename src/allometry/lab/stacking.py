@@ -62,11 +62,21 @@ class Stacked(nn.Module):
 
 
 class StackedLinear(Stacked):
-    """Linear layers."""
+    """Linear layers, with the names that a linear layer has."""
+
+    @property
+    def weight(self) -> nn.Parameter:
+        """Of shape (R, O, I)."""
+        return self.get_parameter("weight_R")
+
+    @property
+    def bias(self) -> nn.Parameter | None:
+        """Of shape (R, O)."""
+        return self.stack("bias")
 
     def forward(self, x: Tensor) -> Tensor:
         """From (R B, …, I) to (R B, …, O)."""
-        weight_ROI, bias_RO = self.get_parameter("weight_R"), self.stack("bias")
+        weight_ROI, bias_RO = self.weight, self.bias
         y = torch.bmm(self.by_replica(x), weight_ROI.mT)
         if bias_RO is not None:
             y = y + bias_RO.unsqueeze(1)

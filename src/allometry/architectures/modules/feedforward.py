@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from allometry.architectures.feedforward import GATED, Activation
 from allometry.architectures.modules.linear import linear
 from allometry.architectures.modules.roles import RESIDUAL, Role
-
-
-class _SquaredRelu(torch.autograd.Function):
-    """With a derivative of one pass: what is cut off is zero in the saved part already."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        above = x.relu()
-        ctx.save_for_backward(above)
-        return above.square()
-
-    @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> Tensor:
-        (above,) = ctx.saved_tensors
-        return torch.addcmul(above.new_zeros(()), outer[0], above, value=2)
-
-
-def squared_relu(x: Tensor) -> Tensor:
-    """The square of what is above zero (So et al. 2021, arXiv:2109.08668)."""
-    squared: Tensor = _SquaredRelu.apply(x)  # type: ignore[no-untyped-call]
-    return squared
-
+from allometry.architectures.modules.squared_relu import feed_in_pieces, pays_in_pieces, squared_relu
 
 _CURVES: dict[Activation, Callable[[Tensor], Tensor]] = {
     "relu2": squared_relu,
@@ -55,6 +32,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """What each token makes of itself, of the same shape."""
+        if self.curve is squared_relu and pays_in_pieces(x_BTD, self.up, self.down):
+            return feed_in_pieces(x_BTD, self.up.weight, self.down.weight)
         found: Tensor = self.down(self.curve(self.up(x_BTD)))
         return found
 
