@@ -25,6 +25,7 @@ def test_pieces_give_the_values_and_slopes_of_the_whole(
 ) -> None:
     """Of one row, of some rows of a model, of one model, of several."""
     monkeypatch.setattr(squared_relu, "_PIECE", hidden_at_once)
+    monkeypatch.setattr(squared_relu, "_LEAST_ROWS", 1)
     x_BTD, up_RFD, down_RDF = drawn(2 * models, 10, 4), drawn(models, 8, 4), drawn(models, 4, 8)
     of_model = zip(x_BTD.unflatten(0, (models, 2)), up_RFD, down_RDF, strict=True)  # type: ignore[no-untyped-call]
     whole = torch.cat([((x @ up.T).clamp(min=0) ** 2) @ down.T for x, up, down in of_model])
@@ -51,13 +52,14 @@ def test_the_layer_is_taken_whole_where_somebody_looks_at_its_hidden_units() -> 
     assert [one.shape for one in seen] == [(1, 3, 16)]
 
 
-def test_pieces_are_for_a_cpu_without_biases_and_in_no_chosen_precision() -> None:
+def test_pieces_are_for_narrow_layers_of_a_cpu_without_biases_and_in_no_chosen_precision() -> None:
     plain, biased = (nn.Linear(4, 4, bias=bias) for bias in (False, True))
     x_BTD = torch.zeros(1, 2, 4)
 
     assert pays_in_pieces(x_BTD, plain, plain)
     assert not pays_in_pieces(x_BTD, plain, biased)
     assert not pays_in_pieces(x_BTD[:, :0], plain, plain)
+    assert not pays_in_pieces(x_BTD, nn.Linear(4, 1280, bias=False), nn.Linear(1280, 4, bias=False))
     assert not pays_in_pieces(x_BTD.to("meta"), plain, plain)
     with torch.autocast("cpu", torch.bfloat16):
         assert not pays_in_pieces(x_BTD, plain, plain)

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 _PIECE = 1 << 17  # hidden units at once: 0.5 MiB
+_LEAST_ROWS = 512  # of a piece: fewer make thin products, which cost more than the passes save
+_WIDEST = 1024  # hidden units of a row: pieces of so many rows of wider ones leave the cache anyway
 
 
 class _SquaredRelu(torch.autograd.Function):
@@ -48,10 +50,16 @@ def pays_in_pieces(x_BTD: Tensor, up: nn.Module, down: nn.Module) -> bool:
     return (
         x_BTD.device.type == "cpu"
         and x_BTD.numel() > 0
+        and _hidden(up) <= _WIDEST
         and all(getattr(leaf, "bias", None) is None and not _is_watched(leaf) for leaf in (up, down))
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
     )
+
+
+def _hidden(up: nn.Module) -> int:
+    weight: Tensor = up.weight  # type: ignore[assignment]
+    return weight.shape[-2]
 
 
 def _is_watched(leaf: nn.Module) -> bool:
@@ -102,7 +110,7 @@ class _Pieces(torch.autograd.Function):
 def _pieces(above_RNF: Tensor) -> Iterator[tuple[slice, slice]]:
     """Models and rows of each piece: some rows of one model, or all of some models."""
     models, rows, hidden = above_RNF.shape
-    at_once, together = max(1, _PIECE // hidden), max(1, _PIECE // (rows * hidden))
+    at_once, together = max(_LEAST_ROWS, _PIECE // hidden), max(1, _PIECE // (rows * hidden))
     for first in range(0, models, together):
         for start in range(0, rows, at_once):
             yield slice(first, first + together), slice(start, start + at_once)
