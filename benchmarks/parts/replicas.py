@@ -9,7 +9,7 @@ from statistics import median
 
 from benchmarks.parts.clock import shown
 from benchmarks.parts.page import Table, goal
-from benchmarks.parts.training import VOCAB, cpu_seconds
+from benchmarks.parts.training import VOCAB, cpu_seconds, gemm_peak
 
 from allometry.architectures import Transformer
 from allometry.lab.loop import Sitting, train
@@ -67,13 +67,19 @@ SIBLINGS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """CPU seconds of a step of one replica, and how far apart the losses end."""
+    """CPU seconds of a step of one replica, and how far apart the losses end.
+
+    Attributes:
+        at_peak: Share of the step alone that its arithmetic would take at the machine's peak: no sharing of
+            passes can save it.
+    """
 
     siblings: Siblings
     alone: float
     together: float
     ratio: float
     difference: float
+    at_peak: float
 
 
 def pair(siblings: Siblings, *, steps: int, rounds: int) -> Pair:
@@ -93,11 +99,14 @@ def pair(siblings: Siblings, *, steps: int, rounds: int) -> Pair:
     together()  # the first is not counted: caches are cold
     times = [(cpu_seconds(alone), cpu_seconds(together)) for _ in range(rounds)]
     taken = REPLICAS * steps
+    seconds_alone = median(one for one, _ in times) / taken
+    flops = recipes[0].architecture.flops_per_token("with_attention") * recipes[0].batch_tokens
     return Pair(
         siblings=siblings,
-        alone=median(one for one, _ in times) / taken,
+        alone=seconds_alone,
         together=median(other for _, other in times) / taken,
         ratio=median(one / other for one, other in times),
+        at_peak=flops / gemm_peak() / seconds_alone,
         difference=max(abs(a / b - 1) for a, b in zip(losses["alone"], losses["together"], strict=True)),
     )
 
@@ -110,11 +119,13 @@ def replicas_table(pairs: Sequence[Pair], command: str) -> Table:
         command=command,
         says=f"{REPLICAS} runs of one shape with different seeds, batches of sequences of {CONTEXT} tokens: "
         "`train` one after another, beside `train_replicas`. CPU time of a replica's step, with all that "
-        "belongs to a run but the text: set-up, held-out loss, checkpoint.",
+        "belongs to a run but the text: set-up, held-out loss, checkpoint. Arithmetic: the share of the step "
+        "alone that its FLOP would take at the peak of a large matrix product, which no shared pass can save.",
         header=(
             "parameters",
             "sequences",
             "one after another",
+            "arithmetic",
             "together",
             "ratio",
             "largest difference of held-out losses",
@@ -124,6 +135,7 @@ def replicas_table(pairs: Sequence[Pair], command: str) -> Table:
                 one.siblings.name,
                 str(one.siblings.sequences),
                 shown(one.alone),
+                f"{one.at_peak:.0%}",
                 shown(one.together),
                 f"{one.ratio:.2f}",
                 f"{one.difference:.1e}",
