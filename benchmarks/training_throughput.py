@@ -1,6 +1,6 @@
 """How fast the lab trains small models: beside a plain loop, as a share of the machine's peak, in replicas.
 
-Use: python benchmarks/training_throughput.py [--full] [--device cuda] [--markdown]
+Use: python benchmarks/training_throughput.py [--full] [--only steps] [--device cuda] [--markdown]
 """
 
 from __future__ import annotations
@@ -97,29 +97,40 @@ def _cpu_seconds() -> float:
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
-def _on_this_cpu(*, full: bool, markdown: bool) -> None:
-    torch.set_num_threads(1)
+def _steps(*, full: bool) -> Table:
     begun = _cpu_seconds(), time.perf_counter()
     races = []
     for size in SIZES if full else SIZES[:3]:
         progress(f"steps of {size.name}")
         races.append(race(size, rounds=9 if full else 3))
-    publish(steps_table(races, _busy(begun)), markdown=markdown)
+    return steps_table(races, _busy(begun))
+
+
+def _replicas(*, full: bool) -> Table:
     progress("replicas")
     siblings = SIBLINGS if full else SIBLINGS[:2]
     pairs = [pair(one, steps=48 if full else 16, rounds=5 if full else 3) for one in siblings]
-    publish(replicas_table(pairs, COMMAND), markdown=markdown)
+    return replicas_table(pairs, COMMAND)
+
+
+def _sweep(*, full: bool) -> Table:
     progress("a sweep")
-    publish(sweep_table(COMMAND, tokens=512 * 1024 if full else 64 * 1024), markdown=markdown)
+    return sweep_table(COMMAND, tokens=512 * 1024 if full else 64 * 1024)
+
+
+_TABLES = {"steps": _steps, "replicas": _replicas, "sweep": _sweep}
 
 
 def main() -> None:
     """Print the tables."""
     parser = options(__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: the table of a GPU")
+    parser.add_argument("--only", choices=tuple(_TABLES), help="one of the tables of the CPU")
     chosen = parser.parse_args()
     if chosen.device == "cpu":
-        _on_this_cpu(full=chosen.full, markdown=chosen.markdown)
+        torch.set_num_threads(1)
+        for name in [chosen.only] if chosen.only else _TABLES:
+            publish(_TABLES[name](full=chosen.full), markdown=chosen.markdown)
     elif not torch.cuda.is_available():
         sys.stdout.write("training_throughput: not run on a GPU, there is none here.\n")
     else:

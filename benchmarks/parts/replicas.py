@@ -120,7 +120,7 @@ def replicas_table(pairs: Sequence[Pair], command: str) -> Table:
         says=f"{REPLICAS} runs of one shape with different seeds, batches of sequences of {CONTEXT} tokens: "
         "`train` one after another, beside `train_replicas`. CPU time of a replica's step, with all that "
         "belongs to a run but the text: set-up, held-out loss, checkpoint. Arithmetic: the share of the step "
-        "alone that its FLOP would take at the peak of a large matrix product, which no shared pass can save.",
+        "alone that its FLOP would take at the peak of a matrix product, which no shared pass can save.",
         header=(
             "parameters",
             "sequences",
