@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from allometry.errors import CorruptFile, InputError, StudyError
+from allometry.runs.exporting import export
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -110,6 +111,42 @@ def test_a_damaged_run_is_named_with_the_way_out(study: Study, content: str) -> 
 
     with pytest.raises(CorruptFile, match=r"a.run\.json cannot be read as a run .* Delete it"):
         study.runs()
+
+
+def test_a_damaged_run_hides_no_other_from_what_only_looks(study: Study, tmp_path: Path) -> None:
+    (study.run_folder("a") / "run.json").write_text("{")
+
+    with pytest.warns(UserWarning, match=r"Left out: .*a.run\.json cannot be read as a run .* Delete it"):
+        seen = study.query("SELECT run_id FROM runs")
+
+    assert list(seen["run_id"]) == ["b"]
+    with pytest.warns(UserWarning, match="Left out"):
+        assert export(Study.open(study.folder), tmp_path / "all.csv").rows == 1
+    with pytest.raises(CorruptFile):
+        study.runs()  # what fits or trains
+
+
+def test_a_mended_run_is_seen_again(study: Study) -> None:
+    path = study.run_folder("a") / "run.json"
+    whole, looked = path.read_text(), study.to_look_at()
+    path.write_text("{")
+    with pytest.warns(UserWarning, match="Left out"):
+        assert [run.run_id for run in looked.ended()] == ["b"]
+    assert list(looked.unreadable()) == ["a"]
+
+    path.write_text(whole)
+
+    assert [run.run_id for run in looked.ended()] == ["a", "b"]
+    assert looked.unreadable() == {}
+
+
+def test_of_many_damaged_runs_a_few_are_named(study: Study) -> None:
+    for number in range(9):
+        study.save_run(Run(run_id=f"b{number}", status="done"))
+        (study.run_folder(f"b{number}") / "run.json").write_text("{")
+
+    with pytest.warns(UserWarning, match=r"b0.run\.json .* And 8 more: b1, b2, b3, b4, b5 …"):
+        assert len(study.to_look_at().ended()) == 2
 
 
 def test_a_copied_folder_is_named_before_its_run_counts_twice(study: Study) -> None:

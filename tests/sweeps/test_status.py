@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from allometry.cli import run
 from allometry.recipe import Recipe
 from allometry.recipe.facts import recipe_facts
 from allometry.runs.run import Run
@@ -57,6 +58,33 @@ def test_every_state_a_run_can_be_in_is_told(study: Study, grid: Grid) -> None:
     assert list(table["status"]) == ["planned", "running", "stopped", "done", "diverged", "failed"]
     assert str(table.loc[2, "reason"]).startswith("no sign of life for")
     assert counts(table) == dict.fromkeys(("planned", "running", "done", "diverged", "failed", "stopped"), 1)
+
+
+@pytest.mark.filterwarnings("default:Left out")
+def test_a_damaged_run_is_a_row_of_its_own_and_is_named_on_standard_error(
+    tmp_path: Path, grid: Grid, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = Study.create(tmp_path / "given", _GIVEN)
+    first, second, third, *_ = (one.recipe for one in grid.outline())
+    written(study, first, seconds_ago=2)
+    for recipe in (first, second, third):
+        ended(study, recipe, "done")
+    for recipe in (first, third):  # one with its recipe, one without
+        (study.run_folder(recipe.run_id) / "run.json").write_text("{")
+
+    assert run(["status", str(study.folder), "--json"]) == 0
+
+    shown = capsys.readouterr()
+    states = {row["run_id"]: row["status"] for row in json.loads(shown.out)}
+    unreadable = {first.run_id: "unreadable", third.run_id: "unreadable"}
+    assert states == {second.run_id: "done", **unreadable}
+    assert shown.err.count("Left out") == 1
+    assert first.run_id in shown.err
+    assert third.run_id in shown.err
+    for verb in (["watch"], ["query"], ["report"]):
+        words = [*verb, str(study.folder), *(["SELECT run_id FROM runs"] if verb == ["query"] else [])]
+        assert run(words) == 0, verb
+        assert first.run_id in capsys.readouterr().err
 
 
 def test_a_run_that_no_design_asks_for_is_told_from_its_own_files(tmp_path: Path, grid: Grid) -> None:

@@ -243,7 +243,7 @@ def _refuse_unusable(given: Sequence[object]) -> None:
 
 def _with_study(given: Contents, study: Study, command: str) -> Contents:
     """What was given, and what the study's folder holds where nothing was."""
-    spec = study.spec()
+    spec, study = study.spec(), study.to_look_at()
     measured = study.runs() if given.runs is None else given.runs
     stored, unread = _stored_fits(study.folder / "fits", _asked_fits(spec))
     every = [*given.fits, *stored]
@@ -259,7 +259,7 @@ def _with_study(given: Contents, study: Study, command: str) -> Contents:
         plans=tuple(planned),
         forecasts=(*registered, *given.forecasts),
         comparisons=given.comparisons or judge_fits(every),
-        problems=(*unread, *broken),
+        problems=(*unread, *broken, *_unreadable(study)),
         no_plan_because=refusal,
         chain=chain,
     )
@@ -280,6 +280,13 @@ def _stored_fits(folder: Path, asked: list[str]) -> tuple[list[Fit], list[Findin
         except InputError as error:
             unread.append(serious("unread_fit", str(error), "Fit again, or give the fit with the study."))
     return fits, unread
+
+
+def _unreadable(study: Study) -> list[Finding]:
+    return [
+        serious("unreadable_run", f"Run {run_id} is in no number here: {why}", "Then write the report again.")
+        for run_id, why in study.unreadable().items()
+    ]
 
 
 def _register(study: Study) -> tuple[list[Stated], str, list[Finding]]:

@@ -112,7 +112,7 @@ def _ticks() -> Iterator[None]:
 
 def _live_table(status: pd.DataFrame) -> Table:
     """What moves first, then what failed, then the rest; as many rows as a terminal has."""
-    order = {"running": 0, "failed": 1, "diverged": 1, "stopped": 2, "planned": 3, "done": 4}
+    order = {"running": 0, "failed": 1, "diverged": 1, "unreadable": 1, "stopped": 2, "planned": 3, "done": 4}
     said = ", ".join(f"{number} {state}" for state, number in counts(status).items())
     table = Table(title=said or "Nothing.", title_justify="left")
     for name in ("design", "run_id", "params", "tokens", "status", "loss", "reason"):

@@ -39,7 +39,7 @@ def export(study: Study, into: str | Path, *, curves: bool = False) -> Exported:
         raise InputError(f"Cannot export to '{path.name}': give a file that ends in {' or '.join(_ENDINGS)}.")
     if curves:
         return Exported(path=path, rows=_write_curves(study, path))
-    runs = study.runs()
+    runs = study.to_look_at().runs()
     write_runs(runs, path)
     return Exported(path=path, rows=len(runs))
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Study:
 
     Attributes:
         folder: Where it is: a folder, or a place in object storage such as s3://bucket/study.
+        forgiving: Whether a run.json that cannot be read is left out, see `to_look_at`.
 
     >>> import tempfile
     >>> study = Study.create(tempfile.mkdtemp() + "/demo", 'name = "demo"')
@@ -46,10 +48,29 @@ class Study:
     """
 
     folder: Path
+    forgiving: bool = field(default=False, kw_only=True, repr=False, compare=False)
     _records: Records = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_records", Records(self.folder))
+        object.__setattr__(self, "_records", Records(self.folder, self.forgiving))
+
+    def to_look_at(self) -> Study:
+        """The same study for what only shows it: a run.json that cannot be read does not hide the other runs.
+
+        That run is left out with a warning that names it, and its status is "unreadable". What trains, fits
+        or forecasts refuses such a study instead, until the file is mended.
+        """
+        return self if self.forgiving else self._looked_at
+
+    @cached_property
+    def _looked_at(self) -> Study:
+        study = replace(self, forgiving=True)
+        object.__setattr__(study, "_records", self._records.forgiven())
+        return study
+
+    def unreadable(self) -> dict[str, str]:
+        """Run id to why its run.json could not be read, of those that were left out so far."""
+        return dict(self._records.unreadable)
 
     @classmethod
     def create(cls, folder: str | Path, spec: str) -> Study:
@@ -145,7 +166,7 @@ class Study:
         Raises:
             InputError: If the query cannot be answered.
         """
-        return lens.answer(self.folder, sql, self.runs().table)
+        return lens.answer(self.folder, sql, self.to_look_at().runs().table)
 
     def compact(self) -> Compacted:
         """Gather finished runs and their curves in a few Parquet files, so that many are read fast.

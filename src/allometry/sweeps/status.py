@@ -33,8 +33,10 @@ def study_status(study: Study) -> pd.DataFrame:
     Those the design asks for come first. The status is that of the run, but one that did not finish is
     "running" while a process has claimed it. Without either it is "running" if it has written a line, a log
     or a checkpoint in the last five minutes, "stopped" if for longer not or if its process is gone, and
-    "planned" before it has begun. Runs whose learning rate waits for a check are not named yet.
+    "planned" before it has begun; it is "unreadable" if its run.json is damaged. Runs whose learning rate
+    waits for a check are not named yet.
     """
+    study = study.to_look_at()
     spec = read_spec(study)
     designs: list[Design] = [spec.design]
     if spec.target is not None:
@@ -50,7 +52,7 @@ def study_status(study: Study) -> pd.DataFrame:
 
 def counts(status: pd.DataFrame) -> dict[str, int]:
     """How many runs are planned, running, done and so on; states without a run are left out."""
-    order = ("planned", "running", "done", "diverged", "failed", "stopped")
+    order = ("planned", "running", "done", "diverged", "failed", "stopped", "unreadable")
     found = Counter(status["status"]) if len(status) else Counter[str]()
     return {state: found[state] for state in order if found[state]}
 
@@ -80,7 +82,8 @@ def _other_row(study: Study, run_id: str, run: Run | None, now_ns: int) -> dict[
         return {"design": str(run.values.get("design", "")), "run_id": run_id, **facts, **_outcome(run)}
     path = study.run_folder(run_id) / "recipe.toml"
     if not path.is_file():
-        return None
+        broken = run_id in study.unreadable()
+        return {"design": "", "run_id": run_id, **_state(study, run_id, None, now_ns)} if broken else None
     recipe = Recipe.from_toml(path.read_text(encoding="utf-8"), str(path))
     design = str(run.values.get("design", "")) if run else ""
     return {**_row(Planned(recipe=recipe, design=design), study, now_ns), "run_id": run_id}
@@ -116,6 +119,8 @@ _RUNNING: Mapping[str, Any] = {"status": "running", "loss": None, "reason": ""}
 def _state(study: Study | None, run_id: str, run: Run | None, now_ns: int) -> Mapping[str, Any]:
     if study is None:
         return _PLANNED
+    if reason := study.unreadable().get(run_id):
+        return {"status": "unreadable", "loss": None, "reason": reason}
     if run is not None and run.status in ("done", "diverged"):
         return _outcome(run)
     claim = look(study.run_folder(run_id))

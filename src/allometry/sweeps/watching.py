@@ -84,6 +84,7 @@ def watch(
     """
     if not 0 < alarms < 1:
         raise InputError(f"A share of false alarms is between 0 and 1, such as 0.05, not {alarms:g}.")
+    study = study.to_look_at()
     watcher = _Watcher.of(study, alarms, stated or {})
     status = study_status(study)
     wanted = (*_BEGUN, "done") if finished else _BEGUN
