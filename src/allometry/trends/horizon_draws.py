@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
-from allometry.trends.task_runs import TaskRuns
+from allometry.trends.task_runs import TaskRuns, sums_by
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -56,9 +56,7 @@ def effective_clusters(runs: TaskRuns) -> Array:
     Source:
         Kish 1965, Survey Sampling, section 11.7.
     """
-    cluster = clusters(runs)
-    inside = runs.weights @ (cluster[:, None] == np.arange(cluster.max() + 1))
-    return np.asarray(1 / (inside**2).sum(axis=1))
+    return np.asarray(1 / (sums_by(runs.weights, clusters(runs)) ** 2).sum(axis=1))
 
 
 def widened(log2_da: Array, best_a: Array, families_a: Array, rng: np.random.Generator) -> Array:
@@ -70,7 +68,7 @@ def widened(log2_da: Array, best_a: Array, families_a: Array, rng: np.random.Gen
         Hesterberg 2015, section 4.1, doi:10.1080/00031305.2015.1089789, with Kish's number of families.
     """
     freedom = np.maximum(families_a - 1, 1)
-    factor = np.sqrt(freedom / chi2.ppf(rng.random((len(log2_da), 1)), freedom))
+    factor = np.sqrt(freedom / (2 * gammaincinv(freedom / 2, rng.random((len(log2_da), 1)))))  # chi-squared
     return np.where(np.isfinite(best_a), best_a + factor * (log2_da - best_a), log2_da)
 
 
@@ -122,8 +120,9 @@ def drawn_tasks(runs: TaskRuns, draws: int, rng: np.random.Generator) -> Counts:
     families = int(runs.family.max()) + 1
     copies = rng.multinomial(families, np.full(families, 1 / families), size=draws)
     found = np.zeros((draws, len(runs.tasks)), dtype=np.int64)
-    for family in range(families):
-        inside = np.flatnonzero(runs.family == family)
+    together = np.argsort(runs.family, kind="stable")
+    ends = np.cumsum(np.bincount(runs.family, minlength=families))
+    for family, inside in enumerate(np.split(together, ends[:-1])):
         even = np.full(len(inside), 1 / len(inside))
         found[:, inside] = rng.multinomial(copies[:, family] * len(inside), even)
     return found

@@ -17,7 +17,7 @@ Penalty = Literal["firth", "none", "published"]
 
 # The penalty of the published horizons on the squared slope, where the weights of an agent sum to 1.
 PUBLISHED_STRENGTH = 0.1
-_AT_ONCE = 256  # problems whose tables of tasks stay in the processor's cache
+_CELLS_AT_ONCE = 51_200  # problems x tasks: tables of so many stay in the processor's cache
 _MOST_STEPS = 80
 _LONGEST_STEP = 3.0  # of the log-odds; a longer one would leave the region where the quadratic holds
 _CLOSE = 1e-9
@@ -67,8 +67,9 @@ def success_curves(x_t: Array, weights_bt: Array, shares_bt: Array, *, penalty: 
     separated = _separated(x_t, weights_bt, shares_bt)
     solvable = _spread(x_t, weights_bt) > 0
     rows = np.flatnonzero(solvable & ~separated if penalty == "none" else solvable)
-    for at in range(0, len(rows), _AT_ONCE):
-        block = rows[at : at + _AT_ONCE]
+    size = max(1, _CELLS_AT_ONCE // len(x_t))
+    for at in range(0, len(rows), size):
+        block = rows[at : at + size]
         found[block] = _solve(x_t, weights_bt[block], shares_bt[block], penalty)
     return Curves(intercept=found[:, 0], slope=found[:, 1], separated=separated)
 

@@ -66,7 +66,7 @@ class TaskRuns:
             Kwa et al. 2025, section 3.2, arXiv:2503.14499.
         """
         tried = (self.counts > 0).astype(np.float64)
-        inside = tried @ (self.family[:, None] == np.arange(self.family.max() + 1))
+        inside = sums_by(tried, self.family)
         raw = tried / np.sqrt(np.maximum(inside[:, self.family], 1))
         return np.asarray(raw / raw.sum(axis=1, keepdims=True))
 
@@ -126,6 +126,16 @@ def read_task_runs(runs: Runs) -> TaskRuns:
         task=task,
         score=score,
     )
+
+
+def sums_by(values_at: Array, group_t: Index) -> Array:
+    """Sums over the tasks of each group, of shape (a, groups).
+
+    >>> sums_by(np.array([[1.0, 2.0, 4.0]]), np.array([0, 1, 0])).tolist()
+    [[5.0, 2.0]]
+    """
+    groups = int(group_t.max()) + 1
+    return np.stack([np.bincount(group_t, weights=row, minlength=groups) for row in values_at])
 
 
 def _renamed(runs: Runs) -> Runs:
