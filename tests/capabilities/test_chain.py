@@ -114,6 +114,20 @@ def test_the_rule_calls_a_task_predictable_and_declines_guesses(found: Chain) ->
         found.tasks["guessed"].forecast(**TARGET)
 
 
+def test_every_task_is_said_with_what_decided_and_the_part_of_step_one(recipes: TaskForecasts) -> None:
+    chain_of = recipes.chains["web"].tasks["acc"]
+    width = chain_of.forecast(**TARGET).width
+    part = width["loss law"] + width["noise of the loss"]
+
+    (line,) = [line for line in recipes.summary().splitlines() if line.startswith("  web, acc: ")]
+
+    assert line.startswith(
+        f"  web, acc: predictable, as the back-test is off by {chain_of.verdict.backtest:.3f}"
+    )
+    assert line.endswith(f"step one makes {part:.0%} of the squared width")
+    assert 0 < part < 1
+
+
 def test_a_score_that_the_loss_does_not_explain_is_not_yet_predictable(ladder: Ladder) -> None:
     table = ladder(0.01).table
     luck = 0.4 + 0.1 * np.random.default_rng(0).standard_normal(len(table))

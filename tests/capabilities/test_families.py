@@ -60,6 +60,12 @@ def test_compute_is_expressed_on_the_scale_of_the_reference(found: Families) -> 
     assert row["equivalent_flops"] == pytest.approx(1e21 * np.exp(1.2 * np.log(1e3)), rel=1e-6)
 
 
+def test_what_the_largest_model_of_a_family_counts_as_is_said(found: Families) -> None:
+    (line,) = [line.split() for line in found.summary().splitlines() if line.strip().startswith("b ")]
+
+    assert [float(word) for word in line[-2:]] == pytest.approx([1e24, 1e21 * 1e3**1.2], rel=0.01)
+
+
 def test_components_see_the_training_split_alone(found: Families) -> None:
     runs = models(0.6)
     late = runs.table["flops"] > 6e22

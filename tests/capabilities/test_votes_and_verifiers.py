@@ -11,7 +11,13 @@ import pytest
 from scipy.stats import binom
 
 from allometry.capabilities.thinking import fit_thinking
-from allometry.capabilities.verifiers import best_of, best_of_imperfect, best_of_kl, gold_reward
+from allometry.capabilities.verifiers import (
+    best_of,
+    best_of_imperfect,
+    best_of_kl,
+    gold_reward,
+    verifier_curve,
+)
 from allometry.capabilities.voting import ballots_from_chances, read_ballots, vote
 from allometry.errors import FitError, InputError, MissingColumn
 
@@ -97,6 +103,21 @@ def test_accuracy_that_keeps_rising_shows_no_plateau() -> None:
 
     assert not found.saturated
     assert found.gain.low < 0.05 < found.gain.high
+
+
+def test_measurements_that_speak_against_a_plateau_are_said_to_go_no_further() -> None:
+    tokens = 2.0 ** np.arange(5, 11)  # six: too few for a fourth coefficient
+    found = fit_thinking(tokens, 0.05 + 0.05 * np.log2(tokens))
+
+    assert [one.code for one in found.findings] == ["no_plateau"]
+    assert "up to 1,024 tokens" in found.summary()
+
+
+def test_a_verifier_that_errs_is_said_to_be_an_upper_bound() -> None:
+    said = verifier_curve(0.2, [1, 10], auc=0.8).summary()
+
+    assert "At most: a real one repeats its errors." in said
+    assert "a verifier that never errs" in said
 
 
 def test_accuracy_in_percent_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,12 @@ from allometry.errors import MissingColumn
 from allometry.report.contents import gather
 from allometry.report.sections import sections
 from allometry.runs.run import Runs
-from allometry.trends.account import TrendAccount, horizon_account
+from allometry.trends.account import TrendAccount, days_by_penalty, horizon_account
+from allometry.trends.horizon import time_horizons
+from allometry.trends.series import horizon_series
+from allometry.trends.success_curves import Penalty
+from allometry.trends.trend import exponential_trend
+from allometry.trends.trend_words import penalties_words
 
 
 def devices() -> pd.DataFrame:
@@ -42,10 +48,39 @@ def test_task_runs_become_horizons_trend_outlook_and_forecasts(account: TrendAcc
 def test_a_report_shows_the_trend_with_its_windows_and_every_agent(account: TrendAccount) -> None:
     (section,) = sections(gather([account]))
 
-    assert [table.title for table in section.tables] == ["Windows and forms", "Time horizons"]
+    assert [table.title for table in section.tables] == [
+        "Windows and forms",
+        "Time horizons",
+        "Time horizons by penalty",
+    ]
     assert len(section.figures) == 3
-    assert len(section.tables[1].rows) == 6
+    assert [len(table.rows) for table in section.tables[1:]] == [6, 6]
+    assert any(note.startswith("By the penalty on slopes") for note in section.notes)
     assert any("doubles every" in sentence for sentence in section.sentences)
+
+
+@pytest.mark.parametrize("penalty", ["none", "published"])
+def test_the_doubling_time_by_another_penalty_is_what_asking_for_it_gives(
+    runs: Runs, account: TrendAccount, penalty: Penalty
+) -> None:
+    asked = exponential_trend(horizon_series(time_horizons(runs, penalty=penalty, draws=0)).best(), draws=20)
+
+    assert account.by_penalty[penalty] == pytest.approx(asked.doubling_days.value)
+    assert f"{asked.doubling_days.value:.0f} {penalty}" in account.summary()
+    assert account.facts()["doubling_days_by_penalty"] == account.by_penalty
+    assert f"p80_{penalty}" in account.facts()["penalties"]
+
+
+def test_a_window_with_too_few_horizons_by_a_penalty_says_so(account: TrendAccount) -> None:
+    found = account.horizons
+    assert found is not None
+    lost = found.penalties.assign(p50_none=[np.nan] * 3 + found.penalties["p50_none"].tolist()[3:])
+
+    days = days_by_penalty(replace(found, penalties=lost), 0.5, None, None)
+
+    assert np.isnan(days["none"])
+    assert "too few points none" in penalties_words(days)
+    assert np.isfinite(days["published"])
 
 
 def test_the_command_reads_a_table_of_horizons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

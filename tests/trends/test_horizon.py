@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from allometry.errors import InputError
 from allometry.runs.run import Runs
 from allometry.trends.horizon import Horizons, time_horizons
 from allometry.trends.horizon_draws import Resampling, drawn_tasks, effective_clusters, resampled, widened
+from allometry.trends.horizon_findings import show_minutes
 from allometry.trends.success_curves import success_curves
 from allometry.trends.task_runs import TaskRuns, read_task_runs
 
@@ -178,6 +180,24 @@ def test_the_published_penalty_is_shown_beside_the_default(horizons: Horizons) -
     # A flatter curve puts the horizons of weak agents lower and of strong ones higher than they are at 80%.
     assert (shown["p80_published"] < shown["p80_none"]).all()
     assert (shown["p50_none"] / shown["p50_firth"] - 1).abs().max() < 0.05
+
+
+def test_every_agent_is_said_by_each_penalty(horizons: Horizons) -> None:
+    _, said = horizons.summary().split(
+        "By the penalty on the slope, firth, none, published (used here: firth):"
+    )
+
+    for (agent, row), line in zip(
+        horizons.penalties.set_index("agent").iterrows(), said.splitlines()[1:], strict=False
+    ):
+        shown = (show_minutes(row[f"p50_{name}"]) for name in ("firth", "none", "published"))
+        assert line.startswith(f"  {agent}  50%: {', '.join(shown)}; 80%: ")
+
+
+def test_a_separated_agent_has_a_dash_where_there_is_no_penalty() -> None:
+    said = time_horizons(agent_of([1, 1, 0, 0], [1, 4, 16, 64]), draws=0).summary()
+
+    assert re.search(r"  a  50%: [\d.]+ min, –, [\d.]+ min; ", said)
 
 
 def test_an_unknown_penalty_resampling_or_level_is_refused(runs: Runs) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from allometry.capabilities.chain_forecast import chained
+from allometry.capabilities.chain_forecast import SOURCES, chained
 from allometry.capabilities.chain_steps import (
     LossStep,
     Steps,
@@ -120,8 +120,9 @@ class Chain:
         """One row a task: the chain, the direct law and "no change" for a new run.
 
         Returns:
-            task, says, largest, declined, forecast, low, high, direct, direct_low, direct_high. Declined
-            tasks have no forecast and say why.
+            task, says, because (the numbers that the rule looked at), largest, declined, forecast, low, high,
+            step_one (share of the squared width that comes from the loss), direct, direct_low, direct_high.
+            Declined tasks have no forecast and say why.
 
         Raises:
             InputError: If an input is missing or unknown.
@@ -209,6 +210,7 @@ def _row(
     row: dict[str, object] = {
         "task": one.task.score,
         "says": str(one.verdict.says),
+        "because": one.verdict.because,
         "largest": one.largest,
         "declined": one.declined_because,
     }
@@ -216,11 +218,12 @@ def _row(
         return row | dict.fromkeys(_FORECAST, float("nan"))
     found, direct = one.forecast(level, **inputs), one.direct.predict(level, **place)
     ends = (_share(value) for value in (direct.median, direct.low, direct.high))
-    return row | dict(zip(_FORECAST, (found.median, found.low, found.high, *ends), strict=True))
+    first = sum(found.width[source] for source in SOURCES[:2]) if found.width else float("nan")
+    return row | dict(zip(_FORECAST, (found.median, found.low, found.high, first, *ends), strict=True))
 
 
 def _share(value: float) -> float:
     return float(np.clip(value, 0.0, 1.0))
 
 
-_FORECAST = ("forecast", "low", "high", "direct", "direct_low", "direct_high")
+_FORECAST = ("forecast", "low", "high", "step_one", "direct", "direct_low", "direct_high")

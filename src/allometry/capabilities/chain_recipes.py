@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from allometry.fitting.checks.definition import note
 from allometry.fitting.result import Finding, tails
 from allometry.runs.run import Runs
 
+_IN_WORDS = ["because", "declined", "step_one"]  # columns that the text has below the table
 _SAME = 0.01  # relative difference of two places that count as one scale
 
 
@@ -63,9 +65,9 @@ class TaskForecasts:
 
     def summary(self) -> str:
         """The table, the ranking and the rule, in plain text."""
-        shown = self.table.drop(columns="declined" if self.by else ["declined", "recipe"])
+        shown = self.table.drop(columns=[*_IN_WORDS, *([] if self.by else ["recipe"])])
         lines = [shown.to_string(index=False, na_rep="–", float_format="%.3f"), ""]
-        lines += [f"  declined: {why}" for why in self.table["declined"] if why]
+        lines += [_because(row, self.by) for row in self.table.to_dict("records")]
         lines += [
             f"  intervals hold {self.level:.0%}; largest: score of the largest run, as if nothing changed"
         ]
@@ -138,6 +140,16 @@ def shared_scale(chains: Mapping[str, Chain]) -> float:
             " has a run. Train each once at one scale, or look at the recipes one by one (without by=)."
         )
     return float(max(shared))
+
+
+def _because(row: Mapping[Hashable, Any], by: str) -> str:
+    """What decided on a task, and how much of its width is step one's."""
+    if row["declined"]:
+        return f"  declined: {row['declined']}"
+    name = f"{row['recipe']}, {row['task']}" if by else row["task"]
+    known = row["step_one"] == row["step_one"]
+    part = f"; step one makes {row['step_one']:.0%} of the squared width" if known else ""
+    return f"  {name}: {row['says']}, as {row['because']}{part}"
 
 
 def _recipes(runs: Runs, by: str | None) -> dict[str, Runs]:

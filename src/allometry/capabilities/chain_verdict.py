@@ -60,7 +60,10 @@ class Verdict:
             return f"the score rises by {self.signal:.1f} standard deviations of one run"
         if not self.backtest <= MOST_ERROR:
             return f"the back-test is off by {self.backtest:.3f}"
-        return f"the back-test is off by {self.backtest:.3f}, the signal is {self.signal:.1f}"
+        return (
+            f"the back-test is off by {self.backtest:.3f}, and the score rises by {self.signal:.1f} standard "
+            "deviations of one run"
+        )
 
 
 def judge(task: Task, losses: Array, scores: Array, *, signal: float, backtest: float) -> Verdict:

@@ -65,15 +65,24 @@ class Families:
             "target": self.target, "errors": self.errors(), "models": self.table, "findings": self.findings,
         }  # fmt: skip
 
+    def _worth(self) -> pd.DataFrame:
+        """Each family's largest compute, and what its model's first component is worth in the reference's."""
+        known = self.table[(self.table["flops"] > 0) & np.isfinite(self.table["equivalent_flops"])]
+        largest = known.sort_values("flops", kind="stable").groupby("family").tail(1)
+        named = largest.rename(columns={"flops": "largest_flops", "equivalent_flops": "counts_as"})
+        return pd.DataFrame(named[["family", "largest_flops", "counts_as"]])
+
     def summary(self) -> str:
         """Variance held, the slopes of the families, both curves, and what was found, in plain text."""
         held = ", ".join(f"{share:.1%}" for share in self.components.shares.cumsum()[:3])
         learnt = int(self.table["trained"].sum())
+        first = self.lines[self.lines["component"] == 1]
         lines = [
             f"{len(self.table)} models of {self.table['family'].nunique()} families, learnt from {learnt}",
             f"  variance held by the first components together: {held}",
-            f"  component 1 against log compute, by family (unit of equivalent compute: {self.reference}):",
-            self.lines[self.lines["component"] == 1].to_string(index=False, float_format="%.3g"),
+            "  component 1 against log compute, by family:",
+            first.merge(self._worth(), how="left").to_string(index=False, float_format="%.3g", na_rep="–"),
+            f"  counts_as: compute that {self.reference} would need for component 1 of that largest model",
         ]
         for end, curve in (("fixed", self.fixed), ("free", self.free)):
             if curve is not None:

@@ -100,7 +100,7 @@ def fit_thinking(
         saturates_at=_estimate(2**best.knot, 2**again.knot, "token", level),
         evidence=float(evidence),
         level=level,
-        findings=tuple(_findings(x, evidence)),
+        findings=tuple(_findings(x, float(evidence))),
     )
 
 
@@ -185,6 +185,15 @@ def _findings(x: Array, evidence: float) -> list[Finding]:
                 f"Whether accuracy levels off within these tokens cannot be told (AICc differs by "
                 f"{abs(evidence):.1f}); the line is shown.",
                 "Measure at more, and larger, numbers of tokens.",
+            )
+        )
+    if evidence < -_CLEARLY:
+        found.append(
+            note(
+                "no_plateau",
+                f"Nothing in these {len(x)} measurements speaks for a plateau up to {2 ** x[-1]:,.0f} tokens "
+                f"(AICc is {-evidence:.1f} better without one); what comes beyond they do not say.",
+                "Measure at more, and larger, numbers of tokens before counting on the same gain there.",
             )
         )
     if (octaves := float(x[-1] - x[0])) < 3:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import gammaln, ndtr
-from scipy.stats import norm
+from scipy.special import gammaln, ndtr, ndtri
 
 from allometry.errors import InputError
 from allometry.fitting.result import Finding
 
 Array = npt.NDArray[np.float64]
+_COLUMNS = """\
+  best_of_n: the answer that the verifier scores highest is right. At most: a real one repeats its errors.
+  pass_at_n: the same by a verifier that never errs. kl_nats: how far choosing moves the policy, at most."""
 _PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
 
 
@@ -34,8 +36,8 @@ class VerifierCurve:
     findings: tuple[Finding, ...] = ()
 
     def summary(self) -> str:
-        """The table as text."""
-        return self.table.to_string(index=False, float_format="%.4f")
+        """The table as text, and what its columns are."""
+        return f"{self.table.to_string(index=False, float_format='%.4f')}\n{_COLUMNS}"
 
 
 def verifier_curve(chance: float, n: Sequence[int], *, auc: float) -> VerifierCurve:
@@ -48,7 +50,7 @@ def verifier_curve(chance: float, n: Sequence[int], *, auc: float) -> VerifierCu
     Raises:
         InputError: If a value is out of range.
 
-    >>> print(verifier_curve(0.2, [1, 10], auc=0.8).summary())
+    >>> print(verifier_curve(0.2, [1, 10], auc=0.8).table.round(4).to_string(index=False))
      n  best_of_n  pass_at_n  kl_nats
      1     0.2000     0.2000   0.0000
     10     0.5548     0.8926   1.4026
@@ -114,7 +116,7 @@ def best_of_imperfect(chance: npt.ArrayLike, n: npt.ArrayLike, *, auc: float) ->
     p, count = np.broadcast_arrays(np.asarray(chance, np.float64), np.asarray(n, np.float64))
     if not 0.5 <= auc < 1 or ((p < 0) | (p > 1)).any() or (count < 1).any():
         raise InputError("A verifier has 0.5 <= auc < 1, chances lie in [0, 1], and n is at least 1.")
-    distance = float(norm.ppf(auc) * np.sqrt(2))
+    distance = float(ndtri(auc) * np.sqrt(2))
     half = (20 + distance) / 2
     score = half * _PLACES + distance / 2
     below = p[..., None] * ndtr(score - distance) + (1 - p[..., None]) * ndtr(score)

@@ -9,7 +9,7 @@ from allometry.capabilities.chain_recipes import TaskForecasts
 from allometry.capabilities.chain_verdict import RULE
 from allometry.plots.chains import task_forecasts
 from allometry.report.figure import as_figure
-from allometry.report.numbers import MISSING, interval, places
+from allometry.report.numbers import interval, places
 from allometry.report.section import Section
 from allometry.report.tables import Table, as_link, number, words
 
@@ -35,10 +35,13 @@ def forecasts_table(made: TaskForecasts) -> Table:
     level = f"{100 * made.level:g}% interval"
     headers = (
         words("task"), words("rule says"), number("through the loss"), number(level), number("by compute"),
-        number(level), number("largest run"), words("why none"),
+        number(level), number("largest run"), number("step one's part", "%"), words("because"),
     )  # fmt: skip
     rows = tuple(_row(row, made.by) for row in made.table.to_dict("records"))
-    note = "By compute: the direct law, a sigmoid in log compute. Largest run: its score, unchanged."
+    note = (
+        "By compute: the direct law, a sigmoid in log compute. Largest run: its score, unchanged. Step one's "
+        "part: of the squared width of the interval, what comes from the loss."
+    )
     return Table(title="Forecasts by task", headers=headers, rows=rows, note=note,
                  download=as_link(made.table), file="tasks.csv")  # fmt: skip
 
@@ -77,7 +80,8 @@ def _row(row: Mapping[Any, Any], by: str) -> tuple[str, ...]:
     ends = [interval(row[low], row[high], lambda v: places(v, 3)) for low, high in _ENDS]
     return (
         _name(row, by), str(row["says"]), places(row["forecast"], 3), ends[0], places(row["direct"], 3),
-        ends[1], places(row["largest"], 3), str(row["declined"]) or MISSING,
+        ends[1], places(row["largest"], 3), places(100 * row["step_one"], 0),
+        str(row["declined"] or row["because"]),
     )  # fmt: skip
 
 

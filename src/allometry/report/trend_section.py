@@ -14,8 +14,9 @@ from allometry.report.tables import Table, as_link, number, words
 from allometry.trends.account import TrendAccount
 from allometry.trends.dates import show_date
 from allometry.trends.efficiency import Progress
+from allometry.trends.horizon_findings import PENALTIES
 from allometry.trends.outlook_words import backtest_words, forms_words, outlook_words
-from allometry.trends.trend_words import trend_words, windows_words
+from allometry.trends.trend_words import penalties_words, trend_words, windows_words
 
 
 def trend_section(made: TrendAccount, place: int) -> Section:
@@ -29,11 +30,19 @@ def trend_section(made: TrendAccount, place: int) -> Section:
         slug=f"trend-{place}",
         title=f"{made.series.name.replace('_', ' ')} over the calendar",
         sentences=(trend_words(made.trend), outlook_words(made.outlook), *asked),
-        notes=(windows_words(made.trend), forms_words(made.outlook), backtest_words(made.outlook)),
+        notes=tuple(_notes(made)),
         figures=tuple(_figures(made)),
         tables=tuple(_tables(made)),
         findings=made.findings,
     )
+
+
+def _notes(made: TrendAccount) -> Iterator[str]:
+    yield windows_words(made.trend)
+    if made.by_penalty:
+        yield penalties_words(made.by_penalty)
+    yield forms_words(made.outlook)
+    yield backtest_words(made.outlook)
 
 
 def progress_section(made: Progress, place: int) -> Section:
@@ -84,6 +93,7 @@ def _tables(made: TrendAccount) -> Iterator[Table]:
     yield _parts_table(made)
     if made.horizons is not None:
         yield _horizons_table(made)
+        yield _penalties_table(made)
 
 
 def _parts_table(made: TrendAccount) -> Table:
@@ -123,4 +133,20 @@ def _horizons_table(made: TrendAccount) -> Table:
     return Table(
         title="Time horizons", headers=headers, rows=rows, note=note, download=as_link(found.table),
         file="horizons.csv",
+    )  # fmt: skip
+
+
+def _penalties_table(made: TrendAccount) -> Table:
+    found = made.horizons
+    assert found is not None
+    names = [(share, name) for share in ("p50", "p80") for name in PENALTIES]
+    headers = (words("agent"), *(number(f"{share}, {name}", "min") for share, name in names))
+    rows = tuple(
+        (row["agent"], *(short(row[f"{share}_{name}"]) for share, name in names))
+        for row in found.penalties.to_dict("records")
+    )
+    note = "The published penalty flattens curves; without one there is none where lengths do not overlap."
+    return Table(
+        title="Time horizons by penalty", headers=headers, rows=rows, note=note,
+        download=as_link(found.penalties), file="horizons-by-penalty.csv",
     )  # fmt: skip

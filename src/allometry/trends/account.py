@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from allometry.errors import MissingColumn
 from allometry.fitting.result import Finding
@@ -11,10 +14,12 @@ from allometry.runs.run import Runs
 from allometry.trends.crossing import Crossing
 from allometry.trends.horizon import Horizons, time_horizons
 from allometry.trends.horizon_draws import Resampling
+from allometry.trends.horizon_findings import PENALTIES
 from allometry.trends.outlook import Outlook, outlook
 from allometry.trends.series import Best, Series, horizon_series, read_series
 from allometry.trends.success_curves import Penalty
-from allometry.trends.trend import DatedForecast, Models, Trend, exponential_trend
+from allometry.trends.trend import FEWEST, DatedForecast, Models, Trend, exponential_trend, window_table
+from allometry.trends.trend_words import penalties_words
 
 _RUN_HEADERS = ({"task", "task_id"}, {"score", "score_binarized", "success"})
 
@@ -25,6 +30,8 @@ class TrendAccount:
 
     Attributes:
         horizons: Where the series was measured on task runs; None where it was read from a table.
+        by_penalty: Penalty on the slopes of these horizons to the days in which the best at release then
+            double; NaN where too few have a horizon by it. Empty where they were read from a table.
     """
 
     trend: Trend
@@ -32,6 +39,7 @@ class TrendAccount:
     forecasts: tuple[DatedForecast, ...] = ()
     crossings: tuple[Crossing, ...] = ()
     horizons: Horizons | None = field(default=None, repr=False)
+    by_penalty: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def series(self) -> Series:
@@ -47,8 +55,12 @@ class TrendAccount:
 
     def summary(self) -> str:
         """Everything in plain words."""
-        parts = (self.horizons, self.trend, self.outlook, *self.forecasts, *self.crossings)
-        return "\n".join(part.summary() for part in parts if part is not None)
+        lines = [] if self.horizons is None else [self.horizons.summary()]
+        lines.append(self.trend.summary())
+        lines += [f"  {penalties_words(self.by_penalty)}"] if self.by_penalty else []
+        lines.append(self.outlook.summary())
+        asked = [one.summary() for one in self.forecasts] + [one.summary() for one in self.crossings]
+        return "\n".join([*lines, *asked])
 
     def facts(self) -> dict[str, Any]:
         """The same as values, for programs."""
@@ -57,6 +69,8 @@ class TrendAccount:
             "unit": self.series.unit,
             "points": [dict(zip(("label", "year", "value"), row, strict=True)) for row in _rows(self.series)],
             "horizons": None if self.horizons is None else self.horizons.table,
+            "penalties": None if self.horizons is None else self.horizons.penalties,
+            "doubling_days_by_penalty": self.by_penalty,
             "doublings_a_year": self.trend.doublings,
             "doubling_days": self.trend.doubling_days,
             "windows": self.trend.windows,
@@ -108,7 +122,8 @@ def horizon_account(
     else:
         series = _horizons_read(runs, share)
     best = series.between(since, until).best("highest")
-    return _account(best, models, at, reaches, level, draws, seed, found)
+    made = _account(best, models, at, reaches, level, draws, seed, found)
+    return made if found is None else replace(made, by_penalty=days_by_penalty(found, share, since, until))
 
 
 def series_account(
@@ -163,6 +178,19 @@ def _account(
         crossings=tuple(made.when(value) for value in reaches),
         horizons=horizons,
     )
+
+
+def days_by_penalty(found: Horizons, share: float, since: object, until: object) -> dict[str, float]:
+    """Days in which the best at release double, by each way to fit the slopes."""
+    column = f"p{100 * share:g}"
+    days: dict[str, float] = {}
+    for name in PENALTIES:
+        table = found.table.assign(**{column: found.penalties[f"{column}_{name}"]})
+        other = replace(found, table=table, draws={share: np.empty((0, len(table)))})
+        best = horizon_series(other, share).between(since, until).best("highest")
+        enough = len(best) >= FEWEST and np.ptp(best.years) > 0
+        days[name] = float(window_table(best)["doubling_days"].iloc[0]) if enough else np.nan
+    return days
 
 
 def _horizons_read(runs: Runs, share: float) -> Series:

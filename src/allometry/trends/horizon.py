@@ -18,14 +18,13 @@ from allometry.trends.horizon_draws import (
     resampled,
     widened,
 )
-from allometry.trends.horizon_findings import horizon_findings, summarise
+from allometry.trends.horizon_findings import PENALTIES, horizon_findings, summarise
 from allometry.trends.success_curves import Curves, Penalty, success_curves
 from allometry.trends.task_runs import TaskRuns, read_task_runs
 
 Array = NDArray[np.float64]
 
 SHARES = (0.5, 0.8)
-PENALTIES: tuple[Penalty, ...] = ("firth", "none", "published")
 _ROOM = 20.0  # doublings beyond the shortest and the longest task at which a draw's horizon is cut off
 
 

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from allometry.fitting.result import Finding, Severity
 from allometry.trends.dates import show_date
+from allometry.trends.success_curves import Penalty
 
 if TYPE_CHECKING:
     from allometry.trends.horizon import Horizons
 
 Array = NDArray[np.float64]
 
+PENALTIES: tuple[Penalty, ...] = ("firth", "none", "published")
 FEW_LONGER = 5  # tasks longer than the horizon, below which single tasks decide its upper end
 MOVED = 0.1  # a relative change of p50 by the penalty that is worth a word
 FEW_FAMILIES = 10  # equally weighted ones: with fewer the t distribution widens intervals by a tenth or more
@@ -72,8 +74,22 @@ def summarise(found: Horizons) -> str:
         when = show_date(row["year"]) if np.isfinite(row["year"]) else "no date"
         words = f"50%: {horizon_words(row, found)}, 80%: {horizon_words(row, found, 'p80')}"
         lines.append(f"  {when:10s}  {row['agent']:{wide}s}  {words}")
+    lines += penalty_lines(found)
     lines += [f"  {one.severity}: {one.sentence} {one.remedy}" for one in found.findings]
     return "\n".join(lines)
+
+
+def penalty_lines(found: Horizons) -> Iterator[str]:
+    """Each agent's horizons by every way to fit the slope, side by side; a dash where there is no curve."""
+    names = list(found.table.sort_values("year", kind="stable")["agent"])
+    wide = max(map(len, names))
+    yield f"By the penalty on the slope, {', '.join(PENALTIES)} (used here: {found.penalty}):"
+    for row in found.penalties.set_index("agent").loc[names].reset_index().to_dict("records"):
+        parts = [
+            f"{share}%: " + ", ".join(_within(row[f"p{share}_{name}"], found) for name in PENALTIES)
+            for share in (50, 80)
+        ]
+        yield f"  {row['agent']:{wide}s}  {'; '.join(parts)}"
 
 
 def _within(minutes: float, found: Horizons) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +61,18 @@ def windows_words(made: Trend) -> str:
     rows = made.windows.iloc[:: max(1, -(-len(made.windows) // _SHOWN))].to_dict("records")
     said = ", ".join(f"{_amount(row['doubling_days'])} since {show_date(row['since'])[:7]}" for row in rows)
     return f"By the window, in days: {said}."
+
+
+def penalties_words(days: Mapping[str, float]) -> str:
+    """The doubling times by the penalty that horizons were measured with.
+
+    >>> penalties_words({"firth": 184.2, "none": 183.4, "published": 190.0})
+    'By the penalty on slopes, in days: 184 firth, 183 none, 190 published.'
+    """
+    said = ", ".join(
+        f"{'too few points' if np.isnan(value) else _amount(value)} {name}" for name, value in days.items()
+    )
+    return f"By the penalty on slopes, in days: {said}."
 
 
 def summarise(made: Trend) -> str:
