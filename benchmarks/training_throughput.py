@@ -85,10 +85,10 @@ def cpu_model() -> str:
 def _busy(begun: tuple[float, float]) -> str:
     """What other work there was."""
     got = (_cpu_seconds() - begun[0]) / (time.perf_counter() - begun[1])
+    wanting = os.getloadavg()[1] if hasattr(os, "getloadavg") else 1 / got
     if got > 0.9:
-        return "The machine was quiet."
-    waiting = os.getloadavg()[1] if hasattr(os, "getloadavg") else 1 / got
-    return f"The machine was busy: the race got {got:.0%} of a core, {waiting:.0f} wanted one."
+        return "The machine was quiet." if wanting < 1.5 else "Other work kept the rest of it busy."
+    return f"The machine was busy: the race got {got:.0%} of a core, {wanting:.0f} wanted one."
 
 
 def _cpu_seconds() -> float:
