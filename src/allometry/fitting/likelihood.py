@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import fdtri, ndtri
 
 from allometry.errors import FitError, InputError
 from allometry.fitting.engine import Problem, Samples, minimise
@@ -119,9 +120,7 @@ def _moments(fit: Fit) -> tuple[float, float]:
     noise = max(residual_noise(fit).scale, 1e-12)
     if goal.name == "lad":  # its curvature is all in one point: spread it over half the noise
         goal = replace(goal, delta=0.5 * noise)
-    from scipy.stats import norm
-
-    z = norm.ppf((np.arange(_NODES) + 0.5) / _NODES)
+    z = ndtri((np.arange(_NODES) + 0.5) / _NODES)
     # Runs of one weight are alike: most tables know one, and ten thousand rows of nodes take 200 MB.
     kinds, runs = np.unique(weights, return_counts=True)
     size = noise / np.sqrt(kinds / weights.mean())[:, None]
@@ -329,9 +328,7 @@ def leverage(fit: Fit) -> Array:
 
 
 def _quantile(fit: Fit, level: float) -> float:
-    from scipy.stats import f as f_distribution
-
-    return float(f_distribution.ppf(level, 1, len(fit.data) - len(fit.open)))
+    return float(fdtri(1, len(fit.data) - len(fit.open), level))
 
 
 def _walk(quantity: _Quantity, best: float, allowed: float, side: float) -> tuple[float, Array]:

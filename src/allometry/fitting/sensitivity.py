@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -152,13 +153,18 @@ def by_objective(fit: Fit, at: Place | None = None) -> pd.DataFrame:
     From squares, looked for from several starts, the objective turns step by step into absolute residuals.
     Each step begins where the one before ended and where the fit itself is, and takes the lower end.
     """
+    return _table(fit, _by_objective(fit), at, "objective")
+
+
+@lru_cache(maxsize=4)  # a report shows what its checks have looked at
+def _by_objective(fit: Fit) -> Mapping[str, Mapping[str, float]]:
     rows = {_objective(fit.objective, fit.delta): fit.coefficients}
     here = refit(fit, objective="least_squares", starts=_STARTS).coefficients
     for name, delta in OBJECTIVES:
         goal = Objective(name=name, delta=delta, on=fit.on)
         here = _absolute(fit, here) if name == "lad" else _lower(fit, goal, here)
         rows.setdefault(_objective(name, delta), here)
-    return _table(fit, rows, at, "objective")
+    return rows
 
 
 def _absolute(fit: Fit, here: Mapping[str, float]) -> Mapping[str, float]:

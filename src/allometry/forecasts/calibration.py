@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import betaincinv
 
 from allometry.errors import ForecastError
+from allometry.fitting.result import tails
 from allometry.forecasts.scoring import score
 from allometry.runs.study import Study
 
@@ -105,9 +106,16 @@ def _coverage(level: float, pits: np.ndarray) -> Coverage:
     # PITs are read off the stored quantiles, which hold both ends of these levels.
     tail = (1 - level) / 2
     inside = int(np.sum((pits >= tail - 1e-12) & (pits <= 1 - tail + 1e-12)))
-    range_ = stats.binomtest(inside, len(pits)).proportion_ci(_SURE, method="exact")
-    return Coverage(
-        level=level, inside=inside, total=len(pits), low=float(range_.low), high=float(range_.high)
+    low, high = _share_range(inside, len(pits))
+    return Coverage(level=level, inside=inside, total=len(pits), low=low, high=high)
+
+
+def _share_range(inside: int, total: int) -> tuple[float, float]:
+    """The exact interval of a share (Clopper and Pearson 1934)."""
+    low, high = tails(_SURE)
+    return (
+        float(betaincinv(inside, total - inside + 1, low)) if inside else 0.0,
+        float(betaincinv(inside + 1, total - inside, high)) if inside < total else 1.0,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from allometry.errors import InputError
 from allometry.fitting.comparison.recipes import Multiplier
@@ -155,8 +155,10 @@ def pace_of(
         raise InputError("A pace is of finite years; leave out what was not dated.")
     if not all(value > 0 and math.isfinite(value) for value in values):
         raise InputError("A pace is of values above zero; leave out what was not measured.")
-    line = stats.linregress(np.asarray(years, dtype=np.float64), np.log2(values))
-    half = float(stats.t.ppf(tails(level)[1], len(years) - 2)) * float(line.stderr)
+    from scipy.stats import linregress  # takes a second to load
+
+    line = linregress(np.asarray(years, dtype=np.float64), np.log2(values))
+    half = float(stdtrit(len(years) - 2, tails(level)[1])) * float(line.stderr)
     slope = float(line.slope)
     yearly = Estimate(value=slope, low=slope - half, high=slope + half, unit="1/year")
     return Pace(what=what, doublings=yearly, source=source)

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import betaincinv
 
 from allometry.forecasts.calibration import Calibration
 from allometry.plots import marks
@@ -60,7 +60,7 @@ def _axis(field: str, title: str) -> dict[str, Any]:
 def _expected(count: int) -> pd.DataFrame:
     """Order statistics of a uniform distribution: the k-th of n is Beta(k, n + 1 - k)."""
     rank = np.arange(1, count + 1)
-    low, high = (stats.beta.ppf(p, rank, count + 1 - rank) for p in _BAND)
+    low, high = (betaincinv(rank, count + 1 - rank, p) for p in _BAND)
     # As a band of shares around a probability: mirrored at the diagonal.
     grid, share = np.linspace(0, 1, 41), (rank - 0.5) / max(count, 1)
     if count < 2:

@@ -44,12 +44,12 @@ def law_slices(fit: Fit, along: str = "", level: float = 0.9) -> alt.LayerChart:
         [
             *marks.band(lines, x=across, low=loss.y("low"), high="high", color=colour),
             *marks.lines(lines, x=across, y=loss.y(), color=colour),
-            *marks.dots(frame, x=across, y=loss.y(), color=colour, tips=tips),
+            *marks.dots(frames.sampled(frame, "x", "value"), x=across, y=loss.y(), color=colour, tips=tips),
         ],
         title=f"The law through the runs, along {axes.words(along)}",
         subtitle=[
             f"{fit.law.name}, {counted(len(frame), 'fitted run')}; lines go on to {_BEYOND:g}× beyond them.",
-            _band_words(fit, level),
+            f"{_band_words(fit, level)}{frames.sample_words(frame)}",
         ],
         description=f"Curves of {fit.law.name} and its {len(frame)} runs against {axes.words(along)}.",
     )
@@ -66,11 +66,12 @@ def predicted_against_measured(fit: Fit) -> alt.LayerChart:
     return finish(
         [
             *marks.lines(diagonal, x=across, y=up, color=MUTED, strokeDash=[6, 4]),
-            *marks.dots(frame, x=across, y=up, color=BLUE, opacity=0.85, tips=_TIPS),
+            *marks.dots(_drawn(frame), x=across, y=up, color=BLUE, opacity=0.85, tips=_TIPS),
         ],
         title="Measured against fitted: on the dashed line the law is exact",
         subtitle=[
-            f"{fit.law.name}, {counted(len(frame), 'fitted run')}; root mean square distance {spread:.2g}%."
+            f"{fit.law.name}, {counted(len(frame), 'fitted run')}; root mean square distance {spread:.2g}%.",
+            frames.sample_words(frame).strip(),
         ],
         description=f"{len(frame)} runs near the diagonal; root mean square distance {spread:.2g} percent.",
     )
@@ -92,10 +93,15 @@ def residuals(fit: Fit, along: str = "") -> alt.LayerChart:
     return finish(
         [
             *marks.level_line(0.0, left.y()),
-            *marks.dots(frame, x=across, y=left.y("percent"), color=BLUE, opacity=0.85, tips=_TIPS),
+            *marks.dots(
+                _drawn(frame, "x"), x=across, y=left.y("percent"), color=BLUE, opacity=0.85, tips=_TIPS
+            ),
         ],
         title=f"Residuals along {_along_words(along)}",
-        subtitle=[f"{fit.law.name}, {counted(len(frame), 'fitted run')}; above zero: worse than the law."],
+        subtitle=[
+            f"{fit.law.name}, {counted(len(frame), 'fitted run')}; above zero: worse than the law.",
+            frames.sample_words(frame).strip(),
+        ],
         description=f"Residuals of {len(frame)} runs in percent along {_along_words(along)}.",
     )
 
@@ -188,6 +194,11 @@ def _residual_frame(fit: Fit) -> pd.DataFrame:
     percent = 100 * (fit.data.output / fitted - 1)
     values = {"measured": fit.data.output, "fitted": fitted, "percent": percent}
     return pd.DataFrame({"run_id": fit.data.run_ids, **values})
+
+
+def _drawn(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The residuals that are drawn; the largest always are."""
+    return frames.sampled(frame, "measured", "fitted", "percent", *columns)
 
 
 def _along(fit: Fit, column: str) -> Array:

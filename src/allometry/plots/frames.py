@@ -16,6 +16,7 @@ from allometry.units import show_count
 
 Array = NDArray[np.float64]
 
+MOST_DOTS = 2000  # more lie on each other, and a page of ten thousand runs would weigh 17 MB
 MOST_SERIES = 7  # more colours than this cannot be told apart
 _CURVE_POINTS = 48
 _MOST_CURVES = 100  # more cannot be told apart either, and each is a file to read
@@ -77,6 +78,25 @@ def training_curves(study: Study) -> pd.DataFrame:
     shown = chosen.sort_values(["params", "tokens"]).iloc[:: max(1, -(-len(chosen) // _MOST_CURVES))]
     curves = [_curve(study, row) for row in shown.sort_index().to_dict("records")]
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+
+
+def sampled(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The rows that are drawn: all, or of very many a random sample, always the same one.
+
+    Args:
+        columns: Those whose least and largest value are always drawn.
+    """
+    if len(frame) <= MOST_DOTS:
+        return frame
+    ends = {place for name in columns for place in (frame[name].argmin(), frame[name].argmax())}
+    others = np.random.default_rng(0).permutation(len(frame))
+    rows = sorted({*ends, *(int(place) for place in others[: MOST_DOTS - len(ends)])})
+    return frame.iloc[rows]
+
+
+def sample_words(frame: pd.DataFrame) -> str:
+    """How many of the rows are drawn, as a sentence to put after another; empty if all are."""
+    return f" Dots: a sample of {MOST_DOTS:,} of {len(frame):,} runs." if len(frame) > MOST_DOTS else ""
 
 
 def bands(values: Array) -> Array:

@@ -48,7 +48,13 @@ def loss_against_compute(
         [
             *marks.lines(curves, x=across, y=up, color=colour, detail="run_id", strokeWidth=1, opacity=0.55),
             *marks.lines(best, x=across, y=up, color=MUTED, strokeWidth=5, opacity=0.35),
-            *marks.lines(_of_one_size(frame), x=across, y=up, color=colour, strokeWidth=1.8),
+            *marks.lines(
+                frames.sampled(_of_one_size(frame), "x", "value"),
+                x=across,
+                y=up,
+                color=colour,
+                strokeWidth=1.8,
+            ),
             *marks.lines(frontier, x=across, y=up, color=INK, strokeDash=_DASH),
             *_run_layers(frame, across, up, colour),
             *marks.crosses(lost, x=across),
@@ -240,6 +246,7 @@ def _law_lines(fit: Fit | None, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _run_layers(frame: pd.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color) -> marks.Layers:
+    frame = frames.sampled(frame, "x", "value")
     unseen = frame["role"] == "held out"
     return [
         *marks.dots(frame[~unseen], x=x, y=y, color=colour, tips=_TIPS),
@@ -253,7 +260,7 @@ def _how_many(frame: pd.DataFrame, lost: pd.DataFrame) -> str:
     if "fitted" in roles:
         said = f"{counted(int(roles['fitted']), 'fitted run')}"
         said += f", {roles['held out']} that the fit has not seen (hollow)" if "held out" in roles else ""
-    return f"{said}{_lost_words(lost)}."
+    return f"{said}{_lost_words(lost)}.{frames.sample_words(frame)}"
 
 
 def _lost_words(lost: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from allometry.errors import FitError, InputError
 from allometry.fitting.comparison.recipes import Multiplier
@@ -163,7 +163,7 @@ def multiplier_series(
     years = np.array([decimal_year(dates[name]) for name in names])
     values = np.array([1.0, *table["multiplier"].astype(float)])
     width = np.log(table["high"].to_numpy(float) / table["low"].to_numpy(float))
-    spread = np.array([0.0, *width / (2 * norm.ppf(0.5 + made.level / 2))])
+    spread = np.array([0.0, *width / (2 * ndtri(0.5 + made.level / 2))])
     order = np.argsort(years, kind="stable")
     noise = np.random.default_rng(seed).standard_normal((draws, len(names)))
     return Series(

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import log_ndtr
 
 from allometry.registry import Catalog
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+_LOG_ROOT_TAU = 0.5 * np.log(2 * np.pi)  # of the normal density
 # Doublings a year in parts of the straight line's; a curve that levels off was steeper before.
 _STEEPER = np.geomspace(0.7, 12, 24)
 # Doublings beyond the middle that the last point lies: far below it the curve cannot be told from the line.
@@ -67,7 +68,7 @@ def solve(form: Form, x_n: Array, y_dn: Array, bounded_dn: Flags) -> Solved:
     for _ in range(_FILLING if bounded_dn.any() else 0):
         centre, width = form.curve(coefficients, x_n), np.maximum(scatter, 1e-6)[:, None]
         z = (bound - centre) / width
-        hazard = np.exp(norm.logpdf(z) - norm.logsf(z))
+        hazard = np.exp(-(z**2) / 2 - _LOG_ROOT_TAU - log_ndtr(-z))
         filled = np.where(bounded_dn, centre + width * hazard, bound)
         extra = np.where(bounded_dn, width**2 * np.clip(1 + z * hazard - hazard**2, 0, 1), 0.0)
         coefficients = form.solve(x_n, filled, use)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from allometry.fitting.engine import Problem, Samples, minimise
 from allometry.fitting.problems import one_sample, pose, working_point
@@ -35,7 +35,7 @@ def held_out_forecasts(made: Fit, fold: Index) -> Array:
     freedom = np.maximum(learnt.sum(axis=1) - len(made.open), 1)
     noise = np.sqrt((np.where(learnt, said - target, 0.0) ** 2).sum(axis=1) / freedom)
     central = said[fold, np.arange(len(target))]
-    return np.asarray(central[:, None] + noise[fold][:, None] * norm.ppf(_MIDDLES))
+    return np.asarray(central[:, None] + noise[fold][:, None] * ndtri(_MIDDLES))
 
 
 def _folds_refitted(made: Fit, problem: Problem, fold: Index) -> Array:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from allometry.errors import FitError, InputError
 from allometry.fitting.result import Estimate, Finding, middle
@@ -215,7 +215,7 @@ def _slope_ends(series: Series, best: Solved, drawn: Array, x: Array, level: flo
         low, high = middle(drawn[:, 1], level)
         return float(low), float(high)
     error = float(best.scatter[0]) / np.sqrt(((x - x.mean()) ** 2).sum())
-    half = float(student.ppf(0.5 + level / 2, len(x) - 2)) * error
+    half = float(stdtrit(len(x) - 2, 0.5 + level / 2)) * error
     return float(best.coefficients[0, 1]) - half, float(best.coefficients[0, 1]) + half
 
 

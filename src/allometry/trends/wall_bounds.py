@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from allometry.errors import InputError
 
 Array = NDArray[np.float64]
 
-_TAIL = float(norm.ppf(0.95))  # a range is a 90% interval
+_TAIL = float(ndtri(0.95))  # a range is a 90% interval
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import mannwhitneyu
 
 from allometry.errors import InputError, MissingColumn, TableError
 from allometry.fitting.checks.definition import serious, warning
@@ -204,6 +203,8 @@ def _stopped_on_success(counts: Counts) -> Finding | None:
         if right.all() and len(np.unique(n)) > 2 and (counts.successes == 1).all():
             return _stopping(counts, "every problem has one success, at different n")
         return None
+    from scipy.stats import mannwhitneyu  # takes a second to load
+
     chance = float(mannwhitneyu(n[right], n[~right], alternative="two-sided").pvalue)
     gap = abs(np.log(np.median(n[right]) / np.median(n[~right])))
     exactly_one = (counts.successes[right] == 1).all() and (n[right] <= n[~right].max()).all()

@@ -158,7 +158,7 @@ def _baseline_wins(ranking: pd.DataFrame) -> Finding | None:
 def _not_distinguishable(ranking: pd.DataFrame, held_out: pd.DataFrame) -> Finding | None:
     if len(ranking) < 2:
         return None
-    from scipy.stats import t
+    from scipy.special import stdtrit  # without the second that scipy.stats takes to load
 
     one, other = ranking["law"].iloc[0], ranking["law"].iloc[1]
     mean, error, levels = paired_difference(held_out, one, other)
@@ -167,7 +167,7 @@ def _not_distinguishable(ranking: pd.DataFrame, held_out: pd.DataFrame) -> Findi
             f"Whether '{one}' forecasts better than '{other}' cannot be said: the held-out runs lie on "
             f"{levels} level(s), too few to see how much the difference varies."
         )
-    elif mean > float(t.ppf(0.95, levels - 1)) * error:
+    elif mean > float(stdtrit(levels - 1, 0.95)) * error:
         return None
     else:
         sentence = (

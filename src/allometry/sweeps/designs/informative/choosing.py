@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from allometry.errors import InputError, Refusal
 from allometry.fitting.result import tails
@@ -143,7 +143,7 @@ class _View:
             covariance=np.asarray(np.linalg.inv(precision)),
             variance=belief.noise**2,
             floor=aim.floor(belief),
-            wide=2 * float(student.ppf(tails(level)[1], belief.freedom)),
+            wide=2 * float(stdtrit(belief.freedom, tails(level)[1])),
         )
 
     def variances(self) -> Array:
