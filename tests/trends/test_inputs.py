@@ -51,7 +51,7 @@ def test_growth_that_has_stopped_is_told_from_growth_that_goes_on() -> None:
     found = input_growth(Runs(table), ["rising", "stopped"], draws=20).table
     assert found["forms_apart"].iloc[0] > 0
     assert found["forms_apart"].iloc[1] < -4
-    assert found["levelling"].iloc[1] > 0.7
+    assert found["levelling"].iloc[1] > 0.6
 
 
 @pytest.mark.parametrize("count", [1, 3, 10])

@@ -115,11 +115,22 @@ def test_where_compute_has_levelled_off_most_draws_reach_no_wall() -> None:
     assert "A trend that levels off explains these points better" in made.summary()
 
 
+def test_growth_that_goes_on_drifts_after_a_bend_and_the_levelling_alternative_never_falls() -> None:
+    years = np.linspace(2015, 2025, 12)
+    bent = np.exp2(np.where(years < 2022, 0.5, 3.0) * (years - 2022))
+    made = doublings_left([wall()], history=history(bent, years), draws=300)
+
+    assert made.history is not None
+    assert made.levelling is not None
+    assert made.history.drift > 0.3
+    assert made.going_on.in_all.min() < 0 <= made.levelling.in_all.min()
+
+
 def test_the_example_shows_both_ways_to_grow_and_its_page_what_it_prints(
     example: dict[str, Any], found: Walls
 ) -> None:
     page = (ROOT / "docs" / "trends" / "walls.md").read_text()
-    (shown,) = re.findall(r"```text\n(.*?)```", page, flags=re.DOTALL)
+    shown = re.findall(r"```text\n(.*?)```", page, flags=re.DOTALL)[-1]
 
     assert shown.strip() in found.summary()
     assert [way.growth for way in found.ways] == ["exponential", "levelling off"]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.fitting.result import middle
+from allometry.trends.backtest import Drawn
 from allometry.trends.dates import show_date
 from allometry.trends.forms import LEVELLING, Form
 from allometry.trends.series import Series
@@ -15,6 +16,7 @@ from allometry.trends.series import Series
 Array = NDArray[np.float64]
 
 _NEVER = 1e6  # a year that stands for never while quantiles are taken
+_LATER = np.append(0.0, np.geomspace(1e-3, 1e3, 600))  # years: over a thousand is never
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +45,18 @@ class Crossing:
         return f"{reached} on {show_date(self.year)} ({ends}){never}."
 
 
-def crossing_years(form: Form, coefficients: Array, log2_value: float) -> Array:
+def crossing_years(part: Drawn, log2_value: float) -> Array:
     """Years from the last point at which each curve takes a value, infinite for never, of shape (draws,).
 
-    Negative where the curve had the value before.
+    Negative where the curve had the value before; drift begins at the last point.
     """
+    years = _crossing(part.form, part.coefficients, log2_value)
+    if not part.drift.any():
+        return years
+    return np.where(years <= 0, years, _crossing_later(part, log2_value))
+
+
+def _crossing(form: Form, coefficients: Array, log2_value: float) -> Array:
     if form is not LEVELLING:
         start, slope = coefficients.T
         gap = log2_value - start
@@ -57,6 +66,18 @@ def crossing_years(form: Form, coefficients: Array, log2_value: float) -> Array:
     short = np.exp2(np.clip(turn * (level - log2_value), -60, 500)) - 1
     inside = -np.log2(np.where(short > 0, short, 1.0))
     return np.asarray(np.where(short > 0, last + (inside - at_last) / np.maximum(abs(rate), 1e-12), np.inf))
+
+
+def _crossing_later(part: Drawn, log2_value: float) -> Array:
+    """The first crossing after the last point, straight between two times of a grid."""
+    over = part.curve(_LATER) - log2_value
+    turns = np.signbit(over[:, 1:]) != np.signbit(over[:, :-1])
+    first = turns.argmax(axis=1)
+    rows = np.arange(len(over))
+    before, after = over[rows, first], over[rows, first + 1]
+    share = np.divide(before, before - after, out=np.zeros(len(over)), where=before != after)
+    at = _LATER[first] + share * (_LATER[first + 1] - _LATER[first])
+    return np.where(turns[rows, first], at, np.inf)
 
 
 def summed_up(series: Series, value: float, years: Array, level: float) -> Crossing:

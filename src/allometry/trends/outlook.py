@@ -14,6 +14,7 @@ from allometry.trends.backtest import Drawn, Scores, backtest, draw, entrants
 from allometry.trends.crossing import Crossing, crossing_years, summed_up
 from allometry.trends.dates import DAYS_A_YEAR, decimal_year
 from allometry.trends.forms import EXPONENTIAL, LEVELLING, solve
+from allometry.trends.hindcast import Lookback, drift, look_back
 from allometry.trends.outlook_words import outlook_findings, summarise
 from allometry.trends.series import Series
 from allometry.trends.trend import DatedForecast, refuse_few
@@ -32,6 +33,9 @@ class Outlook:
         doubling_days: The same in days; an end is infinite where it may be flat there.
         forms_apart: AICc of levelling off less that of the exponential, over all points: above 0 the
             exponential explains them better. NaN with fewer than six points.
+        drift: Doublings a year by which the rate may move after the last point, as a standard deviation: as
+            much as the back-test's errors ask for beyond what was forecast; 0 where they ask for none.
+        lookback: What became of the newest points; None without a back-test.
         scores: Of the back-test.
         level: Of the intervals.
         parts: Curves of each way, in the order of the table; x counts years from the last point.
@@ -42,6 +46,8 @@ class Outlook:
     rates: Array = field(repr=False)
     doubling_days: Estimate
     forms_apart: float
+    drift: float
+    lookback: Lookback | None
     scores: Scores
     level: float
     parts: tuple[Drawn, ...] = field(repr=False)
@@ -81,8 +87,7 @@ class Outlook:
         if not value > 0:
             raise InputError(f"A trend reaches values above zero, not {value:g}.")
         years = [
-            crossing_years(part.form, part.coefficients[:count], float(np.log2(value)))
-            + self.series.years[-1]
+            crossing_years(part.take(slice(count)), float(np.log2(value))) + self.series.years[-1]
             for part, count in zip(self.parts, self._taken, strict=True)
         ]
         return summed_up(self.series, value, np.concatenate(years), level or self.level)
@@ -114,7 +119,8 @@ def outlook(series: Series, *, level: float = 0.9, draws: int = 1000, seed: int 
 
     Windows are the whole and its newest two thirds, half and third, as far as they hold five points. The
     forms are an exponential and one that levels off: a rising series at a ceiling, a falling one at a floor.
-    Each learns from the first points and forecasts the later ones at up to six cuts.
+    Each learns from the first points and forecasts the later ones at up to eleven cuts. Where what came lay
+    farther off than the mixture allowed, rates drift after the last point by as much as that takes.
 
     Args:
         draws: Of the mixture, and of each part.
@@ -125,6 +131,7 @@ def outlook(series: Series, *, level: float = 0.9, draws: int = 1000, seed: int 
     Source:
         Weights: Yao, Vehtari, Simpson and Gelman 2018, arXiv:1704.02030. That the window dominates a
         forecast of time horizons: METR's multiverse, github.com/METR/eval-analysis-public.
+        Drift: `allometry.trends.hindcast.drift`.
 
     >>> years = np.linspace(2019, 2025, 12)
     >>> steady = Series(name="p50", labels=tuple("abcdefghijkl"), years=years, values=2.0 ** (years - 2019))
@@ -137,17 +144,18 @@ def outlook(series: Series, *, level: float = 0.9, draws: int = 1000, seed: int 
     x = series.years - series.years[-1]
     ways = entrants(len(series))
     scores = backtest(ways, series, x, rng)
-    parts = tuple(draw(way, series, x, draws, rng) for way in ways)
+    hindcasts = scores.hindcasts
+    moved = 0.0 if hindcasts is None else drift(hindcasts)
+    parts = tuple(draw(way, series, x, draws, rng).drifting(moved, rng) for way in ways)
     taken = _shared_out(scores.weights, draws)
-    rates = [_rates_now(part) for part in parts]
-    pooled = np.concatenate([one[:count] for one, count in zip(rates, taken, strict=True)])
+    pooled = np.concatenate([_rates_next(part)[:count] for part, count in zip(parts, taken, strict=True)])
     table = pd.DataFrame({
         "form": [way.form.name for way in ways],
         "since": [float(series.years[len(series) - way.points(len(series))]) for way in ways],
         "points": [way.points(len(series)) for way in ways],
         "weight": scores.weights,
         "crps": scores.crps,
-        "doubling_days": [float(np.median(DAYS_A_YEAR / one)) for one in rates],
+        "doubling_days": [float(np.median(DAYS_A_YEAR / _rates_now(part))) for part in parts],
     })  # fmt: skip
     made = Outlook(
         series=series,
@@ -155,6 +163,8 @@ def outlook(series: Series, *, level: float = 0.9, draws: int = 1000, seed: int 
         rates=pooled,
         doubling_days=_days(pooled, level),
         forms_apart=forms_apart(series),
+        drift=moved,
+        lookback=None if hindcasts is None else look_back(hindcasts, level),
         scores=scores,
         level=level,
         parts=parts,
@@ -190,11 +200,16 @@ def _shared_out(weights: Array, draws: int) -> tuple[int, ...]:
 
 
 def _rates_now(part: Drawn) -> Array:
-    """Doublings a year at the last point, below zero halvings, of shape (draws,); never zero."""
+    """Doublings a year of the curve at the last point, below zero halvings, of shape (draws,); never 0."""
     rate = part.coefficients[:, 1]
     if part.form is LEVELLING:
         rate = rate / (1 + np.exp2(part.coefficients[:, 2]))
     return np.asarray(np.where(rate == 0, 1e-12, rate))
+
+
+def _rates_next(part: Drawn) -> Array:
+    """The same of what follows it: with drift."""
+    return _rates_now(part) + part.drift
 
 
 def _days(rates: Array, level: float) -> Estimate:

@@ -47,7 +47,17 @@ def backtest_words(made: Outlook) -> str:
         return "Weights are equal: there are too few points for a back-test."
     return (
         f"Weights come from {made.scores.forecasts} forecasts of {made.scores.points} later points from "
-        "earlier ones."
+        f"earlier ones.{_drift_words(made.drift)}"
+    )
+
+
+def _drift_words(drift: float) -> str:
+    """How far rates are let move, if at all."""
+    if not drift:
+        return ""
+    return (
+        " These missed by more than they said, so that intervals count a change of the rate by "
+        f"{drift:.2g} doublings a year (one standard deviation)."
     )
 
 
@@ -67,7 +77,23 @@ def summarise(made: Outlook) -> str:
 
 def outlook_findings(made: Outlook) -> tuple[Finding, ...]:
     """What is doubtful about a mixture."""
-    return (*_few(made), *_bounded(made))
+    return (*_few(made), *_bounded(made), *_missed(made))
+
+
+def _missed(made: Outlook) -> Iterator[Finding]:
+    back = made.lookback
+    if back is not None and back.too_many:
+        yield Finding(
+            code="recent_forecasts_missed",
+            severity=Severity.WARNING,
+            sentence=f"Of the newest {back.points} points {back.missed} lay outside the "
+            f"{100 * back.level:g}% intervals forecast for them {back.years:.1f} years before (in the "
+            f"middle), where {back.points * (1 - back.level):.2g} should: "
+            "growth has bent, or intervals are too narrow.",
+            evidence={"points": back.points, "missed": back.missed, "years": back.years},
+            remedy="Take a window that begins after the bend beside this one; the interval here is widened "
+            "as far as past errors ask, which a new bend outruns.",
+        )
 
 
 def _few(made: Outlook) -> Iterator[Finding]:

@@ -189,15 +189,21 @@ def _refuse(
 
 
 def _path(known: Outlook, form: Form, start: float, draws: int, rng: np.random.Generator) -> Array:
-    """Doublings of compute from the start on, by windows of one form with their weights, of shape (d, t)."""
+    """Doublings of compute from the start on, by windows of one form with their weights, of shape (d, t).
+
+    Rates of exponential growth drift. Levelling is the alternative as it is: over sixty years a drift of some
+    would leave nothing of it.
+    """
     parts = [part for part in known.parts if part.form is form]
+    if form is LEVELLING:
+        parts = [part.without_drift() for part in parts]
     weights = known.table.loc[known.table["form"] == form.name, "weight"].to_numpy()
     counts = rng.multinomial(draws, weights / weights.sum())
-    chosen = np.concatenate(
-        [rng.choice(part.coefficients, count) for part, count in zip(parts, counts, strict=True)]
-    )
     x = np.append(0.0, _TIMES) + start - known.series.years[-1]
-    curve = form.curve(chosen, x)
+    chosen = [
+        part.take(rng.choice(len(part.scatter), count)) for part, count in zip(parts, counts, strict=True)
+    ]
+    curve = np.concatenate([part.curve(x) for part in chosen])
     return np.asarray(curve[:, 1:] - curve[:, :1])
 
 
