@@ -121,8 +121,10 @@ def test_each_recipe_ends_where_it_was_made_to_and_too_short_ones_are_declined(r
 def test_from_points_below_the_middle_no_recipe_is_ranked() -> None:
     early = EXAMPLE["reinforced"]().where("rl_flops < 1e21")
 
-    codes = [one.code for one in scores_along(early, "passed", "rl_flops", by="recipe", draws=30).findings]
+    found = scores_along(early, "passed", "rl_flops", by="recipe", draws=30)
 
+    codes = [one.code for one in found.findings]
+    assert found.table["end_high"].max() <= 1.0  # a share
     assert codes[:2] == ["end_open_short answers", "end_open_long answers"]
     assert codes[2].startswith("ends_not_apart")
 
@@ -173,6 +175,34 @@ def test_one_size_leaves_beta_at_zero_and_a_loss_below_the_floor_is_left_out() -
     assert made.beta.value == made.beta.high == 0
     assert [one.code for one in made.findings] == ["no_worth", "one_size"]
     assert np.isnan(made.table["transferred"].iloc[-1])
+
+
+def exact_scratch() -> Runs:
+    size, data = np.repeat([1e7, 1e9], 6), np.tile(np.geomspace(1e6, 1e10, 6), 2)
+    return Runs(pd.DataFrame({"params": size, "tokens": data, "loss": 1 + 100 / data**0.3}))
+
+
+def test_scatter_about_the_law_of_transfer_widens_its_exponents_as_in_a_regression() -> None:
+    size, used = np.repeat([1e7, 1e9], 6), np.tile(np.geomspace(1e4, 1e6, 6), 2)
+    scatter = 0.3 * np.random.default_rng(0).standard_normal(12)
+    worth = 1e3 * used**0.2 * size**0.3 * np.exp(scatter)
+    tuned = pd.DataFrame({"params": size, "finetune_tokens": used, "loss": 1 + 100 / (used + worth) ** 0.3})
+
+    alpha = effective_data(Runs(tuned), exact_scratch(), draws=200).alpha
+
+    x = np.log(used) - np.log(used).mean()
+    by_formula = 2 * 1.645 * 0.3 / np.sqrt((x**2).sum())
+    assert alpha.high - alpha.low == pytest.approx(by_formula, rel=0.5)
+
+
+def test_a_loss_near_the_floor_is_said_to_have_a_worth_in_some_draws_only() -> None:
+    near = pd.DataFrame({"params": [4e7], "finetune_tokens": [3e7], "loss": [0.96]})
+    tuned = pd.concat([EXAMPLE["finetuned"]().table, near], ignore_index=True)
+    noise = np.exp(0.02 * np.random.default_rng(0).standard_normal(18))
+    table = EXAMPLE["scratch"]().table
+    made = effective_data(Runs(tuned), Runs(table.assign(loss=table["loss"] * noise)), draws=30)
+
+    assert "worth_in_some_draws" in {one.code for one in made.findings}
 
 
 def test_sizes_without_runs_from_scratch_are_refused() -> None:

@@ -112,6 +112,8 @@ def test_sections_say_the_rule_the_declined_task_and_both_ends(
     assert "Predictable: learnt." in first.sentences
     assert "At chance: guessed." in first.sentences
     assert "at chance in these runs" in first.tables[0].rows[1][-1]
+    assert "standard deviations of one run" in first.tables[0].rows[0][-1]
+    assert [header.text for header in second.tables[0].headers][-1] == "counts as"
     assert second.sentences[1].startswith("target with the upper end at 1 (1.00)")
     assert second.sentences[2].startswith("target with the upper end as fitted")
 

@@ -76,6 +76,8 @@ def test_a_reference_that_gets_there_in_some_draws_only_leaves_a_multiplier_with
 
     assert made.table["never"].between(0, 1, inclusive="neither").all()
     assert made.table["multiplier_high"].iloc[1] == np.inf
+    # The reference against itself: draws in which neither gets there have no ratio, not an endless one.
+    assert made.table[["multiplier_low", "multiplier_high"]].iloc[0].tolist() == [1, 1]
 
 
 def test_the_chart_marks_where_each_curve_meets_the_target(exact: SampleEfficiency) -> None:

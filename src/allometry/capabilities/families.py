@@ -65,7 +65,7 @@ class Families:
             "target": self.target, "errors": self.errors(), "models": self.table, "findings": self.findings,
         }  # fmt: skip
 
-    def _worth(self) -> pd.DataFrame:
+    def worth(self) -> pd.DataFrame:
         """Each family's largest compute, and what its model's first component is worth in the reference's."""
         known = self.table[(self.table["flops"] > 0) & np.isfinite(self.table["equivalent_flops"])]
         largest = known.sort_values("flops", kind="stable").groupby("family").tail(1)
@@ -81,7 +81,7 @@ class Families:
             f"{len(self.table)} models of {self.table['family'].nunique()} families, learnt from {learnt}",
             f"  variance held by the first components together: {held}",
             "  component 1 against log compute, by family:",
-            first.merge(self._worth(), how="left").to_string(index=False, float_format="%.3g", na_rep="–"),
+            first.merge(self.worth(), how="left").to_string(index=False, float_format="%.3g", na_rep="–"),
             f"  counts_as: compute that {self.reference} would need for component 1 of that largest model",
         ]
         for end, curve in (("fixed", self.fixed), ("free", self.free)):

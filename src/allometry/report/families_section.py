@@ -33,8 +33,9 @@ def lines_table(found: Families) -> Table:
     """One row a family and component."""
     headers = (
         words("family"), number("component"), number("slope", "per factor e of compute"), number("R²"),
-        number("models"),
+        number("models"), number("largest model", "FLOP"), number("counts as", "FLOP"),
     )  # fmt: skip
+    worth = found.worth().set_index("family")
     rows = tuple(
         (
             str(row["family"]),
@@ -42,10 +43,14 @@ def lines_table(found: Families) -> Table:
             short(row["slope"]),
             places(row["r2"], 2),
             str(row["models"]),
+            *(short(worth[name].get(row["family"])) for name in ("largest_flops", "counts_as")),
         )
         for row in found.lines.to_dict("records")
     )
-    note = f"Equivalent compute is in units of {found.reference}. R² needs three models."
+    note = (
+        f"Counts as: compute that {found.reference} would need for component 1 of that largest model. "
+        "R² needs three models."
+    )
     return Table(title="Components against log compute", headers=headers, rows=rows, note=note,
                  download=as_link(found.table), file="models.csv")  # fmt: skip
 

@@ -49,10 +49,14 @@ def short(value: object, digits: int = 3) -> str:
 def percent(share: object, digits: int = 3) -> str:
     """A share or a relative error in percent.
 
-    >>> percent(0.01214), percent(0.5, 2), percent(float("nan"))
-    ('1.21%', '50%', '–')
+    >>> percent(0.01214), percent(0.5, 2), percent(0.9995, 2), percent(float("nan"))
+    ('1.21%', '50%', '100%', '–')
     """
-    return f"{100 * float(share):.{digits}g}%" if _usable(share) else MISSING  # type: ignore[arg-type]
+    if not _usable(share):
+        return MISSING
+    points = 100 * float(share)  # type: ignore[arg-type]
+    # Two digits would write 99.95 as 1e+02.
+    return f"{points:.0f}%" if abs(points) >= 10**digits - 0.5 else f"{points:.{digits}g}%"
 
 
 def change(share: float) -> str:
