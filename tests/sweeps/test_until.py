@@ -359,6 +359,8 @@ def test_the_command_makes_and_shows_the_rounds(
     *rounds, last = json.loads(capsys.readouterr().out)
     assert sum(len(one["runs"]) for one in rounds) == len(lab.made)
     assert last["width"] < 0.08
+    assert last["forecast"]["law"] == "power_law_with_floor"
+    assert last["forecast"]["beyond"] > 1
 
 
 def test_a_dry_run_of_a_rule_shows_the_next_round_and_writes_nothing(

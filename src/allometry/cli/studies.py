@@ -111,7 +111,7 @@ def sweep(
     from allometry.report.sweeping import show_estimate, show_next_round, show_rounds
     from allometry.report.terminal import show_table
     from allometry.sweeps.progress import open_display
-    from allometry.sweeps.rounds import sweep_until
+    from allometry.sweeps.rounds import judge_forecast, sweep_until
     from allometry.sweeps.spec import open_study, read_spec_file
     from allometry.sweeps.status import planned_table
     from allometry.sweeps.until import read_rule
@@ -140,7 +140,8 @@ def sweep(
         display=open_display(),
     )
     if until:
-        return show_rounds(sweep_until(place, read_rule(until), train=train), json)
+        rounds = sweep_until(place, read_rule(until), train=train)
+        return show_rounds(rounds, judge_forecast(place), json)
     made = planned_table(design.recipes(train(design)), place)
     note_outcomes(place, as_json=json)
     return show_table(made, json) or int((made["status"] == "failed").any())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +16,7 @@ from allometry.plots.pictures import save_picture
 from allometry.report.terminal import say, show, show_table
 from allometry.runs.run import Runs
 from allometry.runs.study import Study
+from allometry.sweeps.closing import Closing
 from allometry.sweeps.designs import Design
 from allometry.sweeps.estimates import estimate
 from allometry.sweeps.round_files import Round
@@ -80,8 +83,12 @@ def _looked_at(source: Path, into: Path | None) -> Iterator[Study]:
         yield Study.create(Path(aside) / "study", source.read_text(encoding="utf-8"))
 
 
-def show_rounds(rounds: Sequence[Round], as_json: bool) -> int:
-    """Print the rounds of a sweep that chose its own runs; returns the exit code 0."""
+def show_rounds(rounds: Sequence[Round], judged: Closing | None, as_json: bool) -> int:
+    """Print the rounds of a sweep that chose its own runs; returns the exit code 0.
+
+    Args:
+        judged: What the runs say of the forecast; in JSON it stands in the last round, as "forecast".
+    """
     table = pd.DataFrame(
         [
             {
@@ -95,7 +102,16 @@ def show_rounds(rounds: Sequence[Round], as_json: bool) -> int:
             for one in rounds
         ]
     )
-    return show(list(rounds), table.to_string(index=False), as_json)
+    text = table.to_string(index=False)
+    return show(_with_forecast(rounds, judged), f"{text}\n{judged.describe()}" if judged else text, as_json)
+
+
+def _with_forecast(rounds: Sequence[Round], judged: Closing | None) -> list[dict[str, Any]]:
+    *earlier, last = (asdict(one) for one in rounds)
+    if judged is None:
+        return [*earlier, {**last, "forecast": None}]
+    said = {"apart": judged.apart, "warns": judged.warns, "sentence": judged.describe()}
+    return [*earlier, {**last, "forecast": {**asdict(judged), **said}}]
 
 
 def _runs(source: Path) -> Runs | None:

@@ -19,6 +19,7 @@ from allometry.fitting.uncertainty import bootstrap
 from allometry.laws import read_law
 from allometry.runs.run import Runs
 from allometry.runs.study import Study
+from allometry.sweeps.closing import Closing, closing
 from allometry.sweeps.designs import Design, Planned
 from allometry.sweeps.designs.informative import (
     ForecastOf,
@@ -33,7 +34,7 @@ from allometry.sweeps.leftovers import Asked, ended, left_of, partway
 from allometry.sweeps.round_files import Round, read_asked, state_round
 from allometry.sweeps.spec import FitSpec, StudySpec, read_spec
 from allometry.sweeps.until import Until
-from allometry.units import show_power
+from allometry.units import show_count, show_power
 
 LEVEL = 0.9  # of the interval whose width is meant
 _SEEDS = 4  # of the cheapest run besides its own: without repeats the noise is a guess from few residuals
@@ -83,6 +84,31 @@ def _with(study: Study, rounds: Sequence[Round], made: Round) -> list[Round]:
         return [*rounds, state_round(study, made)]
     asked = read_asked(study)
     return [*asked, state_round(study, replace(made, number=len(asked) + 1))]
+
+
+def judge_forecast(study: Study) -> Closing | None:
+    """What the runs of a study say of the forecast that `sweep_until` chose them for; None before they fit.
+
+    A rule such as "width < 1%" fires by what the law believes of itself, whether or not the law is right.
+
+    Raises:
+        RecipeError: If the study has no target.
+    """
+    spec = read_spec(study)
+    loop = _Loop.of(study, spec, Until(), spec.design.recipes(study.runs()))
+    fitted = loop.fits()
+    if not fitted:
+        return None
+    return closing(fitted, loop.aim().inputs, level=LEVEL, larger=_larger(loop.stated, ended(study)))
+
+
+def _larger(stated: Sequence[Planned], there: Collection[str]) -> str:
+    """The largest run of the design, if it is not made, in words; else empty."""
+    run = max(_runs_of(stated), key=lambda one: one.recipe.flops()).recipe
+    if run.run_id in there:
+        return ""
+    size, tokens = show_count(run.architecture.params()), show_count(run.tokens)
+    return f"{run.run_id} ({size} parameters on {tokens} tokens, {show_power(run.flops())} FLOP)"
 
 
 def next_round(study: Study, until: Until) -> tuple[Round, Asked]:
@@ -155,13 +181,13 @@ class _Loop:
         spent = sum(one.flops for one in rounds)
         if spent <= self.until.flops:
             return None
-        step = _Step(number=len(rounds) + 1, spent=spent, width=self._width(self._fits()))
+        step = _Step(number=len(rounds) + 1, spent=spent, width=self._width(self.fits()))
         most = show_power(self.until.flops)
         return step.last(f"Done: the rounds of this study take {show_power(spent)} FLOP, above {most}.")
 
     def next(self, rounds: Sequence[Round]) -> Round:
         """The next round; one without runs if the rule fired or nothing is left to run."""
-        fitted = self._fits()
+        fitted = self.fits()
         spent = sum(one.flops for one in rounds)
         step = _Step(number=len(rounds) + 1, spent=spent, width=self._width(fitted))
         if step.width is not None and (why := self.until.fired(width=step.width, gain=np.inf)):
@@ -180,7 +206,7 @@ class _Loop:
 
     def _chosen(self, step: _Step, options: Options, fitted: Sequence[Fit]) -> Round:
         """The cheapest part of what is expected to reach the width, or of what doubles the compute."""
-        candidates, beliefs, aim = options.candidates, [belief_from_fit(one) for one in fitted], self._aim()
+        candidates, beliefs, aim = options.candidates, [belief_from_fit(one) for one in fitted], self.aim()
         again = max(step.spent, candidates.cheapest)
         found = informative(candidates, aim, beliefs, flops=again, level=LEVEL, measured=step.width)
         gain = 1 - found.width_after / found.width_before
@@ -206,7 +232,7 @@ class _Loop:
         law = read_law(main.law)
         belief = belief_from_law(law, noise=_FIRST_NOISE, columns=main.inputs)
         least = min(len(law.names) + _BEYOND_COEFFICIENTS, len(options.candidates))
-        picks = informative(options.candidates, self._aim(), [belief], least=least, level=LEVEL).picks
+        picks = informative(options.candidates, self.aim(), [belief], least=least, level=LEVEL).picks
         made = step.asking(options, picks, None, "what the law at typical coefficients learns most from")
         seeds = [one for one in self.repeats if one.recipe.run_id not in there]
         return replace(
@@ -215,10 +241,11 @@ class _Loop:
             flops=made.flops + sum(one.own_flops for one in seeds),
         )
 
-    def _aim(self) -> ForecastOf:
+    def aim(self) -> ForecastOf:
+        """The run that the study forecasts."""
         return ForecastOf(inputs=target_inputs(self.study))
 
-    def _fits(self) -> list[Fit]:
+    def fits(self) -> list[Fit]:
         """The study's laws of the same inputs, the main one first; none before that one fits."""
         runs = selected_runs(self.study) if len(self.study.runs()) else Runs.of([])
         main, *others = self.spec.fits
@@ -235,7 +262,7 @@ class _Loop:
     def _width(self, fitted: Sequence[Fit]) -> float | None:
         if not fitted:
             return None
-        at = {name: value for name, value in self._aim().inputs.items() if name in fitted[0].inputs.values()}
+        at = {name: value for name, value in self.aim().inputs.items() if name in fitted[0].inputs.values()}
         forecast = fitted[0].predict(LEVEL, **at)
         width = (forecast.high - forecast.low) / forecast.median
         return float(width) if np.isfinite(width) else None

@@ -140,7 +140,7 @@ def _ranked(values: Array, directions: dict[str, Array]) -> dict[str, float]:
 def _rank_correlation(one: Array, other: Array) -> float:
     """Spearman's, with the mean rank for ties; scipy.stats would take a second to load."""
     ranks = np.stack([pd.Series(values).rank().to_numpy() for values in (one, other)])
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
 def _directions(fit: Fit) -> dict[str, Array]:
