@@ -32,7 +32,7 @@ LEVELS = (0.8, 0.9)
 LIMITS = (
     "Rates drift by as much as the back-test's errors ask for, which widens little where growth is steady. A "
     "bend two years ago in many scattered points is still not held as often as said: few forecasts made "
-    "since have come due. The outlook then mostly warns that its newest forecasts missed."
+    "since have come due. In a third of such series a warning says that the newest points were missed."
 )
 MOMENT = 1e-4  # years, for the pace of a truth
 

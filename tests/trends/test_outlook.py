@@ -101,7 +101,7 @@ def test_a_long_series_is_scored_at_no_more_than_twenty_points_a_cut() -> None:
     lines = tuple(way for way in entrants(300) if way.form is EXPONENTIAL)
     scores = backtest(lines, series(years - 2020, years=years), years - 2026, np.random.default_rng(0))
 
-    assert scores.forecasts == 10 * 20 + 1  # the last cut leaves one point
+    assert scores.forecasts == 5 * 20 + 1  # the last cut leaves one point
     assert scores.crps.argmin() == 0  # a steady line is best forecast from all that is known of it
 
 

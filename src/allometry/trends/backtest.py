@@ -23,6 +23,8 @@ WINDOWS = (1.0, 2 / 3, 1 / 2, 1 / 3)  # shares of the points, the newest ones
 SMALLEST = 5  # points of a window that is not the whole
 _FIRST_CUT = 6  # points learnt from at least
 _CUTS = 11
+_CUTS_OF_MANY = 6  # of more than _MANY points, each of which takes longer to learn from
+_MANY = 100
 _HALF_LIFE = 1 / 6  # of the years of a series: a forecast of a point so old counts half
 _SCORED = 20  # points after a cut that are scored: the error of a hundred says no more than that of these
 _POINTS = 60  # draws that stand for one forecast
@@ -204,7 +206,8 @@ def _cuts(count: int) -> list[int]:
     possible = np.arange(_FIRST_CUT, count)
     if not possible.size:
         return []
-    chosen = np.unique(np.linspace(0, len(possible) - 1, min(_CUTS, len(possible))).round().astype(int))
+    most = _CUTS if count <= _MANY else _CUTS_OF_MANY
+    chosen = np.unique(np.linspace(0, len(possible) - 1, min(most, len(possible))).round().astype(int))
     return [int(possible[place]) for place in chosen]
 
 
