@@ -18,8 +18,9 @@ from functools import partial
 
 import numpy as np
 
-from allometry.trends.horizon import PENALTIES, time_horizons
+from allometry.trends.horizon import time_horizons
 from allometry.trends.horizon_draws import RESAMPLINGS, Resampling
+from allometry.trends.horizon_findings import PENALTIES
 from allometry.trends.series import horizon_series
 from allometry.trends.task_runs import TaskRuns
 from allometry.trends.trend import exponential_trend

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from statistics import median
 
+import torch
 from benchmarks.parts.clock import shown
 from benchmarks.parts.page import Table, goal
-from benchmarks.parts.training import VOCAB, cpu_seconds, gemm_peak
+from benchmarks.parts.training import VOCAB, cpu_seconds, environment, gemm_peak
 
 from allometry.architectures import Transformer
 from allometry.lab.loop import Sitting, train
 from allometry.lab.replicas import train_replicas
 from allometry.lab.tokens import prepare_tokens
 from allometry.recipe import AdamW, Bpe, Data, Recipe, StandardLibrary, Wsd
+from allometry.sweeps.executors.working import SETTINGS
 
 CONTEXT = 128
 REPLICAS = 8
@@ -83,7 +87,15 @@ class Pair:
 
 
 def pair(siblings: Siblings, *, steps: int, rounds: int) -> Pair:
-    """Train turn about: all one after another, then all together."""
+    """Train turn about: all one after another, then all together; in a process like a sweep's workers."""
+    with (
+        environment(SETTINGS),
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as worker,
+    ):
+        return worker.submit(_pair, siblings, steps, rounds).result()
+
+
+def _pair(siblings: Siblings, steps: int, rounds: int) -> Pair:
     recipes = siblings.recipes(steps)
     text = prepare_tokens(recipes[0].data)
     losses: dict[str, list[float]] = {}
@@ -118,7 +130,8 @@ def replicas_table(pairs: Sequence[Pair], command: str) -> Table:
         title="Replicas in one pass",
         command=command,
         says=f"{REPLICAS} runs of one shape with different seeds, batches of sequences of {CONTEXT} tokens: "
-        "`train` one after another, beside `train_replicas`. CPU time of a replica's step, with all that "
+        "`train` one after another, beside `train_replicas`, in a process like a sweep's workers. CPU time "
+        "of a replica's step, with all that "
         "belongs to a run but the text: set-up, held-out loss, checkpoint. Arithmetic: the share of the step "
         "alone that its FLOP would take at the peak of a matrix product, which no shared pass can save.",
         header=(

@@ -127,6 +127,18 @@ def race(size: Size, *, rounds: int) -> Race:
 
 
 @contextmanager
+def environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Start processes inside with these settings."""
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
 def _contestant(
     work: Callable[[Size, int, Pipe], None],
     size: Size,
@@ -140,11 +152,8 @@ def _contestant(
     """
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=work, args=(size, rounds, there))
-    before = dict(os.environ)
-    os.environ.update(settings or {})
-    process.start()
-    os.environ.clear()
-    os.environ.update(before)
+    with environment(settings or {}):
+        process.start()
     there.close()  # so that a loop that died is an end of file here, and no endless wait
     here.recv()
 

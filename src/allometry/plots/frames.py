@@ -88,10 +88,9 @@ def sampled(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """
     if len(frame) <= MOST_DOTS:
         return frame
-    ends = {place for name in columns for place in (frame[name].argmin(), frame[name].argmax())}
-    others = np.random.default_rng(0).permutation(len(frame))
-    rows = sorted({*ends, *(int(place) for place in others[: MOST_DOTS - len(ends)])})
-    return frame.iloc[rows]
+    ends = {int(place) for name in columns for place in (frame[name].argmin(), frame[name].argmax())}
+    others: list[int] = np.random.default_rng(0).permutation(len(frame)).tolist()
+    return frame.iloc[sorted({*ends, *others[: MOST_DOTS - len(ends)]})]
 
 
 def sample_words(frame: pd.DataFrame) -> str:

@@ -26,7 +26,8 @@ def with_slopes(
     """What comes out, and the slopes of a weighted sum of it by queries, keys and values."""
     draw = torch.Generator().manual_seed(length)
     qkv = torch.randn(2, length, 3, 4, 8, generator=draw, dtype=torch.float64, requires_grad=True)
-    mixed = attend(*(part.transpose(1, 2) for part in qkv.unbind(2)), scale)
+    q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
+    mixed = attend(q, k, v, scale)
     weights = torch.randn(mixed.shape, generator=draw, dtype=torch.float64)
     return [mixed, *torch.autograd.grad((mixed * weights).sum(), qkv)]
 
