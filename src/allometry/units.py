@@ -97,9 +97,11 @@ def show_count(value: float, digits: int = 3) -> str:
 def show_power(value: float, digits: int = 3) -> str:
     """Show a number as a power of ten.
 
-    >>> show_power(5.88e23), show_power(0.00012)
-    ('5.88e23', '1.2e-4')
+    >>> show_power(5.88e23), show_power(0.00012), show_power(math.inf)
+    ('5.88e23', '1.2e-4', 'inf')
     """
+    if not math.isfinite(value):
+        return str(value)
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return f"{mantissa}e{int(exponent)}"

@@ -227,11 +227,17 @@ def test_a_killed_worker_leaves_no_trainer_behind(study: Study, tiny: Recipe) ->
     os.kill(worker, signal.SIGKILL)
     os.waitpid(worker, 0)
 
-    while Path(f"/proc/{trainer}/cmdline").exists() and time.monotonic() < deadline:
-        if not Path(f"/proc/{trainer}/cmdline").read_bytes():
-            break  # dead, and not yet taken note of
+    while is_alive(trainer) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert time.monotonic() < deadline
+
+
+def is_alive(process: int) -> bool:
+    """Whether it runs: one that is dead and not yet taken note of has no command line."""
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):  # gone, or going while it is read
+        return False
 
 
 @pytest.mark.parametrize("pattern", ["loss", "(a)(b)", "(("])
