@@ -109,7 +109,7 @@ def _steps(*, full: bool) -> Table:
 def _replicas(*, full: bool) -> Table:
     progress("replicas")
     siblings = SIBLINGS if full else SIBLINGS[:2]
-    pairs = [pair(one, steps=48 if full else 16, rounds=5 if full else 3) for one in siblings]
+    pairs = [pair(one, steps=96 if full else 16, rounds=5 if full else 3) for one in siblings]
     return replicas_table(pairs, COMMAND)
 
 

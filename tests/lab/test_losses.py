@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from allometry.lab.losses import head_loss, rows_at_once
+from allometry.lab.losses import head_loss, head_losses, rows_at_once
 
 ROUNDING = 1e-13  # float64, sums of a few hundred terms
 
@@ -35,6 +35,23 @@ def test_gradients_equal_finite_differences() -> None:
     targets = torch.randint(7, (2, 3), generator=draw)
 
     assert torch.autograd.gradcheck(lambda x, head: head_loss(x, head, targets), (x, head))
+
+
+def test_models_side_by_side_cost_what_each_costs_alone() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 2 * CHUNK + 7, 5, generator=draw, dtype=torch.float64, requires_grad=True)
+    heads = torch.randn(3, VOCAB, 5, generator=draw, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(VOCAB, x.shape[:2], generator=draw)
+    outer = torch.tensor([1.0, 2.0, -0.5], dtype=torch.float64)
+
+    together = head_losses(x, heads, targets)
+    by_model = zip(x.unsqueeze(1), heads, targets.unsqueeze(1), strict=True)
+    alone = torch.stack([head_loss(*one) for one in by_model])
+
+    torch.testing.assert_close(together, alone, rtol=ROUNDING, atol=0)
+    ours, theirs = (torch.autograd.grad(losses, (x, heads), outer) for losses in (together, alone))
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-10, atol=ROUNDING)
 
 
 def test_large_logits_do_not_overflow() -> None:

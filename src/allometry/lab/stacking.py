@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from allometry.architectures.modules.language import LanguageModel
 from allometry.lab.precision import EXACT, Arithmetic
-from allometry.lab.steps import Batch, cross_entropy
+from allometry.lab.steps import Batch, cross_entropies
 
 Gradients = list[tuple[nn.Parameter, Tensor]]
 
@@ -182,9 +182,7 @@ class Stack:
             parameter.grad = None
         with arithmetic.products():
             x_BTD = self.body.hidden(torch.cat([batch.inputs_BT for batch in batches]))
-            x_RBTD = x_BTD.unflatten(0, (len(batches), -1)).unbind(0)  # type: ignore[no-untyped-call]
-            each = zip(x_RBTD, self.head_RVD.unbind(0), batches, strict=True)
-            losses_R = torch.stack([cross_entropy(x, head, batch) for x, head, batch in each])
+            losses_R = cross_entropies(x_BTD, self.head_RVD, batches)
         losses_R.sum().backward()  # type: ignore[no-untyped-call]
         norms_R = self._norms()
         if clips is not None:

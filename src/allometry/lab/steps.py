@@ -5,7 +5,7 @@ Shapes in names: B sequences, T tokens, D width, V vocabulary, N scored position
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from allometry.architectures.modules.language import LanguageModel
 from allometry.errors import InputError
-from allometry.lab.losses import head_loss
+from allometry.lab.losses import head_loss, head_losses
 from allometry.lab.memory import ran_out_of_memory
 from allometry.lab.optimizers import set_rate
 from allometry.lab.precision import EXACT, Arithmetic, LossScale, overflowed
@@ -121,10 +121,23 @@ def cross_entropy(x_BTD: Tensor, head_VD: Tensor, batch: Batch) -> Tensor:
     if batch.scored_N is not None:  # as one long sequence
         x_BTD = x_BTD.flatten(0, 1).index_select(0, batch.scored_N).unsqueeze(0)
         targets_BT = targets_BT.flatten().index_select(0, batch.scored_N).unsqueeze(0)
-    device = x_BTD.device.type
-    if torch.is_autocast_enabled(device):
-        x_BTD = x_BTD.to(torch.get_autocast_dtype(device))
-    return head_loss(x_BTD, head_VD, targets_BT)
+    return head_loss(_in_autocast(x_BTD), head_VD, targets_BT)
+
+
+def cross_entropies(x_BTD: Tensor, head_RVD: Tensor, batches: Sequence[Batch]) -> Tensor:
+    """The same of each of R models, whose sequences follow each other in x; every position is scored.
+
+    Returns:
+        Of shape (R,).
+    """
+    targets_RN = torch.stack([batch.targets_BT.flatten() for batch in batches])
+    x_RND = x_BTD.reshape(*targets_RN.shape, -1)
+    return head_losses(_in_autocast(x_RND), head_RVD, targets_RN)
+
+
+def _in_autocast(x: Tensor) -> Tensor:
+    device = x.device.type
+    return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
 
 
 def gradients(
