@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import kstest, norm
 
 from allometry.errors import ForecastError
 from allometry.fitting.prediction import PROBABILITIES
 from allometry.fitting.result import Forecast
 from allometry.forecasts.calibration import Calibration, calibration
 from allometry.forecasts.register import register
+from allometry.forecasts.scoring import pit
 from allometry.plots.calibration import calibration_chart
 from allometry.runs.run import Run
 from allometry.runs.study import Study
@@ -22,7 +24,7 @@ from allometry.runs.study import Study
 
 def judged(pits: Sequence[float], outcome: float = 2.0) -> Calibration:
     """A record of forecasts that gave these probabilities to lower outcomes."""
-    same = {"study": "s", "outcome": outcome, "error_percent": 1.0, "crps": 0.02}
+    same = {"study": "s", "outcome": outcome, "error_percent": 1.0, "crps": 0.02, "widest_level": 0.98}
     rows = [{**same, "target": f"r{number}", "pit": given} for number, given in enumerate(pits)]
     return Calibration(pd.DataFrame(rows))
 
@@ -67,6 +69,52 @@ def test_the_range_of_a_share_is_that_of_clopper_and_pearson() -> None:
     # Of 0 in n the upper end is 1 - (alpha / 2)^(1 / n).
     assert none_of_twenty.high == pytest.approx(1 - 0.05 ** (1 / 20))
     assert none_of_twenty.low == 0
+
+
+def test_a_level_is_judged_by_the_forecasts_whose_quantiles_reach_it(
+    tmp_path: Path, forecast: Forecast
+) -> None:
+    study = Study.create(tmp_path / "study", 'name = "study"')
+    for target, reach in (("narrow", 0.05), ("wide", 0.01)):
+        stated = {p: 3.25 + 0.1 * float(norm.ppf(p)) for p in (reach, 0.5, 1 - reach)}
+        register(replace(forecast, quantiles=stated), study, target=target)
+        study.save_run(Run(run_id=target, status="done", values={"loss": 9.0}))
+
+    held = {one.level: (one.inside, one.total) for one in calibration([study]).coverage}
+
+    # Quantiles from 5% to 95% say nothing of a 95% interval, and so not that it held.
+    assert held == {0.5: (0, 2), 0.8: (0, 2), 0.9: (0, 2), 0.95: (0, 1)}
+
+
+def test_calibrated_forecasts_give_even_pits_and_overconfident_ones_do_not() -> None:
+    # A forecaster who knows the mean and the spread around it; the other believes in half the spread.
+    outcomes = np.random.default_rng(0).normal(3.0, 0.1, 400)
+    deviations = np.array([float(norm.ppf(p)) for p in PROBABILITIES])
+    shares = {
+        believed: [pit(dict(zip(PROBABILITIES, 3 + believed * deviations, strict=True)), y) for y in outcomes]
+        for believed in (0.1, 0.05)
+    }
+
+    right, sure = judged(shares[0.1]), judged(shares[0.05])
+
+    assert kstest(shares[0.1], "uniform").pvalue > 0.05
+    assert all(one.agrees for one in right.coverage)
+    assert not any(one.agrees for one in sure.coverage)
+    # Half the spread: the 90% interval is one of +-0.82 standard deviations.
+    expected = norm.cdf(norm.ppf(0.95) / 2) * 2 - 1
+    assert sure.coverage[2].share == pytest.approx(expected, abs=2 * np.sqrt(expected * (1 - expected) / 400))
+
+
+def test_runs_that_diverged_are_counted_beside_the_outcomes(study: Study, forecast: Forecast) -> None:
+    for target in ("big", "wild"):
+        register(forecast, study, target=target)
+    study.save_run(Run(run_id="big", status="done", values={"loss": 3.3}))
+    study.save_run(Run(run_id="wild", status="diverged"))
+
+    said = calibration([study]).summary()
+
+    assert "Forecasts with an outcome: 1" in said
+    assert "runs that diverged, so that their forecasts are not judged: 1" in said
 
 
 def test_a_record_without_outcomes_says_how_to_get_one(study: Study, forecast: Forecast) -> None:

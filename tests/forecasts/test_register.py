@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,8 +28,10 @@ from allometry.forecasts.register import (
     set_torn_line_aside,
 )
 from allometry.forecasts.scoring import score
+from allometry.recipe import Recipe
 from allometry.report.registering import scored
 from allometry.report.terminal import describe_stated
+from allometry.runs.merging import merge
 from allometry.runs.run import Run
 from allometry.runs.study import Study
 
@@ -211,6 +214,49 @@ def test_a_run_that_is_known_cannot_be_forecast(study: Study, forecast: Forecast
     assert read_register(study) == []
 
 
+def test_a_run_whose_outcome_is_in_the_register_stays_known_when_its_folder_is_gone(
+    study: Study, forecast: Forecast
+) -> None:
+    register(forecast, study, target="big")
+    study.save_run(Run(run_id="big", status="done", values={"loss": 3.3}))
+    attach_outcomes(study)
+    shutil.rmtree(study.run_folder("big"))
+
+    with pytest.raises(ForecastError, match=r"Line 2 of the register of .* holds what run 'big' measured"):
+        register(replace(forecast, median=3.3), study, target="big")
+
+
+def test_a_target_that_was_run_by_another_seed_is_known_but_for_noise(
+    study: Study, forecast: Forecast, tiny: Recipe
+) -> None:
+    other = replace(tiny, seed=1)
+    study.save_run(Run(run_id=tiny.run_id, status="done", values={"loss": 3.0, "seed": 0}))
+
+    with pytest.raises(ForecastError, match=f"Run '{tiny.run_id}' .* in its seed alone"):
+        register(forecast, study, target=other.run_id, recipe=other.to_toml())
+    longer = replace(other, tokens=2 * tiny.tokens)
+    assert register(forecast, study, target=longer.run_id, recipe=longer.to_toml()).number == 1
+
+
+def test_a_target_that_was_run_in_a_study_merged_since_is_known(
+    study: Study, forecast: Forecast, tmp_path: Path
+) -> None:
+    elsewhere = Study.create(tmp_path / "elsewhere", 'name = "elsewhere"')
+    elsewhere.save_run(Run(run_id="big", status="done", values={"loss": 3.0}))
+    merge(study, elsewhere)
+
+    with pytest.raises(ForecastError, match="'big' has already been trained"):
+        register(forecast, study, target="big")
+
+
+def test_a_recipe_that_is_not_the_targets_is_refused(study: Study, forecast: Forecast, tiny: Recipe) -> None:
+    with pytest.raises(
+        ForecastError, match=f"recipe is that of run '{tiny.run_id}' and the forecast is for 'b"
+    ):
+        register(forecast, study, target="big", recipe=tiny.to_toml())
+    assert not (study.folder / REGISTER).exists()
+
+
 def test_a_target_that_diverged_has_been_run_and_cannot_be_forecast(study: Study, forecast: Forecast) -> None:
     study.save_run(Run(run_id="big", status="diverged"))
 
@@ -244,12 +290,15 @@ def test_an_arbitrary_line_is_refused_in_words(line: bytes) -> None:
         read_record(line)
 
 
-def test_recipe_and_deadline_are_kept_and_older_lines_stay_readable(study: Study, forecast: Forecast) -> None:
+def test_recipe_and_deadline_are_kept_and_older_lines_stay_readable(
+    study: Study, forecast: Forecast, tiny: Recipe
+) -> None:
     older = register(forecast, study, target="first")
-    newer = register(forecast, study, target="second", recipe="tokens = 64\n", deadline="2027-01-31")
+    text = tiny.to_toml()
+    newer = register(forecast, study, target=tiny.run_id, recipe=text, deadline="2027-01-31")
 
     assert read_register(study) == [older, newer]
-    assert (newer.recipe, newer.deadline) == ("tokens = 64\n", "2027-01-31")
+    assert (newer.recipe, newer.deadline) == (text, "2027-01-31")
     assert b"deadline" not in (study.folder / REGISTER).read_bytes().splitlines()[0]
 
 

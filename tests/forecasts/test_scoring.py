@@ -15,7 +15,8 @@ from scipy.stats import norm
 
 from allometry.fitting.prediction import PROBABILITIES
 from allometry.fitting.result import Forecast
-from allometry.forecasts.register import register
+from allometry.forecasts.records import hash_of, write_outcome, write_record
+from allometry.forecasts.register import REGISTER, attach_outcomes, register
 from allometry.forecasts.scoring import crps, describe_score, pit, score
 from allometry.runs.run import Run
 from allometry.runs.study import Study
@@ -89,6 +90,45 @@ def test_of_revisions_the_last_one_stated_before_the_run_counts(study: Study, fo
     late = score(study)
     assert late["stated_before_run"].tolist() == [False, False]
     assert late["counts"].tolist() == [False, False]
+
+
+def test_a_forecast_behind_the_outcome_in_the_register_was_not_stated_before_it(
+    study: Study, forecast: Forecast
+) -> None:
+    register(forecast, study, target="big")
+    study.save_run(run(3.3))
+    attach_outcomes(study)
+    append(study, replace(forecast, median=3.3))  # what `register` refuses, written by another hand
+
+    table = score(study)
+
+    assert table["outcome"].tolist() == [3.3, 3.3]
+    assert table["counts"].tolist() == [True, False]
+
+
+def test_a_second_outcome_of_a_run_changes_no_score(study: Study, forecast: Forecast) -> None:
+    register(forecast, study, target="big")
+    study.save_run(run(3.3))
+    attach_outcomes(study)
+    path = study.folder / REGISTER
+    again = write_outcome(
+        number=3, stated=datetime.now(UTC), target="big", output="loss", value=3.25,
+        previous=hash_of(path.read_bytes().splitlines()[-1]),
+    )  # fmt: skip
+    path.write_bytes(path.read_bytes() + again + b"\n")
+
+    assert score(study)["outcome"].tolist() == [3.3]
+
+
+def append(study: Study, forecast: Forecast) -> None:
+    """A whole line behind the last one."""
+    path = study.folder / REGISTER
+    lines = path.read_bytes().splitlines()
+    line = write_record(
+        number=len(lines) + 1, stated=datetime.now(UTC), target="big", forecast=forecast, assumptions="",
+        fit_path="", previous=hash_of(lines[-1]),
+    )  # fmt: skip
+    path.write_bytes(b"\n".join([*lines, line, b""]))
 
 
 def test_a_run_that_does_not_say_when_it_began_leaves_that_open(study: Study, forecast: Forecast) -> None:

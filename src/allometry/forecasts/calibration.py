@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from allometry.errors import ForecastError
 from allometry.fitting.result import tails
 from allometry.forecasts.scoring import score
 from allometry.runs.study import Study
+
+Array = NDArray[np.float64]
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 _SURE = 0.9  # of the interval around a measured share
@@ -51,15 +54,21 @@ class Calibration:
 
     Attributes:
         scores: One row a forecast that counts and has an outcome: the columns of `score`, and `study`.
+        diverged: Forecasts that count and whose run diverged: no outcome to judge them by.
     """
 
     scores: pd.DataFrame
+    diverged: int = 0
 
     @property
     def coverage(self) -> list[Coverage]:
-        """At each of the usual levels, of the forecasts that stated quantiles."""
-        pits = self.scores["pit"].dropna().to_numpy(dtype=np.float64)
-        return [_coverage(level, pits) for level in LEVELS] if pits.size else []
+        """At each of the usual levels, of the forecasts whose quantiles state an interval of that level."""
+        return [_coverage(level, pits) for level in LEVELS if (pits := self._pits(level)).size]
+
+    def _pits(self, level: float) -> Array:
+        # A forecast with quantiles from 5% to 95% gives any outcome a PIT inside its 95% interval.
+        states = self.scores["widest_level"] >= level - 1e-9
+        return self.scores.loc[states, "pit"].dropna().to_numpy(dtype=np.float64)
 
     @property
     def bias_percent(self) -> float:
@@ -80,6 +89,8 @@ class Calibration:
             f"Forecasts with an outcome: {len(self.scores)}; studies: {studies}",
             f"  {error}; CRPS {self.crps_percent:.2g}% of the outcome",
         ]
+        if self.diverged:
+            lines += [f"  runs that diverged, so that their forecasts are not judged: {self.diverged}"]
         return "\n".join([*lines, *(f"  {_said(one)}" for one in self.coverage)])
 
 
@@ -92,20 +103,21 @@ def calibration(studies: Sequence[Study]) -> Calibration:
         ForecastError: If there is none, or a register was touched.
     """
     tables = [score(study).assign(study=study.folder.name) for study in studies]
-    kept = [table[table["counts"] & (table["status"] == "done")] for table in tables]
+    counted = [table[table["counts"]] for table in tables]
+    kept = [table[table["status"] == "done"] for table in counted]
     found = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
     if found.empty:
         raise ForecastError(
             "No forecast here has an outcome yet: state one before its run, train the run, and ask again. "
             "What is registered is shown by: allometry score STUDY"
         )
-    return Calibration(found)
+    return Calibration(found, diverged=sum(int((table["status"] == "diverged").sum()) for table in counted))
 
 
-def _coverage(level: float, pits: np.ndarray) -> Coverage:
-    # PITs are read off the stored quantiles, which hold both ends of these levels.
+def _coverage(level: float, pits: Array) -> Coverage:
     tail = (1 - level) / 2
-    inside = int(np.sum((pits >= tail - 1e-12) & (pits <= 1 - tail + 1e-12)))
+    # An end itself is outside: the PIT of what lies beyond the outermost quantile is that quantile's own.
+    inside = int(np.sum((pits > tail + 1e-12) & (pits < 1 - tail - 1e-12)))
     low, high = _share_range(inside, len(pits))
     return Coverage(level=level, inside=inside, total=len(pits), low=low, high=high)
 

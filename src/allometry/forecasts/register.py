@@ -15,12 +15,12 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from typing import NoReturn
 
-from allometry.errors import ForecastError, InputError
+from allometry.errors import ForecastError
 from allometry.files import explained, sync_folder, write_atomically
 from allometry.fitting.result import Forecast
 from allometry.forecasts import objects
@@ -34,6 +34,12 @@ from allometry.forecasts.records import (
     write_outcome,
     write_record,
 )
+from allometry.forecasts.refusals import (
+    refuse_if_known,
+    refuse_no_day,
+    refuse_other_recipe,
+    refuse_unusable,
+)
 from allometry.runs.study import Study
 from allometry.storage import in_object_storage, require_folder
 
@@ -43,7 +49,6 @@ except ImportError:  # Windows: one writer at a time is then up to the user
     fcntl = None  # type: ignore[assignment]
 
 REGISTER = "forecasts.jsonl"
-KNOWN = ("done", "diverged")  # states of a run after which there is nothing to forecast
 Entry = RegisteredForecast | RegisteredOutcome
 
 
@@ -61,7 +66,8 @@ def register(
 
     Stating the same forecast with the same assumptions for the same target again adds nothing, even after
     the run: a pipeline can be rerun. Another forecast for a target not yet run is a revision; both stay. A
-    target that diverged has been run: its outcome is known. One that failed, or was stopped, has not.
+    target that diverged has been run: its outcome is known. One that failed, or was stopped, has not. One
+    whose recipe is given and differs from that of a run by its seed alone is known but for noise.
 
     Args:
         target: run_id of the run that will be trained; without one the forecast cannot be scored.
@@ -71,12 +77,14 @@ def register(
         deadline: The day until which the run is to be made, such as 2027-01-31.
 
     Raises:
-        ForecastError: If the target has been run, the forecast has no value, or the register is not whole.
+        ForecastError: If the target has been run, the forecast has no value, the recipe is not the target's,
+            or the register is not whole.
         InputError: If the deadline is not a day.
         StudyError: If the register cannot be written; it is then as it was.
     """
-    _refuse_unusable(forecast, target)
-    _refuse_no_day(deadline)
+    refuse_unusable(forecast, target)
+    refuse_no_day(deadline)
+    refuse_other_recipe(recipe, target)
     path = study.folder / REGISTER
     with _opened(path) as file:
         content = file.read()
@@ -85,7 +93,7 @@ def register(
             words_agree = (entry.target, entry.assumptions) == (target, assumptions)
             if words_agree and same_forecast(entry.forecast, forecast):
                 return entry
-        _refuse_if_run(study, target)
+        refuse_if_known(study, target, recipe, _outcomes(known))
         line = write_record(
             number=len(known) + 1,
             stated=datetime.now(UTC),
@@ -174,35 +182,6 @@ def set_torn_line_aside(study: Study) -> Path:
         os.ftruncate(file.fileno(), start)
         os.fsync(file.fileno())
     return aside
-
-
-def _refuse_unusable(forecast: Forecast, target: str) -> None:
-    if not math.isfinite(forecast.median):
-        raise ForecastError(
-            f"A forecast of {forecast.median} says nothing; register one with a finite median."
-        )
-    if Path(target).name != target or target == "..":
-        raise ForecastError(
-            f"'{target}' is not a run_id; give the run_id of the recipe that will be trained."
-        )
-
-
-def _refuse_no_day(deadline: str) -> None:
-    try:
-        if deadline:
-            date.fromisoformat(deadline)
-    except ValueError as error:
-        raise InputError(f"'{deadline}' is not a day; write a deadline as 2027-01-31.") from error
-
-
-def _refuse_if_run(study: Study, target: str) -> None:
-    run = study.run(target) if target else None
-    if run is not None and run.status in KNOWN:
-        how = ", and it diverged" if run.status == "diverged" else ""
-        raise ForecastError(
-            f"Run '{target}' has already been trained in {study.folder}{how}: what is known cannot be "
-            f"forecast. Register before training, or name a target that has not been run."
-        )
 
 
 def _opened(path: Path) -> AbstractContextManager[FileIO | RecordObjects]:

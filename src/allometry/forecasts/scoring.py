@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from allometry.fitting.comparison import scores
-from allometry.forecasts.records import RegisteredForecast
+from allometry.forecasts.records import RegisteredForecast, RegisteredOutcome
 from allometry.forecasts.register import read_outcomes, read_register
 from allometry.runs.run import Run
 from allometry.runs.study import Study
@@ -22,7 +22,7 @@ _TYPES = {
     "low": "float64", "high": "float64", "level": "float64", "error": "float64", "error_percent": "float64",
     "inside": "boolean", "pit": "float64", "crps": "float64", "beyond_params": "float64",
     "beyond_tokens": "float64", "beyond_flops": "float64", "stated_before_run": "boolean",
-    "counts": "boolean",
+    "counts": "boolean", "widest_level": "float64",
 }  # fmt: skip
 _SYMBOLS = {"beyond_params": "N", "beyond_tokens": "D", "beyond_flops": "C"}
 
@@ -36,7 +36,8 @@ def score(study: Study) -> pd.DataFrame:
         `error` is median minus outcome, in the output's unit: above zero was too high. `pit` is the
         probability the forecast gave to a lower outcome. `stated_before_run` is missing where there is
         no run yet, or it does not say when it began. `counts` marks, of the forecasts for one target and
-        output, the last one stated before the run.
+        output, the last one stated before the run. `widest_level` is that of the widest interval which the
+        stored quantiles state.
 
     Raises:
         ForecastError: If the register was touched after the forecasts were stated.
@@ -44,7 +45,8 @@ def score(study: Study) -> pd.DataFrame:
     entries = read_register(study)
     targets = {entry.target for entry in entries if entry.target}
     runs = {target: study.run(target) for target in targets}
-    attached = {(one.target, one.output): one.value for one in read_outcomes(study)}
+    # Of two outcomes of one run the first counts: a line that was added later corrects nothing.
+    attached = {(one.target, one.output): one for one in reversed(read_outcomes(study))}
     rows = [
         _row(entry, runs.get(entry.target), attached.get((entry.target, entry.forecast.output)))
         for entry in entries
@@ -94,10 +96,10 @@ def crps(quantiles: Mapping[float, float], outcome: float) -> float:
     return float(scores.crps(values, np.array(probabilities), np.array([outcome]))[0])
 
 
-def _row(entry: RegisteredForecast, run: Run | None, attached: float | None) -> dict[str, Any]:
+def _row(entry: RegisteredForecast, run: Run | None, attached: RegisteredOutcome | None) -> dict[str, Any]:
     forecast = entry.forecast
     # What was attached counts: a run's own file may be changed later, a line of the register not unseen.
-    status, outcome = _outcome(entry, run) if attached is None else ("done", attached)
+    status, outcome = _outcome(entry, run) if attached is None else ("done", attached.value)
     error = forecast.median - outcome
     known = math.isfinite(outcome)
     has_interval = math.isfinite(forecast.low) and math.isfinite(forecast.high)
@@ -110,7 +112,8 @@ def _row(entry: RegisteredForecast, run: Run | None, attached: float | None) -> 
         "pit": pit(forecast.quantiles, outcome) if known else math.nan,
         "crps": crps(forecast.quantiles, outcome) if known else math.nan,
         **{name: forecast.beyond.get(name.removeprefix("beyond_"), math.nan) for name in _SYMBOLS},
-        "stated_before_run": _stated_before(entry, run),
+        "stated_before_run": _stated_before(entry, run, attached),
+        "widest_level": _widest_level(forecast.quantiles),
     }  # fmt: skip
 
 
@@ -125,7 +128,14 @@ def _outcome(entry: RegisteredForecast, run: Run | None) -> tuple[str, float]:
     return "not measured", math.nan
 
 
-def _stated_before(entry: RegisteredForecast, run: Run | None) -> object:
+def _widest_level(quantiles: Mapping[float, float]) -> float:
+    """Of the central intervals that quantiles state; NaN without any."""
+    return max(0.0, 1 - 2 * max(min(quantiles), 1 - max(quantiles))) if quantiles else math.nan
+
+
+def _stated_before(entry: RegisteredForecast, run: Run | None, attached: RegisteredOutcome | None) -> object:
+    if attached is not None and attached.number < entry.number:
+        return False  # the order of the lines is proven, what a run says of itself is not
     try:
         began = datetime.fromisoformat(str(run.values["started"] if run else ""))
     except (KeyError, ValueError):

@@ -73,4 +73,4 @@ def _title(calibration: Calibration) -> str:
     for one in calibration.coverage:
         if one.level == 0.9:
             return f"90% intervals held {one.inside} of {counted(one.total, 'outcome')}"
-    return "No forecast stated quantiles"
+    return "No forecast stated a 90% interval"

@@ -8,7 +8,8 @@ import pandas as pd
 
 from allometry.errors import ForecastError
 from allometry.forecasts.records import RegisteredForecast
-from allometry.forecasts.register import KNOWN, attach_outcomes, read_register, register
+from allometry.forecasts.refusals import KNOWN
+from allometry.forecasts.register import attach_outcomes, read_register, register
 from allometry.forecasts.scoring import describe_score, score
 from allometry.report.terminal import say
 from allometry.runs.study import Study
