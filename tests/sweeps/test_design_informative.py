@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from numpy.typing import NDArray
+from scipy.stats import norm, t
 
 from allometry.errors import FitError, InputError, Refusal
 from allometry.fitting.result import Fit
@@ -27,6 +31,8 @@ from allometry.sweeps.designs.informative import (
     candidates_of,
     informative,
 )
+
+Array = NDArray[np.float64]
 
 NOISE = 0.003
 SIZES, RATIOS = np.meshgrid(np.geomspace(1e7, 3e8, 6), [5.0, 20.0, 80.0])
@@ -185,7 +191,7 @@ def test_branches_share_a_trunk_that_is_paid_once() -> None:
 
     assert on_trunk.cost([2]) == 16
     assert on_trunk.cost([0, 2]) == 12 + 1 + 4
-    assert on_trunk.cost([0, 1, 2]) == 12 + 1 + 2 + 4
+    assert on_trunk.cost([0, 1, 2]) == on_trunk.cost([2, 0, 1]) == 12 + 1 + 2 + 4
     assert on_trunk.after([0, 2]).cost([1]) == 2
     assert on_trunk.after([0]).cost([1]) == 3 + 2  # the trunk goes on from where the first run left it
     assert on_trunk.after([1, 2]).cost([0]) == 1
@@ -226,6 +232,98 @@ def test_a_budget_below_the_cheapest_run_is_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(Refusal, match=r"1e10 FLOP is smaller than the cheapest run, which takes 3e15 FLOP"):
         informative(grid, LARGER, [believed], flops=1e10)
+
+
+def width_of(belief: Belief, runs: Candidates, made: Sequence[int]) -> float:
+    """The width by the closed form, of a matrix and its inverse."""
+    (g,), (c,), (precision,) = belief.slopes(runs.inputs), LARGER.slopes(belief), belief.precision
+    known = g[list(made)]
+    variance = c[0] @ np.linalg.inv(precision + known.T @ known / NOISE**2) @ c[0]
+    return float(2 * t.ppf(0.95, belief.freedom) * np.sqrt(variance + NOISE**2))
+
+
+@pytest.fixture(scope="module")
+def subsets(few: Candidates, believed: Belief) -> dict[tuple[int, ...], float]:
+    """Every set of ten runs and its width."""
+    places = range(len(few))
+    every = (made for count in range(11) for made in itertools.combinations(places, count))
+    return {made: width_of(believed, few, made) for made in every}
+
+
+@pytest.fixture(scope="module")
+def few(grid: Candidates) -> Candidates:
+    return grid.take(np.array([0, 2, 3, 6, 7, 8, 11, 12, 14, 16]))
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5, 0.2, 0.05])
+def test_no_set_of_runs_reaches_a_width_for_much_less_than_the_chosen_one(
+    few: Candidates, believed: Belief, subsets: dict[tuple[int, ...], float], width: float
+) -> None:
+    found = informative(few, LARGER, [believed], width=width)
+
+    assert found.width_after == pytest.approx(subsets[tuple(sorted(found.picks))], rel=1e-4)
+    assert found.width_after <= width
+    assert found.flops <= 1.1 * min(few.cost(made) for made, is_ in subsets.items() if is_ <= width)
+
+
+@pytest.mark.parametrize("flops", [1e17, 1e18, 1e19])
+def test_no_set_of_runs_within_a_budget_is_much_narrower_than_the_chosen_one(
+    few: Candidates, believed: Belief, subsets: dict[tuple[int, ...], float], flops: float
+) -> None:
+    found = informative(few, LARGER, [believed], flops=flops)
+
+    assert found.flops <= flops
+    assert found.width_after <= 1.1 * min(is_ for made, is_ in subsets.items() if few.cost(made) <= flops)
+
+
+def test_the_first_run_narrows_all_laws_most_on_average_and_not_one_of_them(believed: Belief) -> None:
+    other = belief_from_law(power_law, noise=NOISE, columns={"x": "params"})
+    runs, alike = PLACES, Candidates.independent(PLACES, np.ones(len(COSTS)))
+
+    def falls(belief: Belief) -> Array:
+        aim = ForecastOf(inputs=LARGER.inputs)
+        widths = [informative(alike.take(np.array([i])), aim, [belief], least=1) for i in range(len(alike))]
+        return np.array([np.log(one.width_before / one.width_after) for one in widths])
+
+    both = np.array([falls(believed), falls(other)])
+    (first,) = informative(alike, LARGER, [believed, other], least=1).picks
+
+    assert first == both.mean(axis=0).argmax() != both.max(axis=0).argmax()
+    assert len(runs) == 2
+
+
+def test_what_is_known_of_a_noise_from_few_runs_widens_the_interval_as_students_t(
+    fitted: Fit, grid: Candidates, believed: Belief
+) -> None:
+    sure, unsure = (
+        informative(grid, LARGER, [replace(believed, freedom=freedom)], flops=1e18).width_after
+        for freedom in (1e6, 5)
+    )
+
+    assert unsure / sure == pytest.approx(t.ppf(0.95, 5) / norm.ppf(0.95), rel=1e-4)
+    assert belief_from_fit(fitted).freedom == len(COSTS) - len(chinchilla.names)
+
+
+def test_a_law_before_any_run_is_known_to_half_its_ranges(believed: Belief) -> None:
+    half = [
+        (math.log(one.high / one.low) if one.positive else one.high - one.low) / 2
+        for one in chinchilla.coefficients
+    ]
+
+    np.testing.assert_allclose(np.diag(believed.precision[0]), np.array(half) ** -2.0)
+
+
+def test_a_run_of_four_times_the_weight_is_known_as_four(fitted: Fit) -> None:
+    weights = np.where(np.arange(len(COSTS)) == 4, 4.0, 1.0)
+    heavier = replace(fitted, data=replace(fitted.data, weights=weights))
+
+    even, heavy = (belief_from_fit(one, noise=NOISE) for one in (fitted, heavier))
+
+    own = even.slopes(PLACES)
+    expected = even.told(np.sqrt(3) * own[:, [4]]).precision - even.told(0 * own).precision
+    prior = belief_from_law(chinchilla, noise=NOISE).precision[0]
+    found = (heavy.precision - prior) * weights.mean() - (even.precision - prior)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
 def test_what_cannot_be_chosen_is_refused_with_the_way_out(grid: Candidates, believed: Belief) -> None:

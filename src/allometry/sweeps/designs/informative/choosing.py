@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 # which a few dear ones may make needless; the best of several is taken.
 _THRIFTS = (1.0, 0.75, 0.5, 0.25, 0.0)
 _HOPELESS = 1.5  # times the best design so far: leaving out needless runs will not make up for more
+_LESS = 0.95  # of the best design's compute, at which the same is asked for once more
 _NOTHING = 1e-6  # of the logarithm of the width: what a run narrows it by is rounding
 _MOST = 200  # runs in one choice
 
@@ -68,7 +69,8 @@ def informative(
     derivatives at the run; the variance of the target is cᵀ M⁻¹ c, c its own derivatives. Runs are added one
     by one, by the fall of the mean log width over all laws, draws and target numbers, divided by a power of
     what the run would cost beside those already chosen. Of several powers the cheapest design is taken that
-    reaches the width, or the narrowest within the budget. Runs that later ones made needless are left out.
+    reaches the width, or the narrowest within the budget. Runs that later ones made needless are left out,
+    and the width is asked for again at less compute until that fails.
 
     Args:
         candidates: What can be run, and what that costs.
@@ -187,11 +189,17 @@ class _Stop:
 
 @dataclass(frozen=True, kw_only=True)
 class _Filled:
-    """One attempt."""
+    """One attempt, and whether it came to what was asked for."""
 
     picks: tuple[int, ...]
     flops: float
     width: float
+    reached: bool
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """Reached before not reached; then the cheaper, or the narrower if none reached."""
+        return (False, self.flops) if self.reached else (True, self.width)
 
 
 def _scaled(views: Sequence[_View], measured: float | None) -> list[_View]:
@@ -203,9 +211,27 @@ def _cheapest_fill(candidates: Candidates, views: Sequence[_View], stop: _Stop) 
     """The best of several attempts; one that has become much dearer than another is not finished."""
     best = _filled(candidates, views, stop, _THRIFTS[0])
     for thrift in _THRIFTS[1:]:
-        dearest = _HOPELESS * best.flops if best.width <= stop.width else np.inf
+        dearest = _HOPELESS * best.flops if best.reached else np.inf
         bounded = replace(stop, flops=min(stop.flops, dearest))
-        best = min(best, _filled(candidates, views, bounded, thrift), key=lambda one: _order(one, stop))
+        best = min(best, _filled(candidates, views, bounded, thrift), key=lambda one: one.order)
+    # Without a width to reach, the runs that are asked for would only become the cheapest there are.
+    return _for_less(candidates, views, best, stop) if np.isfinite(stop.width) else best
+
+
+def _for_less(candidates: Candidates, views: Sequence[_View], best: _Filled, stop: _Stop) -> _Filled:
+    """The same width asked for at less compute, until that fails.
+
+    Several cheap runs may do what one dear run does and tell little before they are together, so that no step
+    towards them looks worth its cost while the dear one is affordable.
+    """
+    while best.reached:
+        bounded = replace(stop, flops=_LESS * best.flops)
+        found = min(
+            (_filled(candidates, views, bounded, thrift) for thrift in _THRIFTS), key=lambda one: one.order
+        )
+        if not found.reached:
+            break
+        best = found
     return best
 
 
@@ -220,7 +246,9 @@ def _filled(candidates: Candidates, views: Sequence[_View], stop: _Stop, thrift:
         spent.add(best)
         now = [view.made(best) for view in now]
     kept = _pruned(candidates, views, picks, stop)
-    return _Filled(picks=kept, flops=candidates.cost(kept), width=_width(_after(views, kept)))
+    after = _after(views, kept)
+    reached = stop.reached(after, len(kept))
+    return _Filled(picks=kept, flops=candidates.cost(kept), width=_width(after), reached=reached)
 
 
 def _best(
@@ -261,11 +289,6 @@ def _after(views: Sequence[_View], picks: Sequence[int]) -> list[_View]:
 def _width(views: Sequence[_View]) -> float:
     """By the law that is least sure."""
     return float(np.exp(max(view.log_width() for view in views)))
-
-
-def _order(one: _Filled, stop: _Stop) -> tuple[bool, float]:
-    """Reached before not reached; then the cheaper, or the narrower if none reached."""
-    return (False, one.flops) if one.width <= stop.width else (True, one.width)
 
 
 def _chosen(candidates: Candidates, views: Sequence[_View], picks: Sequence[int], level: float) -> Chosen:
