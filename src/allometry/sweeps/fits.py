@@ -27,6 +27,11 @@ def selected_runs(study: Study) -> Runs:
     return study.runs().where(read_spec(study).selection, because=because)
 
 
+def fitted_runs(spec: FitSpec, runs: Runs) -> Runs:
+    """Those of the selected runs that one law is fitted to."""
+    return runs.where(spec.where, because=spec.because) if spec.where else runs
+
+
 def fit_study(study: Study, runs: Runs | None = None) -> dict[str, Fit]:
     """Make and save every fit that study.toml asks for, by name.
 
@@ -166,6 +171,5 @@ def runs_to_fit(
 
 
 def _fit(spec: FitSpec, runs: Runs) -> Fit:
-    chosen = runs.where(spec.where, because=spec.because) if spec.where else runs
-    found = fit(spec.law, chosen, inputs=spec.inputs or None, objective=spec.objective)
+    found = fit(spec.law, fitted_runs(spec, runs), inputs=spec.inputs or None, objective=spec.objective)
     return bootstrap(found, draws=spec.draws)

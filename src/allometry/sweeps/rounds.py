@@ -29,7 +29,7 @@ from allometry.sweeps.designs.informative import (
     informative,
 )
 from allometry.sweeps.designs.informative.candidates import Options
-from allometry.sweeps.fits import selected_runs, target_inputs
+from allometry.sweeps.fits import fitted_runs, selected_runs, target_inputs
 from allometry.sweeps.leftovers import Asked, ended, left_of, partway
 from allometry.sweeps.round_files import Round, read_asked, state_round
 from allometry.sweeps.spec import FitSpec, StudySpec, read_spec
@@ -215,7 +215,7 @@ class _Loop:
         if self.until.width:
             wanted = _WITHIN * self.until.width
             found = informative(candidates, aim, beliefs, width=wanted, level=LEVEL, measured=step.width)
-        most = self.until.round_flops(again, width=step.width)
+        most = min(self.until.round_flops(again, width=step.width), self.until.flops - step.spent)
         part = candidates.cheapest_part(found.picks, most)
         if not part:
             return step.last("No run of the design is expected to narrow the interval; give it larger sizes.")
@@ -291,7 +291,8 @@ class _Step:
 
 
 def _made(spec: FitSpec, runs: Runs) -> Fit:
-    found = fit(spec.law, runs, inputs=spec.inputs or None, objective=spec.objective)
+    chosen = fitted_runs(spec, runs) if len(runs) else runs
+    found = fit(spec.law, chosen, inputs=spec.inputs or None, objective=spec.objective)
     return bootstrap(found, draws=min(spec.draws, _DRAWS))
 
 

@@ -60,17 +60,23 @@ def read_rule(text: str) -> Until:
     """Read a stop rule: parts joined by "or".
 
     Raises:
-        InputError: If a part is none of "width < 1%", "gain < 5%" and "flops > 1e15".
+        InputError: If a part is none of "width < 1%", "gain < 5%" and "flops > 1e15", or comes twice.
 
     >>> read_rule("width < 1% or flops > 2e15")
     Until(width=0.01, gain=0.0, flops=2000000000000000.0)
     """
-    return Until(**dict(_part(part, text) for part in re.split(r"\bor\b", text)))
+    parts = [_part(part, text) for part in re.split(r"\bor\b", text, flags=re.IGNORECASE)]
+    names = [name for name, _ in parts]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"'{text}' says {name} twice: leave one of them out.")
+    return Until(**dict(parts))
 
 
 def _part(part: str, text: str) -> tuple[str, float]:
     match = _PART.fullmatch(part)
-    if match is None or match[2] != _DIRECTION[match[1].lower()]:
+    name = match[1].lower() if match else ""
+    if match is None or match[2] != _DIRECTION[name] or (name == "flops" and match[4]):
         raise InputError(
             f"'{text}' is no rule to stop by: write width < 1%, gain < 5% or flops > 1e15, or several of "
             "them joined by or."
@@ -78,4 +84,6 @@ def _part(part: str, text: str) -> tuple[str, float]:
     value = read_quantity(match[3]) / (100 if match[4] else 1)
     if not value > 0:
         raise InputError(f"'{part.strip()}' is never or always true: give a number above zero.")
-    return match[1].lower(), value
+    if name != "flops" and value >= 1:
+        raise InputError(f"'{part.strip()}' is true before any run: give a share below 100%, such as 1%.")
+    return name, value
