@@ -10,7 +10,7 @@ import pytest
 
 from allometry.architectures import Transformer
 from allometry.errors import InputError, RecipeError
-from allometry.recipe import Recipe
+from allometry.recipe import Bpe, Recipe
 from allometry.runs.run import Runs
 from allometry.sweeps.designs import (
     IsoFlop,
@@ -48,6 +48,27 @@ def test_a_profile_reaches_both_sides_of_twenty_tokens_per_parameter(profiles: I
         ratios = [recipe.tokens / recipe.architecture.params() for recipe in runs]
         assert len(runs) >= 5
         assert min(ratios) < 8 < 50 < max(ratios)
+
+
+def test_derived_sizes_count_their_head_and_reach_both_ratios(tiny: Recipe) -> None:
+    vocab, data = 8000, replace(tiny.data, tokenizer=Bpe(vocab=8000))
+    large_head = replace(tiny, architecture=replace(tiny.architecture, vocab=vocab), data=data)
+    recipes = [planned.recipe for planned in IsoFlop(base=large_head, budgets=(1e15,)).outline()]
+
+    ratios = [recipe.tokens / recipe.architecture.params() for recipe in recipes]
+    wanted = np.geomspace(160, 2.5, 7)[
+        -len(ratios) :
+    ]  # the smallest model that there is has too large a head
+    np.testing.assert_allclose(ratios, wanted, rtol=0.25)
+    assert len(ratios) >= 6
+
+
+def test_a_size_that_is_given_twice_is_no_second_point_of_a_profile(tiny: Recipe) -> None:
+    once = IsoFlop(base=tiny, budgets=(1e12,), sizes=SIZES)
+
+    assert IsoFlop(base=tiny, budgets=(1e12,), sizes=(*SIZES, *SIZES)).outline() == once.outline()
+    with pytest.raises(RecipeError, match="has runs of 1 sizes, and a profile needs 3"):
+        IsoFlop(base=tiny, budgets=(1e12,), sizes=(SIZES[3],) * 3)
 
 
 def test_rates_of_a_profile_follow_the_rule(profiles: IsoFlop, tiny: Recipe) -> None:
@@ -132,6 +153,8 @@ def test_replicates_differ_in_nothing_but_the_seed(tiny: Recipe) -> None:
     assert len({replace(run, seed=0) for run in runs}) == 2
     with pytest.raises(RecipeError, match="seeds"):
         Replicates(base=tiny, seeds=(1,))
+    with pytest.raises(RecipeError, match=r"seeds must differ from each other, not \(1, 1\)"):
+        Replicates(base=tiny, seeds=(1, 1))
 
 
 def test_a_learning_rate_check_tries_each_multiple_at_each_size(tiny: Recipe) -> None:

@@ -56,7 +56,7 @@ class IsoFlop:
         budgets: FLOP of each run, `matmul` convention; `half_decades` makes them.
         sizes: Sizes that are tried at every budget; derived for each budget if empty.
         sizes_per_budget: How many are derived, evenly in the log of tokens per parameter.
-        ratios: Least and most tokens per parameter.
+        ratios: Least and most tokens per parameter, to within a tenth: legal shapes come in steps.
     """
 
     base: Recipe
@@ -103,7 +103,9 @@ class IsoFlop:
     def _shapes(self, budget: float) -> list[AnyArchitecture]:
         base = self.base.architecture
         if self.sizes:
-            return sorted((size.of(base) for size in self.sizes), key=lambda shape: shape.params())
+            # Each once: the same size twice is one run, and no third point of a profile.
+            shapes = dict.fromkeys(size.of(base) for size in self.sizes)
+            return sorted(shapes, key=lambda shape: shape.params())
         least, most = (math.sqrt(budget / 6 / ratio) for ratio in reversed(self.ratios))
         found: dict[int, AnyArchitecture] = {}
         for wanted in np.geomspace(least, most, self.sizes_per_budget):

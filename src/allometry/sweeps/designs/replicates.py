@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from allometry.errors import RecipeError
 from allometry.recipe import Recipe, choice
 from allometry.runs.run import Runs
 from allometry.sweeps.designs.definition import Planned
@@ -25,7 +26,7 @@ class Replicates:
     Attributes:
         base: The recipe that is repeated.
         sizes: Where it is repeated; at its own size if empty. Rates follow the rule of `rule_rate`.
-        seeds: At least two.
+        seeds: At least two, each once.
     """
 
     base: Recipe
@@ -34,6 +35,8 @@ class Replicates:
     kind: Literal["replicates"] = "replicates"
 
     def __post_init__(self) -> None:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise RecipeError(f"seeds must differ from each other, not {self.seeds}.")
         self.outline()
 
     def recipes(self, runs: Runs) -> list[Planned]:
@@ -49,4 +52,4 @@ class Replicates:
 
 def repeated(recipes: Sequence[Recipe], seeds: Sequence[int]) -> list[Recipe]:
     """Every recipe by every seed, each trained on its own: a branch would share its trunk's luck."""
-    return [replace(recipe, seed=seed, parent="") for recipe in recipes for seed in dict.fromkeys(seeds)]
+    return [replace(recipe, seed=seed, parent="") for recipe in recipes for seed in seeds]
