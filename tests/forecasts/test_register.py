@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from allometry.errors import ForecastError, InputError, StudyError
 from allometry.fitting.result import Forecast
-from allometry.forecasts.records import read_record, write_record
+from allometry.forecasts.records import hash_of, read_record, write_record
 from allometry.forecasts.register import (
     REGISTER,
     attach_outcomes,
@@ -118,6 +118,30 @@ def test_a_line_made_to_look_whole_still_breaks_the_chain_after_it(
 
     with pytest.raises(ForecastError, match="line 3 does not follow"):
         read_register(study)
+
+
+def test_a_line_of_another_number_is_found_though_it_follows_by_its_hash(
+    study: Study, three: Path, forecast: Forecast
+) -> None:
+    lines = three.read_bytes().splitlines()
+    forged = write_record(
+        number=7, stated=datetime.now(UTC), target="run2", forecast=forecast, assumptions="", fit_path="",
+        previous=hash_of(lines[1]),
+    )  # fmt: skip
+    three.write_bytes(b"\n".join([*lines[:2], forged, b""]))
+
+    with pytest.raises(ForecastError, match="line 3 does not follow"):
+        read_register(study)
+
+
+def test_outcomes_that_are_attached_together_follow_each_other(study: Study, forecast: Forecast) -> None:
+    for target in ("one", "other"):
+        register(forecast, study, target=target)
+        study.save_run(Run(run_id=target, status="done", values={"loss": 3.3}))
+
+    attach_outcomes(study)
+
+    assert [one.number for one in read_outcomes(study)] == [3, 4]
 
 
 def test_nothing_is_added_to_a_broken_register(study: Study, three: Path, forecast: Forecast) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -129,6 +129,17 @@ def append(study: Study, forecast: Forecast) -> None:
         fit_path="", previous=hash_of(lines[-1]),
     )  # fmt: skip
     path.write_bytes(b"\n".join([*lines, line, b""]))
+
+
+@pytest.mark.parametrize(("hours", "before"), [(-5, False), (5, True)])
+def test_when_a_run_began_is_read_in_its_own_time_zone(
+    study: Study, forecast: Forecast, hours: int, before: bool
+) -> None:
+    register(forecast, study, target="big")
+    zone = timezone(timedelta(hours=-hours))
+    study.save_run(run(3.3, datetime.now(zone) + timedelta(hours=hours / 5)))
+
+    assert score(study)["stated_before_run"].tolist() == [before]
 
 
 def test_a_run_that_does_not_say_when_it_began_leaves_that_open(study: Study, forecast: Forecast) -> None:

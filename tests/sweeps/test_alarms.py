@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from allometry.sweeps.alarms import LOOKS, band, parts, rise, shifts
 
@@ -36,6 +37,17 @@ def test_a_run_a_tenth_above_is_called_off_and_one_without_references_never() ->
 
     assert band(np.zeros(LOOKS), np.zeros(LOOKS), drawn[:-1], ALARMS).off(run).all()
     assert not band(np.zeros(LOOKS), np.zeros(LOOKS), drawn[:2], ALARMS).off(run).any()
+
+
+def test_a_band_is_the_interval_of_one_more_run_by_students_t() -> None:
+    drawn = gaps(np.random.default_rng(6), 4)
+
+    found = band(np.zeros(LOOKS), np.zeros(LOOKS), drawn, ALARMS)
+
+    # A new observation differs from the mean of n by s sqrt(1 + 1/n); each of eight looks has 5% / 8.
+    sd = np.sqrt(((drawn - drawn.mean(axis=0)) ** 2).sum(axis=0) / 3)
+    np.testing.assert_allclose(found.middle, drawn.mean(axis=0))
+    np.testing.assert_allclose(found.half, t.ppf(1 - ALARMS / 16, 3) * sd * math.sqrt(1 + 1 / 4))
 
 
 def test_an_uncertain_law_widens_the_band() -> None:

@@ -57,6 +57,9 @@ def test_the_right_law_is_not_warned_of_and_how_far_it_reaches_is_said(right: Fi
     assert found.describe().startswith(
         "The target takes 10 times the compute of the largest run; 'power_law' ho"
     )
+    assert found.held_out is not None
+    assert found.describe().endswith(f"checks it {found.held_out.beyond:.2g} times beyond runs, not 10.")
+    assert replace(found, larger="run x").describe().endswith("not 10; run x would check more.")
 
 
 def test_a_wrong_law_is_warned_of_with_the_run_to_add(wrong: Fit) -> None:
@@ -72,14 +75,40 @@ def test_a_wrong_law_is_warned_of_with_the_run_to_add(wrong: Fit) -> None:
 
 
 def test_the_largest_runs_are_held_out_whole_settings_and_few(right: Fit) -> None:
-    held = largest(right, compute_of(right))
+    compute = compute_of(right)
+    held = largest(right, compute)
 
     assert held.tolist() == sorted(held.tolist())  # the runs are in the order of their compute
     assert 1 <= held.sum() <= 5
+    assert compute[held].min() >= compute.max() / 4 > compute[~held].max()
     found = closing([right], TARGET, level=0.9).held_out
     assert found is not None
     assert found.runs == right.data.run_ids[-int(held.sum()) :]
     assert found.beyond > 1
+
+
+def test_at_most_a_third_of_the_runs_is_held_out_however_many_are_large(right: Fit) -> None:
+    compute = np.array([1e11, 2e11, 3e11, 4e11, 5e11, 6e11, 7e11, *np.linspace(6e13, 1e14, 8)])
+
+    assert largest(right, compute).sum() == 5
+
+
+def test_held_out_runs_of_one_trunk_may_miss_by_more_as_they_share_its_luck(right: Fit) -> None:
+    apart = closing([right], TARGET, level=0.9).held_out
+    trunks = right.data.facts.assign(parent=["" if n < 10 else "trunk" for n in range(len(right.data))])
+    together = closing([replace(right, data=replace(right.data, facts=trunks))], TARGET, level=0.9).held_out
+
+    assert apart is not None
+    assert together is not None
+    assert together.runs == apart.runs
+    assert together.high > 1.2 * apart.high
+
+
+def test_a_forecast_that_was_too_high_is_held_against_what_chance_may_lower() -> None:
+    held = HeldOut(runs=("a",), beyond=2.0, miss=-0.02, low=-0.01, high=0.03, level=0.95)
+
+    assert held.describe().endswith("the largest 2.00% too high (chance alone: up to 1.00%)")
+    assert held.outside
 
 
 def test_too_few_runs_to_hold_out_is_said_and_is_no_warning() -> None:

@@ -81,6 +81,15 @@ def test_a_shorter_branch_leaves_a_trunk_that_is_there(
     assert sweeping.steps() == 7
 
 
+def test_a_trunk_goes_as_far_as_the_longest_of_its_branches_in_whatever_order_they_stand(
+    study: Study, rung: Sequence[Planned]
+) -> None:
+    trunk, short, long = rung
+
+    for asked in ([trunk, short, long], [trunk, long, short]):
+        assert left_of(asked, study)[0].part == (0, 33)
+
+
 def test_a_rerun_trains_nothing_and_a_full_sweep_only_the_rest(
     bench: Bench, study: Study, rung: Sequence[Planned]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,10 +96,14 @@ def test_a_target_on_forecast_heads_for_what_the_law_says(study: Study) -> None:
 def test_a_target_off_forecast_is_called_so_early(study: Study) -> None:
     draw(study, target_recipe(study), share=0.15, off=math.log(1.3), seed=99)
 
-    (warning,) = watch(study).warnings
+    made = watch(study)
 
+    (warning,) = made.warnings
     assert warning.code == "off_forecast"
     assert "% above after 12% of its tokens" in warning.sentence
+    at = target_inputs(study)
+    heading = float(made.runs["heading"][0])
+    assert heading == pytest.approx(1.3 * law(at["params"], at["tokens"]), rel=0.01)
 
 
 def test_a_registered_forecast_moves_the_band_to_its_median(study: Study) -> None:
@@ -119,6 +124,31 @@ def test_finished_runs_of_the_design_are_on_forecast_trunks_as_their_longest_bra
     trunks = found.runs[found.runs["design"] == "trunk"]
     assert trunks["share"].to_numpy() == pytest.approx([0.75] * 4)  # 25% of the steps decay
     assert "0 of 20 runs off forecast" in json.dumps(watch_chart(found).to_dict())
+
+
+def test_a_run_is_not_held_against_its_own_trunk(study: Study) -> None:
+    ladder = read_spec(study).design
+    assert isinstance(ladder, Ladder)
+    smallest = min(one.recipe.architecture.params() for one in ladder.outline())
+    for planned in ladder.outline():
+        if planned.recipe.architecture.params() == smallest:
+            shutil.rmtree(study.run_folder(planned.recipe.run_id))
+
+    says = set(watch(study, finished=True).runs["says"])
+
+    assert says == {"not judged: 2 finished runs to compare with, 3 needed"}  # of the three sizes left
+
+
+def test_a_check_whose_rate_is_varied_is_not_judged(study: Study) -> None:
+    check = replace(target_recipe(study), seed=7)
+    draw(study, check, off=0.3, seed=99)
+    finish(study, check, "learning_rate_check")
+
+    found = watch(study, finished=True, alarms=1e-4)
+
+    (row,) = found.runs[found.runs["run_id"] == check.run_id].to_dict("records")
+    assert row["says"] == "not judged: its rate is varied on purpose"
+    assert found.warnings == ()
 
 
 def test_without_a_law_only_rises_are_seen(study: Study) -> None:
