@@ -117,6 +117,16 @@ def test_runs_that_diverged_are_counted_beside_the_outcomes(study: Study, foreca
     assert "runs that diverged, so that their forecasts are not judged: 1" in said
 
 
+def test_of_the_forecasts_for_one_run_the_last_one_before_it_is_judged(
+    study: Study, forecast: Forecast
+) -> None:
+    for median in (3.0, 3.3, 3.6):
+        register(replace(forecast, median=median), study, target="big")
+    study.save_run(Run(run_id="big", status="done", values={"loss": 3.6}))
+
+    assert calibration([study]).scores["median"].tolist() == [3.6]
+
+
 def test_a_record_without_outcomes_says_how_to_get_one(study: Study, forecast: Forecast) -> None:
     register(forecast, study, target="big")
 

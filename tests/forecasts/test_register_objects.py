@@ -14,6 +14,7 @@ from allometry.forecasts.register import read_register, register
 from allometry.forecasts.scoring import score
 from allometry.runs.run import Run
 from allometry.runs.study import Study
+from allometry.storage import listing
 
 fsspec = pytest.importorskip("fsspec", reason="object storage is read through fsspec")
 pytest.importorskip("upath", reason="object storage is read through universal_pathlib")
@@ -54,6 +55,15 @@ def test_a_record_that_is_changed_or_missing_is_found(remote: Study) -> None:
     second.unlink()
     with pytest.raises(ForecastError, match="line 2 does not follow"):
         read_register(remote)
+
+
+def test_records_are_read_by_their_numbers_in_whatever_order_they_are_listed(
+    remote: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = sorted(listing(remote.folder / objects.FOLDER), reverse=True)
+    monkeypatch.setattr(objects, "listing", lambda folder: listed)
+
+    assert [entry.number for entry in read_register(remote)] == [1, 2, 3]
 
 
 def test_of_two_who_state_at_once_one_is_told_to_state_again(remote: Study) -> None:
