@@ -97,3 +97,14 @@ def test_what_was_not_asked_for_cannot_be_told(tiny: Recipe, grid: Grid, study: 
             asking.tell(tiny, loss=3.0)
         with pytest.raises(InputError, match="told without a loss"):
             asking.tell(tiny, seconds=3.0)
+
+
+def test_what_is_told_under_names_of_the_studys_own_leaves_the_study_whole(grid: Grid, study: Study) -> None:
+    with ask(study, grid) as asking:
+        recipe = given(asking, 1)[0]
+        with pytest.raises(InputError, match=r"What is told of run .* its params is not a number: '7B'"):
+            asking.tell(recipe, loss=3.0, params="7B")
+        asking.tell(recipe, loss=3.0, status="ok", run_id="mine")
+
+    (run,) = Study.open(study.folder).ended()
+    assert (run.run_id, run.status, run.values["trainer_status"]) == (recipe.run_id, "done", "ok")

@@ -143,3 +143,19 @@ def test_the_live_table_has_a_row_for_each_run_in_training(board: Board, planned
 
 def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
     assert isinstance(open_display(io.StringIO()), PlainLines)
+
+
+def test_a_run_that_was_told_or_merged_without_its_time_is_shown(planned: list[Planned]) -> None:
+    told = Run(run_id=planned[0].recipe.run_id, status="done", values={"loss": 3.25})
+    bare = Run(run_id=planned[1].recipe.run_id, status="done")
+    stream = io.StringIO()
+    lines = PlainLines(stream)
+    lines.update(Board.of(planned))
+
+    lines.update(Board.of(planned).refreshed(planned, {told.run_id: told, bare.run_id: bare}))
+
+    said = [line.rpartition("tokens  ")[2] for line in stream.getvalue().splitlines()]
+    assert said == [
+        "loss 3.2500",
+        "loss not said",
+    ]

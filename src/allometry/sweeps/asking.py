@@ -7,7 +7,7 @@ processes may ask one study; a run that is asked for is held by the process that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,7 @@ from allometry.runs.run import FINISHED, Run
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Design, Planned
 from allometry.sweeps.spec import read_spec
+from allometry.sweeps.trainers.measured import measured
 
 
 @dataclass
@@ -66,16 +67,18 @@ class Asking:
 
         Args:
             values: Columns in base units, `loss` (nat/token) among them; not finite: the run diverged. They
-                hold against what follows from the recipe.
+                hold against what follows from the recipe; one that is called as the study's own, such as
+                `status`, is kept as `trainer_status`.
 
         Raises:
-            InputError: If there is no loss, or the run was not asked for.
+            InputError: If there is no loss, a column of numbers is told text, or the run was not asked for.
             StudyBusy: If another process has taken the run up, as this one gave no sign of life.
         """
         if "loss" not in values:
             raise InputError(f"Run {recipe.run_id} is told without a loss; give loss=, in nat/token.")
-        diverged = not math.isfinite(float(values["loss"]))
-        kept = {name: value for name, value in values.items() if not (diverged and name == "loss")}
+        said = self._read(recipe, values)
+        diverged = not math.isfinite(said["loss"])
+        kept = {name: value for name, value in said.items() if not (diverged and name == "loss")}
         facts = {**recipe_facts(recipe), "design": self._why.get(recipe.run_id, ""), **kept}
         reason = "its loss is not a finite number" if diverged else ""
         run = Run(
@@ -106,6 +109,12 @@ class Asking:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _read(self, recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return measured(values)
+        except InputError as error:
+            raise InputError(f"What is told of run {recipe.run_id}: {error}") from error
 
     def _is_open(self, planned: Planned) -> bool:
         run_id = planned.recipe.run_id

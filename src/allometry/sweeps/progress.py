@@ -188,7 +188,13 @@ def _name(planned: Planned) -> str:
 def _ended_line(planned: Planned, run: Run) -> str:
     if run.status != "done":
         return f"{_name(planned)}  {run.status}: {run.reason}"
-    return f"{_name(planned)}  loss {run.values['loss']:.4f}  ({show_seconds(run.values['seconds'])})"
+    took = run.values.get("seconds")  # which a run that was told, or merged, may not say
+    return f"{_name(planned)}  loss {_loss(run)}{'' if took is None else f'  ({show_seconds(took)})'}"
+
+
+def _loss(run: Run) -> str:
+    loss = run.values.get("loss")
+    return "not said" if loss is None else f"{loss:.4f}"
 
 
 def _training_line(planned: Planned, board: Board) -> str:
@@ -215,7 +221,7 @@ def _table(board: Board) -> Table:
         )
     for planned in _just_ended(board):
         run = board.ended[planned.recipe.run_id]
-        loss = f"held-out {run.values['loss']:.4f}" if run.status == "done" else run.status
+        loss = f"held-out {_loss(run)}" if run.status == "done" else run.status
         params, tokens = show_count(planned.recipe.architecture.params()), show_count(planned.recipe.tokens)
         table.add_row(f"{planned.design} {run.run_id}", params, tokens, tokens, loss, "", style="dim")
     return table

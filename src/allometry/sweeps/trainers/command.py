@@ -21,9 +21,10 @@ from allometry.runs.run import Run
 from allometry.runs.study import Study
 from allometry.sweeps.executors.events import Died, Ended
 from allometry.sweeps.trainers.guarding import begin_a_guard
+from allometry.sweeps.trainers.measured import measured
 from allometry.sweeps.trainers.placing import visible
 from allometry.sweeps.trainers.processes import Ending, supervised
-from allometry.sweeps.trainers.results import Finished, JsonLine, Result
+from allometry.sweeps.trainers.results import Finished, JsonLine, PythonResult, Result
 from allometry.sweeps.trainers.template import filled, recipe_fields, split_command
 from allometry.sweeps.trainers.watch import Watch
 
@@ -71,11 +72,13 @@ class Command:
         """Refuse before anything is started.
 
         Raises:
-            InputError: If a field is none of a recipe's.
+            InputError: If a field is none of a recipe's, or there is no function that reads results.
         """
         words = split_command(self.command)
         for recipe in recipes:
             filled([*words, *self._paths()], recipe_fields(recipe, _FOLDER))
+        if isinstance(self.result, PythonResult):
+            self.result.load(Path(directory))
 
     def prepare(self, study: Study, recipes: Sequence[Recipe]) -> None:
         """Nothing: the data are the trainer's own."""
@@ -143,7 +146,7 @@ class Command:
 
     def _finished(self, finished: Finished, study: Study, run_id: str, facts: Mapping[str, Any]) -> Ended:
         try:
-            values = {**facts, **_stated(_required(self.result.read(finished)))}
+            values = {**facts, **measured(self.result.read(finished))}
         except InputError as error:
             reason = f"its trainer ended without a result: {error}"
             return Ended(run_id=run_id, status="failed", reason=reason)
@@ -168,20 +171,3 @@ def _keep_recipe(folder: Path) -> None:
 def _seconds(before: Run | None) -> float:
     """What earlier sittings took that were stopped."""
     return 0.0 if before is None or before.status != "stopped" else float(before.values.get("seconds", 0.0))
-
-
-def _required(found: Mapping[str, Any]) -> dict[str, Any]:
-    if "loss" not in found:
-        raise InputError(
-            f"it has no 'loss'. It has: {', '.join(found) or 'nothing'}. "
-            f'Say which is it with columns = {{ theirs = "loss" }}'
-        )
-    if isinstance(found["loss"], bool) or not isinstance(found["loss"], int | float):
-        raise InputError(f"its loss is not a number: {found['loss']!r}")
-    return {name: value for name, value in found.items() if isinstance(value, str | int | float)}
-
-
-def _stated(found: dict[str, Any]) -> dict[str, Any]:
-    """Counts that the trainer gives are its own, whatever it counts in them."""
-    conventions = {f"{name}_convention": "stated" for name in ("params", "flops") if name in found}
-    return {**conventions, **found}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from allometry.sweeps.executors.events import Advanced
 from allometry.sweeps.trainers.watch import Watch
@@ -36,7 +38,7 @@ class CurveReader:
             return None
         self._looked = time.monotonic()
         line = _last_line(self.folder / "history.jsonl")
-        if not line or line["tokens"] == self._tokens:
+        if not _is_of_the_lab(line) or line["tokens"] == self._tokens:
             return None
         self._tokens = int(line["tokens"])
         self._begun = self._begun or (self._tokens, self._looked)
@@ -45,7 +47,7 @@ class CurveReader:
         return Advanced(run_id=self.run_id, tokens=self._tokens, loss=line["loss"], tokens_per_second=speed)
 
 
-def _last_line(path: Path) -> dict[str, float]:
+def _last_line(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
@@ -53,4 +55,12 @@ def _last_line(path: Path) -> dict[str, float]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     last = whole.rpartition(b"\n")[2]
-    return dict(json.loads(last)) if last.startswith(b"{") else {}
+    try:
+        return dict(json.loads(last)) if last.startswith(b"{") else {}
+    except ValueError:
+        return {}
+
+
+def _is_of_the_lab(line: Mapping[str, Any]) -> bool:
+    """Whether it says what the lab's lines say: a user's trainer may keep a file of that name, too."""
+    return all(isinstance(line.get(name), int | float) for name in ("tokens", "loss"))

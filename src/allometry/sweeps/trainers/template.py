@@ -76,6 +76,9 @@ def _filled(word: str, fields: Mapping[str, Any]) -> str:
         parts = list(Formatter().parse(word))
     except ValueError as error:
         raise InputError(f"'{word}' has a brace too many ({error}); a plain one is written twice.") from error
+    for _, name, _, conversion in parts:
+        if conversion:
+            raise InputError(f"The field {{{name}!{conversion}}} is written without '!{conversion}'.")
     return "".join(text + _value(name, spec or "", fields) for text, name, spec, _ in parts)
 
 
@@ -91,5 +94,5 @@ def _value(name: str | None, spec: str, fields: Mapping[str, Any]) -> str:
         )
     try:
         return format(fields[name], spec)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:  # of numbers, of paths, of characters
         raise InputError(f"The field {{{name}:{spec}}} cannot be written so: {error}.") from error
