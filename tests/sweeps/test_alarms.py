@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy.stats import t
 
+from allometry.sweeps import alarms
 from allometry.sweeps.alarms import LOOKS, band, parts, rise, shifts
 
 ALARMS = 0.05
@@ -75,6 +77,34 @@ def test_a_level_curve_seldom_seems_to_rise() -> None:
         warned += any(rise(losses[:end], ALARMS).warns for end in range(32, 121, 2))
 
     assert warned / curves <= ALARMS
+
+
+def smoothed(rng: np.random.Generator) -> np.ndarray:
+    """As a logger shows it: each line a moving average that keeps 0.6 of the one before."""
+    return np.convolve(rng.standard_normal(120), 0.6 ** np.arange(30))[:120]
+
+
+def spiked(rng: np.random.Generator) -> np.ndarray:
+    """One line in a hundred ten times as far off as others."""
+    return rng.standard_normal(120) * np.where(rng.random(120) < 0.01, 10, 1)
+
+
+@pytest.mark.parametrize("scatter", [smoothed, spiked])
+def test_a_level_curve_of_smoothed_or_spiked_lines_seldom_seems_to_rise(
+    scatter: Callable[[np.random.Generator], np.ndarray],
+) -> None:
+    rng, warned, curves = np.random.default_rng(7), 0, 30
+    for _ in range(curves):
+        losses = 3 + 0.05 * scatter(rng)
+        warned += any(rise(losses[:end], ALARMS).warns for end in range(32, 121, 4))
+
+    assert warned <= 4  # of 30 at 5%: more would come by chance in 1 of 60 tests
+
+
+def test_the_median_of_four_scatters_as_it_is_reckoned() -> None:
+    drawn = np.random.default_rng(8).standard_normal((40_000, 4))
+
+    assert np.median(drawn, axis=1).std() == pytest.approx(alarms._OF_MEDIAN, rel=0.01)
 
 
 def test_a_rise_is_seen_long_before_a_run_counts_as_diverged() -> None:

@@ -16,7 +16,9 @@ Array = NDArray[np.float64]
 
 LOOKS = 8  # at a run: after each eighth of its tokens
 LEAST_REFERENCES = 3  # finished runs that a band is made from: fewer say nothing about their spread
-_WINDOW = 4  # lines of a curve averaged before they are compared: one unlucky batch is no rise
+_WINDOW = 4  # lines of a curve whose median is compared: an unlucky batch or a spike is no rise
+_OF_MEDIAN = 0.546  # standard deviation of the median of four normal numbers, over that of one
+_APART = 2 * _WINDOW  # lines between two windows whose difference shows how far windows scatter
 _LEAST_LINES = 32  # that the scatter of a curve is known from
 _MAD = 1.4826  # from a median absolute deviation to a standard deviation
 
@@ -92,7 +94,7 @@ class Rise:
     """How far a curve has risen from its best, nat/token.
 
     Attributes:
-        above: The mean of the last lines above the best mean of as many before.
+        above: The median of the last lines above the least median of as many before.
         allowed: What the scatter of the lines explains.
     """
 
@@ -108,21 +110,31 @@ class Rise:
 def rise(losses: Array, alarms: float) -> Rise:
     """Whether the end of a curve lies above its best by more than the scatter of its lines explains.
 
-    Means of four lines are compared, from 32 lines on; the scatter is the median absolute difference of
-    neighbours. The comparisons at a line share what falls to that line, which is less the later it comes, so
-    that a level curve gives a false alarm at any of its lines as often as stated, or less; a falling one more
-    seldom.
+    Medians of four lines are compared, from 32 lines on. The comparisons at a line share what falls to that
+    line, which is less the later it comes, so that a level curve gives a false alarm at any of its lines as
+    often as stated, or less; a falling one more seldom, and one that was smoothed over many lines more often.
     """
     if not np.isfinite(losses).all():
         return Rise(above=math.inf, allowed=0.0)
     if len(losses) < _LEAST_LINES:
         return Rise(above=0.0, allowed=math.inf)
-    means = np.convolve(losses, np.full(_WINDOW, 1 / _WINDOW), mode="valid")
-    scatter = _MAD * float(np.median(np.abs(np.diff(losses)))) / math.sqrt(2)
+    middles = np.median(np.lib.stride_tricks.sliding_window_view(losses, _WINDOW), axis=1)
     lines = len(losses)
     tail = alarms * 6 / (math.pi * lines) ** 2 / lines  # 1 + 1/4 + 1/9 + … = pi²/6
-    allowed = -ndtri(tail) * scatter * math.sqrt(2 / _WINDOW)
-    return Rise(above=float(means[-1] - means[:-_WINDOW].min()), allowed=float(allowed))
+    allowed = -ndtri(tail) * math.sqrt(2) * _scatter(losses, middles)
+    return Rise(above=float(middles[-1] - middles[:-_WINDOW].min()), allowed=float(allowed))
+
+
+def _scatter(losses: Array, middles: Array) -> float:
+    """Standard deviation of the median of a window.
+
+    The larger of two: what neighbouring lines say of it if all are independent, and what windows apart say,
+    which holds where a logger smooths its lines or the curve wanders.
+    """
+    lines = np.median(np.abs(np.diff(losses)))
+    moves = middles[_APART:] - middles[:-_APART]
+    windows = np.median(np.abs(moves - np.median(moves)))  # around their median: a curve falls
+    return _MAD / math.sqrt(2) * max(_OF_MEDIAN * float(lines), float(windows))
 
 
 @dataclass(frozen=True, kw_only=True)
