@@ -75,15 +75,15 @@ def test_a_level_is_judged_by_the_forecasts_whose_quantiles_reach_it(
     tmp_path: Path, forecast: Forecast
 ) -> None:
     study = Study.create(tmp_path / "study", 'name = "study"')
-    for target, reach in (("narrow", 0.05), ("wide", 0.01)):
+    for target, reach, outcome in (("above", 0.05, 9.0), ("below", 0.05, 1.0), ("wide", 0.01, 9.0)):
         stated = {p: 3.25 + 0.1 * float(norm.ppf(p)) for p in (reach, 0.5, 1 - reach)}
         register(replace(forecast, quantiles=stated), study, target=target)
-        study.save_run(Run(run_id=target, status="done", values={"loss": 9.0}))
+        study.save_run(Run(run_id=target, status="done", values={"loss": outcome}))
 
     held = {one.level: (one.inside, one.total) for one in calibration([study]).coverage}
 
     # Quantiles from 5% to 95% say nothing of a 95% interval, and so not that it held.
-    assert held == {0.5: (0, 2), 0.8: (0, 2), 0.9: (0, 2), 0.95: (0, 1)}
+    assert held == {0.5: (0, 3), 0.8: (0, 3), 0.9: (0, 3), 0.95: (0, 1)}
 
 
 def test_calibrated_forecasts_give_even_pits_and_overconfident_ones_do_not() -> None:

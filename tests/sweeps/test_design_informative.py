@@ -266,7 +266,7 @@ def test_no_set_of_runs_reaches_a_width_for_much_less_than_the_chosen_one(
     assert found.flops <= 1.1 * min(few.cost(made) for made, is_ in subsets.items() if is_ <= width)
 
 
-@pytest.mark.parametrize("flops", [1e17, 1e18, 1e19])
+@pytest.mark.parametrize("flops", [2.1e17, 1e18, 1e19])
 def test_no_set_of_runs_within_a_budget_is_much_narrower_than_the_chosen_one(
     few: Candidates, believed: Belief, subsets: dict[tuple[int, ...], float], flops: float
 ) -> None:

@@ -295,6 +295,13 @@ def test_a_killed_round_is_what_comes_next_and_before_all_come_the_checks(tmp_pa
     assert {one.design for one in checks.planned} == {"learning_rate_check"}
 
 
+def test_how_a_loop_ended_is_no_end_once_another_has_gone_on(swept: Study) -> None:
+    *asked, last = read_rounds(swept)
+    state_round(swept, replace(asked[0], number=last.number))
+
+    assert read_rounds(swept) == [*asked, replace(asked[0], number=last.number)]
+
+
 def test_of_two_loops_that_state_a_round_at_once_the_second_adopts_it(swept: Study) -> None:
     first, *_ = read_rounds(swept)
 
