@@ -319,10 +319,10 @@ def test_recipe_and_deadline_are_kept_and_older_lines_stay_readable(
 ) -> None:
     older = register(forecast, study, target="first")
     text = tiny.to_toml()
-    newer = register(forecast, study, target=tiny.run_id, recipe=text, deadline="2027-01-31")
+    newer = register(forecast, study, target=tiny.run_id, recipe=text, deadline="2050-12-31")
 
     assert read_register(study) == [older, newer]
-    assert (newer.recipe, newer.deadline) == (text, "2027-01-31")
+    assert (newer.recipe, newer.deadline) == (text, "2050-12-31")
     assert b"deadline" not in (study.folder / REGISTER).read_bytes().splitlines()[0]
 
 
@@ -381,7 +381,7 @@ def test_an_outcome_that_is_changed_is_found(study: Study, forecast: Forecast) -
 def test_scores_of_several_studies_are_shown_together(tmp_path: Path, forecast: Forecast) -> None:
     studies = [Study.create(tmp_path / name, f'name = "{name}"') for name in ("one", "two")]
     for study in studies:
-        register(forecast, study, target="big", deadline="2027-01-31")
+        register(forecast, study, target="big", deadline="2050-12-31")
         study.save_run(Run(run_id="big", status="done", values={"loss": 3.3}))
 
     scores, text = scored(studies)
@@ -392,7 +392,7 @@ def test_scores_of_several_studies_are_shown_together(tmp_path: Path, forecast: 
 
 
 def test_a_stated_forecast_says_its_levels_and_its_deadline(study: Study, forecast: Forecast) -> None:
-    said = describe_stated(register(forecast, study, target="big", deadline="2027-01-31"))
+    said = describe_stated(register(forecast, study, target="big", deadline="2050-12-31"))
 
     assert "intervals: 50% 3.2000 to 3.3500" in said
-    assert "to be run until 2027-01-31" in said
+    assert "to be run until 2050-12-31" in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from allometry.errors import ForecastError, InputError
@@ -44,6 +44,16 @@ def refuse_no_day(deadline: str) -> None:
             date.fromisoformat(deadline)
     except ValueError as error:
         raise InputError(f"'{deadline}' is not a day; write a deadline as 2027-01-31.") from error
+
+
+def refuse_past(deadline: str) -> None:
+    """A deadline that is over everywhere: where the day ends last it is twelve hours behind UTC.
+
+    Raises:
+        InputError: Naming it.
+    """
+    if deadline and date.fromisoformat(deadline) < (datetime.now(UTC) - timedelta(hours=12)).date():
+        raise InputError(f"The deadline {deadline} is over: give a day by which the run can still be made.")
 
 
 def refuse_other_recipe(recipe: str, target: str) -> None:

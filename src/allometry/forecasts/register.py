@@ -38,6 +38,7 @@ from allometry.forecasts.refusals import (
     refuse_if_known,
     refuse_no_day,
     refuse_other_recipe,
+    refuse_past,
     refuse_unusable,
 )
 from allometry.runs.study import Study
@@ -79,7 +80,7 @@ def register(
     Raises:
         ForecastError: If the target has been run, the forecast has no value, the recipe is not the target's,
             or the register is not whole.
-        InputError: If the deadline is not a day.
+        InputError: If the deadline is not a day, or is over.
         StudyError: If the register cannot be written; it is then as it was.
     """
     refuse_unusable(forecast, target)
@@ -94,6 +95,7 @@ def register(
             if words_agree and same_forecast(entry.forecast, forecast):
                 return entry
         refuse_if_known(study, target, recipe, _outcomes(known))
+        refuse_past(deadline)
         line = write_record(
             number=len(known) + 1,
             stated=datetime.now(UTC),
