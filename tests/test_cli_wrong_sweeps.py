@@ -86,6 +86,7 @@ def test_a_field_that_no_recipe_has(folder: Path, capsys: pytest.CaptureFixture[
 
     for words in ([], ["--dry-run"]):
         assert "a field {n_layer} and a recipe has none of that name" in sentence(capsys, study, *words)
+    assert not (folder / "study").exists()  # or the mended file would be another study's
 
 
 def test_a_budget_smaller_than_the_cheapest_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +105,18 @@ def test_a_study_of_a_newer_version(begun: Path, capsys: pytest.CaptureFixture[s
 
     assert "has no key 'telemetry'. Leave it out, or use the version of allometry that knows it." in said
     assert contents(begun) == before
+
+
+def test_a_file_that_is_a_folder_or_another_users_is_named(
+    begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = begun.glob("runs/*/run.json")
+    path.unlink()
+    path.mkdir()
+
+    assert f"Cannot use {path}: is a directory; see that it is there and yours to read" in sentence(
+        capsys, begun
+    )
 
 
 def test_a_cluster_that_is_not_there(

@@ -121,7 +121,7 @@ def clock_ns(folder: Path) -> int:
         StudyError: If the folder cannot be written.
     """
     aside = folder / f".clock-{uuid.uuid4().hex[:8]}"
-    with explained(aside):
+    with explained(folder):
         aside.touch()
         try:
             found = stamp_of(aside)

@@ -22,6 +22,9 @@ SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")  # 
 # One slash or two: a Path leaves one of two.
 _ADDRESS = re.compile(rf"(?P<scheme>{'|'.join(SCHEMES)}):/{{1,2}}(?P<rest>[^/].*)", re.DOTALL)
 
+_ON_THIS_MACHINE = re.compile(r"file:/{1,3}(?P<rest>[^/].*)", re.DOTALL)
+_ANY_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}[^/]")  # longer than the letter of a drive
+
 
 class Stamp(NamedTuple):
     """Size (bytes) and time of last change (ns) of a file or an object."""
@@ -40,7 +43,11 @@ def open_place(place: str | Path) -> Path:
     'runs/a1'
     >>> open_place(Path("memory://demo/study")).name  # as a command line hands it over
     'study'
+    >>> open_place("file:///data/study").as_posix()
+    '/data/study'
     """
+    if here := _ON_THIS_MACHINE.fullmatch(str(place)):
+        return Path(f"/{here['rest']}")
     address = _ADDRESS.fullmatch(str(place))
     if address is None or in_object_storage(place) or (isinstance(place, Path) and place.exists()):
         return cast(Path, place) if in_object_storage(place) else Path(place)
@@ -50,6 +57,20 @@ def open_place(place: str | Path) -> Path:
 def in_object_storage(place: object) -> bool:
     """Whether an opened place is one that has no folder on this machine."""
     return not isinstance(place, str | Path)
+
+
+def require_known_storage(place: str | Path) -> None:
+    """Refuse to make a folder that is called like the address of a storage which is not known.
+
+    Raises:
+        StudyError: Naming those that are.
+    """
+    address = _ANY_ADDRESS.match(str(place))
+    if address and not in_object_storage(place) and address["scheme"] not in (*SCHEMES, "file"):
+        raise StudyError(
+            f"'{address['scheme']}' is no storage that is known; give a folder, or an address with "
+            f"one of: {', '.join(SCHEMES)}."
+        )
 
 
 def require_folder(place: Path, what: str, way_out: str) -> None:
@@ -123,7 +144,9 @@ def _stamp_of_object(path: Path) -> Stamp | None:
 
 
 def _opened(address: str) -> Path:
-    return cast(Path, needed("upath", "Reading object storage", "storage").UPath(address))
+    place = cast(Path, needed("upath", "Reading object storage", "storage").UPath(address))
+    _system(place)  # or what reads this one is missing
+    return place
 
 
 def _system(place: Path) -> tuple[Any, str]:

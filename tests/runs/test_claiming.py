@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from allometry.errors import StudyBusy
+from allometry.errors import StudyBusy, StudyError
 from allometry.runs import claiming
-from allometry.runs.claiming import CLAIM, STALE_SECONDS, Claim, claimed, holder_of, try_claim
+from allometry.runs.claiming import AHEAD_SECONDS, CLAIM, STALE_SECONDS, Claim, claimed, holder_of, try_claim
 from allometry.runs.processes import Process
 from allometry.runs.study import Study
 
@@ -140,6 +140,31 @@ def test_a_claim_from_another_machine_holds_until_it_is_silent_for_long(
     assert (claim is not None) is free
     if claim is not None:
         claim.release()
+
+
+@pytest.mark.parametrize(("ahead", "free"), [(AHEAD_SECONDS / 2, False), (AHEAD_SECONDS + 60, True)])
+def test_a_claim_from_before_the_clock_was_set_back_does_not_hold_for_days(
+    tmp_path: Path, ahead: float, free: bool
+) -> None:
+    leave_claim(tmp_path, elsewhere(), silent=-ahead)
+
+    assert (holder_of(tmp_path) is None) is free
+
+
+def test_a_claim_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Path.write_bytes
+
+    def cut_off(path: Path, text: bytes) -> int:
+        whole(path, text[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", cut_off)
+    with pytest.raises(StudyError, match="the disk is full"):
+        try_claim(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_silence_is_judged_by_the_clock_of_the_file_system(

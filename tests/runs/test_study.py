@@ -58,6 +58,29 @@ def test_the_same_specification_opens_the_study_and_another_is_refused(study: St
         Study.create(study.folder, 'name = "other"')
 
 
+def test_what_differs_from_the_study_that_is_there_is_named(tmp_path: Path) -> None:
+    Study.create(tmp_path / "s", 'name = "demo"\ntrainer = { kind = "command", command = "pyton" }')
+
+    with pytest.raises(StudyError, match=r"They differ in trainer\.command: for the runs to come"):
+        Study.create(tmp_path / "s", 'name = "demo"\ntrainer = { kind = "command", command = "python" }')
+
+
+def test_an_address_of_no_storage_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(StudyError, match="'hdfs' is no storage that is known; give a folder, or"):
+        Study.create("hdfs://cluster/study", "")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_address_is_the_folder_it_names(tmp_path: Path) -> None:
+    made = Study.create(f"file://{tmp_path}/s", "")
+
+    assert made.folder == tmp_path / "s"
+    assert Study.open(Path(f"file://{tmp_path}/s")) == made  # as a command line hands it over
+
+
 def test_what_is_no_study_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"is not a study: it has no study\.toml\. Make one with: allometry"):
         Study.open(tmp_path)
@@ -124,6 +147,31 @@ def test_a_damaged_run_hides_no_other_from_what_only_looks(study: Study, tmp_pat
         assert export(Study.open(study.folder), tmp_path / "all.csv").rows == 1
     with pytest.raises(CorruptFile):
         study.runs()  # what fits or trains
+
+
+def test_a_run_with_a_status_of_another_version_is_not_made_again(study: Study) -> None:
+    path = study.run_folder("a") / "run.json"
+    path.write_text('{"run_id": "a", "status": "paused", "reason": ""}')
+
+    with pytest.raises(
+        CorruptFile, match=r"has the status 'paused', .* use the version of allometry that wrote"
+    ):
+        study.run("a")
+
+
+def test_a_run_that_is_taken_away_while_all_are_read_is_left_out(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_bytes
+
+    def late(path: Path) -> bytes:
+        if path.parent.name == "a":
+            path.unlink(missing_ok=True)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", late)
+
+    assert [run.run_id for run in study.ended()] == ["b"]
 
 
 def test_a_mended_run_is_seen_again(study: Study) -> None:
@@ -211,6 +259,42 @@ def test_a_query_joins_runs_and_curves(study: Study) -> None:
 def test_a_query_that_cannot_be_answered_names_the_tables(study: Study, sql: str) -> None:
     with pytest.raises(InputError, match="There are two tables: runs and history"):
         study.query(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY (SELECT 1 AS a) TO '{folder}/evil.parquet'",
+        "ATTACH '{folder}/evil.duckdb'",
+        "EXPLAIN ANALYZE COPY (SELECT 1 AS a) TO '{folder}/evil.parquet'",
+        "SELECT 1; COPY (SELECT 1 AS a) TO '{folder}/evil.parquet'",
+        "CREATE TABLE mine AS SELECT 1",
+    ],
+)
+def test_a_query_that_would_write_is_refused_and_nothing_is_written(study: Study, sql: str) -> None:
+    study.compact()
+    folder = study.folder / "compacted"
+    before = sorted(folder.iterdir())
+
+    with pytest.raises(InputError, match=r"A query only reads, and .* does not: write a SELECT"):
+        study.query(sql.format(folder=folder))
+
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["FROM runs", "WITH a AS (FROM runs) FROM a", "DESCRIBE runs", "PIVOT runs ON status", "SUMMARIZE runs"],
+)
+def test_every_way_to_read_is_a_query(study: Study, sql: str) -> None:
+    assert len(study.query(sql)) >= 1
+
+
+def test_a_file_of_a_users_trainer_that_is_called_as_a_curve_has_no_steps(study: Study) -> None:
+    for run_id in ("a", "b"):
+        (study.run_folder(run_id) / "history.jsonl").write_text('{"epoch": 1}\nbad\n')
+
+    assert study.query("SELECT * FROM history").empty
 
 
 def test_a_folder_with_odd_signs_can_be_queried(tmp_path: Path) -> None:

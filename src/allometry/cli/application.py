@@ -94,6 +94,12 @@ def run(arguments: Sequence[str]) -> int:
         return _say_error("Stopped", "run the same command again to go on from here", code)
     except BrokenPipeError:
         return 0  # the reader of our output, such as `head`, has seen enough
+    except OSError as error:
+        if error.filename is None:
+            raise
+        what = (error.strerror or type(error).__name__).lower()
+        way_out = "see that it is there and yours to read and write, and run the same command again"
+        return _say_error("Error", f"Cannot use {error.filename}: {what}; {way_out}.", 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -121,8 +121,7 @@ def sweep(
     spec = read_spec_file(study)
     design = spec.target_design() if target else spec.design
     rates = {"flops_per_second": flops_per_second, "usd_per_hour": usd_per_hour}
-    if dry_run:
-        spec.require_fields(design)
+    spec.require_fields(design)  # before there is a folder: the mended file would be another study's
     if dry_run and until:
         return show_next_round(study, read_rule(until), rates, into=into, plot=plot, as_json=json)
     if dry_run:

@@ -31,6 +31,7 @@ from allometry.storage import in_object_storage, require_folder
 CLAIM = "claim.json"
 BEAT = 10.0  # seconds between beats
 STALE_SECONDS = 6 * BEAT  # six were missed: longer than file systems that many machines share usually hang
+AHEAD_SECONDS = 3600.0  # of the file system's clock: no two that are kept at all differ by as much
 _TRIES = 5  # at a claim that others also want
 _PUT_BACK = 0.05  # seconds for a claim to come back that was moved by mistake
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -58,7 +59,10 @@ class Holder:
         Args:
             now_ns: By the clock of the file system.
         """
-        return self.process.has_ended() or now_ns - self.beat_ns > STALE_SECONDS * 1e9
+        silent = (now_ns - self.beat_ns) / 1e9
+        # Machines that take a file's time from their own clocks may be minutes apart. A beat from further
+        # ahead was made before the clock was set back, and would look fresh until it has caught up.
+        return self.process.has_ended() or not -AHEAD_SECONDS <= silent <= STALE_SECONDS
 
 
 @dataclass
@@ -229,8 +233,8 @@ def put_new(path: Path, text: bytes) -> bool:
         OSError: If it cannot be written.
     """
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    aside.write_bytes(text)
     try:
+        aside.write_bytes(text)
         return _linked(aside, path)
     finally:
         aside.unlink(missing_ok=True)

@@ -66,11 +66,29 @@ def answer(folder: Path, sql: str, runs: pd.DataFrame) -> pd.DataFrame:
             if re.search(r"\bhistory\b", sql, re.IGNORECASE):
                 connection.execute(f"CREATE VIEW history AS {_curves(folder, aside)}")
             _fence(connection, folder, aside)
+            _refuse_writing(connection, sql)
             return connection.execute(sql).df()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0].removesuffix("!")
             near = _meant(reason, [str(name) for name in runs.columns])
             raise InputError(f"Cannot answer the query: {reason}.{near} {_TABLES}") from error
+
+
+def _refuse_writing(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """The fence lets DuckDB into the compacted files, where a COPY or an ATTACH could write, too.
+
+    Raises:
+        InputError: If the query is not one that only reads.
+    """
+    import duckdb
+
+    reading = {duckdb.StatementType.SELECT, duckdb.StatementType.MULTI}  # MULTI: a PIVOT
+    for statement in connection.extract_statements(sql):
+        if statement.type not in reading:
+            raise InputError(
+                f"A query only reads, and {statement.type.name} does not: write a SELECT. All runs, or all "
+                f"curves, are written to a file by: allometry export"
+            )
 
 
 def _meant(reason: str, columns: Sequence[str]) -> str:
@@ -138,8 +156,9 @@ def _keep(folder: Path, before: Compaction) -> dict[str, Kept]:
         if run_id in known and (history is None or before.holds_history(run_id, history)):
             kept[run_id] = before.kept[run_id]
         else:
-            text = known.get(run_id) or loose[run_id]
-            kept[run_id] = Kept(stamp, text, history if history and history.size else None)
+            text = known.get(run_id) or loose.get(run_id)
+            if text is not None:  # else somebody has taken it away since
+                kept[run_id] = Kept(stamp, text, history if history and history.size else None)
     return kept
 
 
@@ -192,6 +211,7 @@ def _from_files(folder: Path, run_ids: Sequence[str], aside: Path) -> str:
     # Thousands of files opened at once take DuckDB 32 MB each; one large file it streams.
     gathered = aside / "curves.jsonl"
     with gathered.open("wb") as file:
+        file.write(b'{"run_id": null, "step": null}\n')  # for curves of a user's trainer that have no steps
         for run_id, content in contents_of(folder, CURVE, run_ids):
             file.write(_named_lines(content, run_id))
     return (

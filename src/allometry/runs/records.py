@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, get_args
 
 from allometry.errors import CorruptFile
 from allometry.runs.compaction import Compaction
-from allometry.runs.run import Run
+from allometry.runs.run import Run, Status
 from allometry.runs.stamps import contents_of, stamps_of
 from allometry.storage import Stamp, in_object_storage, stamp_of
 
 RECORD = "run.json"
+_STATUSES = get_args(Status)
 _NAMED = 5  # runs of those that are left out
 
 
@@ -125,9 +126,15 @@ def _parsed(text: bytes, path: str) -> Run:
     try:
         values: dict[str, Any] = json.loads(text)
         run_id, status, reason = values.pop("run_id"), values.pop("status"), values.pop("reason")
-        return Run(run_id=run_id, status=status, values=values, reason=reason)
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+        known = status in _STATUSES
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         raise CorruptFile(
             f"{path} cannot be read as a run ({error}). Delete it; the next sweep makes the run again from "
             f"its last checkpoint."
         ) from error
+    if not known:
+        raise CorruptFile(
+            f"{path} has the status '{status}', which is none of {', '.join(_STATUSES)}: use the version of "
+            f"allometry that wrote it."
+        )
+    return Run(run_id=run_id, status=status, values=values, reason=reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from allometry.storage import Stamp, in_object_storage, listing, read_many, stamp_of
@@ -29,10 +30,11 @@ def stamps_of(folder: Path, name: str) -> dict[str, Stamp]:
 
 
 def contents_of(folder: Path, name: str, run_ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """What some runs' files of a name hold, one run after the other."""
+    """What some runs' files of a name hold, one run after the other; one that is gone by now is left out."""
     if not in_object_storage(folder):
         for run_id in run_ids:
-            yield run_id, Path(f"{folder}/runs/{run_id}/{name}").read_bytes()
+            with suppress(FileNotFoundError, NotADirectoryError):
+                yield run_id, Path(f"{folder}/runs/{run_id}/{name}").read_bytes()
         return
     for first in range(0, len(run_ids), _AT_ONCE):
         some = run_ids[first : first + _AT_ONCE]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +28,10 @@ from allometry.runs.lens import CURVE, Compacted
 from allometry.runs.records import RECORD, Records
 from allometry.runs.run import Run, Runs
 from allometry.runs.stamps import folders_in
-from allometry.storage import open_place
+from allometry.storage import open_place, require_known_storage
 
 SPEC = "study.toml"
+_NAMED = 5  # entries of a specification that differ
 
 
 @dataclass(frozen=True)
@@ -81,18 +83,22 @@ class Study:
             spec: The text of study.toml.
 
         Raises:
-            StudyError: If the folder cannot be written, or holds another specification.
+            StudyError: If the folder cannot be written, or holds another specification; or for an address of
+                no storage that is known.
             InputError: If the specification is not TOML.
         """
         wanted = read_toml(spec, SPEC)
+        require_known_storage(folder)
         place = open_place(folder)
         path = place / SPEC
         if not path.exists():
             write_atomically(path, spec)
-        elif read_toml_file(path) != wanted:
+        elif (there := read_toml_file(path)) != wanted:
             raise StudyError(
                 f"{path} already describes another study. Choose another folder, "
-                f"or go on with that one by giving the folder instead of a specification."
+                f"or go on with that one by giving the folder instead of a specification. They differ in "
+                f"{', '.join(_differing(wanted, there)[:_NAMED])}: for the runs to come it may be changed in "
+                f"that file."
             )
         return cls(place)
 
@@ -177,6 +183,18 @@ class Study:
             StudyError: If it cannot be written; an older compaction still counts.
         """
         return lens.compact(self.folder)
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any], before: str = "") -> list[str]:
+    """Dotted names of what two specifications say differently."""
+    names: list[str] = []
+    for name in {**one, **other}:
+        ours, theirs = one.get(name), other.get(name)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            names += _differing(ours, theirs, f"{before}{name}.")
+        elif ours != theirs:
+            names.append(before + name)
+    return names
 
 
 def _named_line(path: Path, whole: bytes) -> str:
