@@ -101,6 +101,13 @@ def test_a_level_curve_of_smoothed_or_spiked_lines_seldom_seems_to_rise(
     assert warned <= 4  # of 30 at 5%: more would come by chance in 1 of 60 tests
 
 
+def test_the_slope_of_a_curve_is_not_taken_for_scatter() -> None:
+    level = 3 + 0.01 * np.random.default_rng(9).standard_normal(120)
+    falling = level - 0.05 * np.arange(120)
+
+    assert rise(falling, ALARMS).allowed == pytest.approx(rise(level, ALARMS).allowed, rel=0.2)
+
+
 def test_the_median_of_four_scatters_as_it_is_reckoned() -> None:
     drawn = np.random.default_rng(8).standard_normal((40_000, 4))
 

@@ -131,10 +131,14 @@ def _scatter(losses: Array, middles: Array) -> float:
     The larger of two: what neighbouring lines say of it if all are independent, and what windows apart say,
     which holds where a logger smooths its lines or the curve wanders.
     """
-    lines = np.median(np.abs(np.diff(losses)))
-    moves = middles[_APART:] - middles[:-_APART]
-    windows = np.median(np.abs(moves - np.median(moves)))  # around their median: a curve falls
-    return _MAD / math.sqrt(2) * max(_OF_MEDIAN * float(lines), float(windows))
+    windows = middles[_APART:] - middles[:-_APART]
+    return max(_OF_MEDIAN * _spread(np.diff(losses)), _spread(windows))
+
+
+def _spread(differences: Array) -> float:
+    """Standard deviation of the numbers that these are differences of."""
+    around = differences - np.median(differences)  # a curve falls, and its slope is no scatter
+    return _MAD / math.sqrt(2) * float(np.median(np.abs(around)))
 
 
 @dataclass(frozen=True, kw_only=True)
