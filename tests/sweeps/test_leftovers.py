@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 import pytest
 
+from allometry.runs.run import Run, Status
 from allometry.runs.study import Study
 from allometry.sweeps.designs import Ladder, Planned
 from allometry.sweeps.estimates import estimate
 from allometry.sweeps.executors.definition import Died, Event, Job
 from allometry.sweeps.executors.slurm.task import Task
-from allometry.sweeps.leftovers import Asked, left_of
+from allometry.sweeps.leftovers import Asked, ended, left_of
 from allometry.sweeps.running import run_sweep
 
 
@@ -125,6 +126,14 @@ def test_a_job_of_slurm_answers_when_its_trunk_has_come_so_far(
 
     assert '"stopped"' in event
     assert (tmp_path / "a.json").is_file()
+
+
+def test_a_stopped_run_may_be_chosen_again_and_one_that_ended_may_not(study: Study) -> None:
+    states: list[Status] = ["done", "diverged", "failed", "stopped"]
+    for status in states:
+        study.save_run(Run(run_id=status, status=status))
+
+    assert ended(study) == {"done", "diverged", "failed"}
 
 
 def test_no_trunk_is_asked_for_by_branches_that_are_made(
