@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_what_was_told_is_not_asked_for_again(grid: Grid, study: Study) -> None:
     run = study.run(first.run_id)
     assert run is not None
     assert (run.values["loss"], run.values["seconds"], run.values["width"]) == (3.25, 7.0, 16)
+
+
+def test_a_run_began_when_it_was_asked_for_and_not_when_it_was_told_of(grid: Grid, study: Study) -> None:
+    with ask(study, grid) as asking:
+        before, first, after = datetime.now(UTC), asking.next(), datetime.now(UTC)
+        assert first is not None
+        told = asking.tell(first, loss=3.25)
+
+    tick = timedelta(milliseconds=1)
+    assert before - tick <= datetime.fromisoformat(told.values["started"]) <= after
 
 
 def given(asking: Asking, times: int) -> list[Recipe]:

@@ -195,13 +195,14 @@ def test_a_trainer_asked_to_stop_may_save_and_its_time_counts_on(study: Study, t
     going = study.run_folder(tiny.run_id) / "going"
 
     stopped = trained(study, tiny, script, watch=Watch(should_stop=going.exists))
-    spent = made(study, tiny.run_id).values["seconds"]
+    first = made(study, tiny.run_id).values
     ended = trained(study, tiny, script)
 
     assert isinstance(stopped, Ended)
     assert isinstance(ended, Ended)
     assert (stopped.status, ended.status) == ("stopped", "done")
-    assert made(study, tiny.run_id).values["seconds"] > spent > 0
+    assert made(study, tiny.run_id).values["seconds"] > first["seconds"] > 0
+    assert made(study, tiny.run_id).values["started"] == first["started"]
 
 
 def test_a_finished_run_is_not_started_again(study: Study, tiny: Recipe) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,7 +48,7 @@ class Asking:
     design: Design
     _held: dict[str, Claim] = field(default_factory=dict)
     _given_up: set[str] = field(default_factory=set)
-    _why: dict[str, str] = field(default_factory=dict)
+    _about: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Recipe]:
         """Runs to make, one after the other, until there is none; the design is asked again after each."""
@@ -79,7 +80,7 @@ class Asking:
         said = self._read(recipe, values)
         diverged = not math.isfinite(said["loss"])
         kept = {name: value for name, value in said.items() if not (diverged and name == "loss")}
-        facts = {**recipe_facts(recipe), "design": self._why.get(recipe.run_id, ""), **kept}
+        facts = {**recipe_facts(recipe), **self._about.get(recipe.run_id, {}), **kept}
         reason = "its loss is not a finite number" if diverged else ""
         run = Run(
             run_id=recipe.run_id, status="diverged" if diverged else "done", values=facts, reason=reason
@@ -92,7 +93,7 @@ class Asking:
         Raises:
             InputError: If the run was not asked for.
         """
-        values: dict[str, Any] = {**recipe_facts(recipe), "design": self._why.get(recipe.run_id, "")}
+        values: dict[str, Any] = {**recipe_facts(recipe), **self._about.get(recipe.run_id, {})}
         self._given_up.add(recipe.run_id)
         return self._record(recipe, Run(run_id=recipe.run_id, status="failed", values=values, reason=reason))
 
@@ -132,7 +133,9 @@ class Asking:
             claim.release()
             return False  # another process told of it since we looked
         self._held[run_id] = claim
-        self._why[run_id] = planned.design
+        # With the time: what is forecast while a run is out is not forecast before it.
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._about[run_id] = {"design": planned.design, "started": started}
         return True
 
     def _record(self, recipe: Recipe, run: Run) -> Run:

@@ -106,7 +106,7 @@ class Command:
 
     def _made(self, job: Job, watch: Watch, study: Study, before: Run | None, claim: Claim) -> Ended | Died:
         folder = study.run_folder(job.run_id).resolve()
-        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        started = _began(before)
         fields = recipe_fields(job.recipe, folder)
         ending = supervised(
             filled(split_command(self.command), fields),
@@ -166,6 +166,12 @@ def _keep_recipe(folder: Path) -> None:
     """Let it survive a power cut, too: before the result does, and while the program already runs."""
     sync_file(folder / _RECIPE)
     sync_folder(folder)
+
+
+def _began(before: Run | None) -> str:
+    """When the first sitting did: what is forecast between two sittings is not forecast before the run."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return now if before is None or before.status != "stopped" else str(before.values.get("started", now))
 
 
 def _seconds(before: Run | None) -> float:
