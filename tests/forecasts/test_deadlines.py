@@ -10,7 +10,10 @@ import pytest
 from allometry.errors import InputError
 from allometry.fitting.result import Forecast
 from allometry.forecasts import register as registering
+from allometry.forecasts.calibration import calibration
 from allometry.forecasts.register import REGISTER, read_register, register
+from allometry.forecasts.scoring import describe_score, score
+from allometry.runs.run import Run
 from allometry.runs.study import Study
 
 
@@ -34,6 +37,21 @@ def test_a_forecast_that_stands_may_be_stated_again_after_its_deadline(
     again = register(forecast, study, target="big", deadline="2020-01-31")
 
     assert [entry.number for entry in read_register(study)] == [again.number]
+
+
+def test_a_deadline_that_passed_without_an_outcome_is_said_and_counted(
+    study: Study, forecast: Forecast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registering, "refuse_past", lambda day: None)
+    for target, deadline in (("made", "2020-01-31"), ("never", "2020-01-31"), ("open", "")):
+        register(forecast, study, target=target, deadline=deadline)
+    study.save_run(Run(run_id="made", status="done", values={"loss": 3.3}))
+
+    said = [describe_score(row) for _, row in score(study).iterrows()]
+
+    assert said[1].startswith("not run yet, and the deadline 2020-01-31 is over: no loss")
+    assert said[2].startswith("not run yet: no loss")
+    assert "deadlines that are over without an outcome: 1" in calibration([study]).summary()
 
 
 def test_today_is_not_over(tmp_path: Path, forecast: Forecast) -> None:

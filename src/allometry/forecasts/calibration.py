@@ -12,6 +12,7 @@ from scipy.special import betaincinv
 
 from allometry.errors import ForecastError
 from allometry.fitting.result import tails
+from allometry.forecasts.refusals import KNOWN, is_over
 from allometry.forecasts.scoring import score
 from allometry.runs.study import Study
 
@@ -55,10 +56,13 @@ class Calibration:
     Attributes:
         scores: One row a forecast that counts and has an outcome: the columns of `score`, and `study`.
         diverged: Forecasts that count and whose run diverged: no outcome to judge them by.
+        overdue: Forecasts that count and whose deadline is over without an outcome: runs that are never made
+            are judged no more than diverged ones.
     """
 
     scores: pd.DataFrame
     diverged: int = 0
+    overdue: int = 0
 
     @property
     def coverage(self) -> list[Coverage]:
@@ -91,6 +95,8 @@ class Calibration:
         ]
         if self.diverged:
             lines += [f"  runs that diverged, so that their forecasts are not judged: {self.diverged}"]
+        if self.overdue:
+            lines += [f"  deadlines that are over without an outcome: {self.overdue}"]
         return "\n".join([*lines, *(f"  {_said(one)}" for one in self.coverage)])
 
 
@@ -111,7 +117,10 @@ def calibration(studies: Sequence[Study]) -> Calibration:
             "No forecast here has an outcome yet: state one before its run, train the run, and ask again. "
             "What is registered is shown by: allometry score STUDY"
         )
-    return Calibration(found, diverged=sum(int((table["status"] == "diverged").sum()) for table in counted))
+    states = pd.concat(counted, ignore_index=True)[["status", "deadline"]]
+    waiting = states[~states["status"].isin(KNOWN)]
+    diverged, overdue = (states["status"] == "diverged").sum(), sum(map(is_over, waiting["deadline"]))
+    return Calibration(found, diverged=int(diverged), overdue=overdue)
 
 
 def _coverage(level: float, pits: Array) -> Coverage:

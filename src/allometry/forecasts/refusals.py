@@ -46,13 +46,22 @@ def refuse_no_day(deadline: str) -> None:
         raise InputError(f"'{deadline}' is not a day; write a deadline as 2027-01-31.") from error
 
 
+def is_over(deadline: str) -> bool:
+    """Whether a deadline is over everywhere: where the day ends last it is twelve hours behind UTC.
+
+    >>> is_over("2024-02-29"), is_over("")
+    (True, False)
+    """
+    return bool(deadline) and date.fromisoformat(deadline) < (datetime.now(UTC) - timedelta(hours=12)).date()
+
+
 def refuse_past(deadline: str) -> None:
-    """A deadline that is over everywhere: where the day ends last it is twelve hours behind UTC.
+    """A deadline that is over.
 
     Raises:
         InputError: Naming it.
     """
-    if deadline and date.fromisoformat(deadline) < (datetime.now(UTC) - timedelta(hours=12)).date():
+    if is_over(deadline):
         raise InputError(f"The deadline {deadline} is over: give a day by which the run can still be made.")
 
 

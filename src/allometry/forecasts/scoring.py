@@ -12,6 +12,7 @@ import pandas as pd
 
 from allometry.fitting.comparison import scores
 from allometry.forecasts.records import RegisteredForecast, RegisteredOutcome
+from allometry.forecasts.refusals import is_over
 from allometry.forecasts.register import read_outcomes, read_register
 from allometry.runs.run import Run
 from allometry.runs.study import Study
@@ -22,7 +23,7 @@ _TYPES = {
     "low": "float64", "high": "float64", "level": "float64", "error": "float64", "error_percent": "float64",
     "inside": "boolean", "pit": "float64", "crps": "float64", "beyond_params": "float64",
     "beyond_tokens": "float64", "beyond_flops": "float64", "stated_before_run": "boolean",
-    "counts": "boolean", "widest_level": "float64",
+    "counts": "boolean", "widest_level": "float64", "deadline": "object",
 }  # fmt: skip
 _SYMBOLS = {"beyond_params": "N", "beyond_tokens": "D", "beyond_flops": "C"}
 
@@ -61,7 +62,8 @@ def describe_score(row: pd.Series[Any]) -> str:
     """Say one row of `score` in plain words."""
     unit = "" if row["unit"] in ("", "1") else f" {row['unit']}"
     if row["status"] != "done":
-        return f"{row['status']}: no {row['output']} to compare with {row['median']:.4g}{unit}"
+        late = f", and the deadline {row['deadline']} is over" if is_over(row["deadline"]) else ""
+        return f"{row['status']}{late}: no {row['output']} to compare with {row['median']:.4g}{unit}"
     parts = [_interval_words(row), _error_words(row, unit), _beyond_words(row)]
     if row["stated_before_run"] is not pd.NA and not row["stated_before_run"]:
         parts.append("stated after the run began, so it does not count")
@@ -113,7 +115,7 @@ def _row(entry: RegisteredForecast, run: Run | None, attached: RegisteredOutcome
         "crps": crps(forecast.quantiles, outcome) if known else math.nan,
         **{name: forecast.beyond.get(name.removeprefix("beyond_"), math.nan) for name in _SYMBOLS},
         "stated_before_run": _stated_before(entry, run, attached),
-        "widest_level": _widest_level(forecast.quantiles),
+        "widest_level": _widest_level(forecast.quantiles), "deadline": entry.deadline,
     }  # fmt: skip
 
 
