@@ -46,8 +46,9 @@ def test_a_scored_forecast_has_the_numbers_computed_by_hand(study: Study, foreca
     assert row["error"] == pytest.approx(-0.05)
     assert row["error_percent"] == pytest.approx(-100 * 0.05 / 3.3)
     assert row["pit"] == pytest.approx(0.625)  # half-way from the quantile 3.25 (0.5) to 3.35 (0.75)
-    # Pinball losses 0.1*0.25, 0.05*0.5, 0.05*0.25 with weights 0.375, 0.25, 0.375, doubled.
-    assert row["crps"] == pytest.approx(2 * (0.375 * 0.025 + 0.25 * 0.025 + 0.375 * 0.0125))
+    # F rises from 1/4 at 3.2 by 1/2, 5/8 at 3.3 to 3/4 at 3.35: integrals of F² below 3.3, of (1 - F)² above.
+    below = 0.05 * (1 / 16 + 1 / 8 + 1 / 4) / 3 + 0.05 * (1 / 4 + 5 / 16 + 25 / 64) / 3
+    assert row["crps"] == pytest.approx(below + 0.05 * (9 / 64 + 3 / 32 + 1 / 16) / 3)
     assert (row["inside"], row["status"], row["counts"]) == (True, "done", True)
     assert (row["beyond_params"], row["beyond_tokens"], row["beyond_flops"]) == (2.1, 1.0, 2.1)
 
@@ -194,16 +195,28 @@ def test_crps_of_dense_quantiles_is_the_closed_form_of_the_normal(outcome: float
     assert crps(dense, outcome) == pytest.approx(normal_crps(2.0, 0.1, outcome), abs=0.1 / count)
 
 
-def test_crps_of_the_quantiles_a_fit_stores_is_within_four_percent_of_a_normal() -> None:
+def test_crps_of_the_quantiles_a_fit_stores_is_that_of_a_normal() -> None:
     stored = normal_quantiles(0.0, 1.0, list(PROBABILITIES))
     outcomes = norm.ppf((np.arange(200) + 0.5) / 200)
     mean = np.mean([crps(stored, float(outcome)) for outcome in outcomes])
 
-    assert mean == pytest.approx(1 / math.sqrt(math.pi), rel=0.04)  # the mean CRPS of a right N(0, 1)
+    assert mean == pytest.approx(1 / math.sqrt(math.pi), rel=0.003)  # the mean CRPS of a right N(0, 1)
+    for outcome in (0.0, 1.0, -2.0):
+        assert crps(stored, outcome) == pytest.approx(normal_crps(0.0, 1.0, outcome), rel=0.04)
+
+
+def test_crps_of_draws_is_their_distance_to_the_outcome_less_half_of_that_to_each_other() -> None:
+    draws = np.sort(np.exp(np.random.default_rng(0).normal(1.0, 0.3, 400)))
+    quantiles = dict(zip((np.arange(400) + 0.5) / 400, draws, strict=True))
+    apart = np.abs(draws[:, None] - draws[None, :]).mean() / 2
+
+    for outcome in (1.0, 2.7, 9.0):  # below, among and above them
+        assert crps(quantiles, outcome) == pytest.approx(np.abs(draws - outcome).mean() - apart, rel=2e-3)
 
 
 def test_crps_of_one_point_is_the_absolute_error() -> None:
     assert crps({0.5: 2.0}, 2.7) == pytest.approx(0.7)
+    assert crps({0.1: 2.0, 0.5: 2.0, 0.9: 2.0}, 1.5) == pytest.approx(0.5)
 
 
 @given(outcome=st.floats(-5, 5), shift=st.floats(0.1, 5))

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from allometry.fitting.comparison import scores
 from allometry.forecasts.records import RegisteredForecast, RegisteredOutcome
 from allometry.forecasts.refusals import is_over
 from allometry.forecasts.register import read_outcomes, read_register
 from allometry.runs.run import Run
 from allometry.runs.study import Study
+
+Array = NDArray[np.float64]
 
 _TYPES = {
     "number": "int64", "target": "object", "law": "object", "output": "object", "unit": "object",
@@ -88,14 +90,31 @@ def pit(quantiles: Mapping[float, float], outcome: float) -> float:
 def crps(quantiles: Mapping[float, float], outcome: float) -> float:
     """Continuous ranked probability score of stored quantiles, in the output's unit; NaN without any.
 
+    ∫ (F(x) − [x ≥ outcome])² dx, with F linear between the stored quantiles, as for `pit`; what lies beyond
+    the outermost ones is taken to lie at them. For a forecast of one value it is the absolute error.
+
+    Source:
+        Gneiting and Raftery 2007, eq. 20, doi:10.1198/016214506000001437, with the sign turned.
+
     >>> crps({0.25: 1.0, 0.5: 2.0, 0.75: 4.0}, 3.0)
-    0.8125
+    0.5625
     """
     if not quantiles:
         return math.nan
-    probabilities = sorted(quantiles)
-    values = np.array([[quantiles[p] for p in probabilities]])
-    return float(scores.crps(values, np.array(probabilities), np.array([outcome]))[0])
+    probabilities = np.array(sorted(quantiles))
+    values = np.array([quantiles[p] for p in probabilities])
+    nearest = float(np.clip(outcome, values[0], values[-1]))
+    place = int(np.searchsorted(values, nearest))
+    x = np.insert(values, place, nearest)
+    below = np.insert(probabilities, place, pit(quantiles, nearest))
+    left, right = (x[: place + 1], below[: place + 1]), (x[place:], 1 - below[place:])
+    return abs(outcome - nearest) + _squared(*left) + _squared(*right)
+
+
+def _squared(x: Array, share: Array) -> float:
+    """∫ share² dx of what is linear between its knots."""
+    begin, end = share[:-1], share[1:]
+    return float(np.sum(np.diff(x) * (begin**2 + begin * end + end**2)) / 3)
 
 
 def _row(entry: RegisteredForecast, run: Run | None, attached: RegisteredOutcome | None) -> dict[str, Any]:
