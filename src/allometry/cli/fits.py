@@ -123,7 +123,8 @@ def fit(
     from allometry.fitting.default_priors import describe_priors
     from allometry.fitting.priors import read_prior
     from allometry.report.terminal import pairs, quantities, say, show, show_fits
-    from allometry.sweeps.fits import fit_study, is_study
+    from allometry.sweeps.fits import fit_study
+    from allometry.sweeps.spec import is_study
 
     runs = chosen_runs(source, selection)
     say(al.describe_mapping(runs) if runs.mapping else runs.describe(), json)

@@ -12,8 +12,9 @@ from scipy.special import betaincinv
 
 from allometry.errors import ForecastError
 from allometry.fitting.result import tails
-from allometry.forecasts.refusals import KNOWN, is_over
+from allometry.forecasts.refusals import is_over
 from allometry.forecasts.scoring import score
+from allometry.runs.run import FINISHED
 from allometry.runs.study import Study
 
 Array = NDArray[np.float64]
@@ -118,7 +119,7 @@ def calibration(studies: Sequence[Study]) -> Calibration:
             "What is registered is shown by: allometry score STUDY"
         )
     states = pd.concat(counted, ignore_index=True)[["status", "deadline"]]
-    waiting = states[~states["status"].isin(KNOWN)]
+    waiting = states[~states["status"].isin(FINISHED)]
     diverged, overdue = (states["status"] == "diverged").sum(), sum(map(is_over, waiting["deadline"]))
     return Calibration(found, diverged=int(diverged), overdue=overdue)
 

@@ -12,9 +12,8 @@ from allometry.errors import ForecastError, InputError
 from allometry.fitting.result import Forecast
 from allometry.forecasts.records import RegisteredOutcome
 from allometry.recipe import Recipe
+from allometry.runs.run import FINISHED
 from allometry.runs.study import Study
-
-KNOWN = ("done", "diverged")  # states of a run after which there is nothing to forecast
 
 
 def refuse_unusable(forecast: Forecast, target: str) -> None:
@@ -103,7 +102,7 @@ def refuse_if_known(study: Study, target: str, recipe: str, outcomes: Iterable[R
 
 def _refuse_if_run(study: Study, target: str) -> None:
     run = study.run(target)
-    if run is not None and run.status in KNOWN:
+    if run is not None and run.status in FINISHED:
         how = ", and it diverged" if run.status == "diverged" else ""
         raise ForecastError(
             f"Run '{target}' has already been trained in {study.folder}{how}: what is known cannot be "

@@ -8,10 +8,10 @@ import pandas as pd
 
 from allometry.errors import ForecastError
 from allometry.forecasts.records import RegisteredForecast
-from allometry.forecasts.refusals import KNOWN
 from allometry.forecasts.register import attach_outcomes, read_register, register
 from allometry.forecasts.scoring import describe_score, score
 from allometry.report.terminal import say
+from allometry.runs.run import FINISHED
 from allometry.runs.study import Study
 from allometry.sweeps.fits import forecast_from, target_recipe
 from allometry.sweeps.spec import read_spec
@@ -49,7 +49,7 @@ def forecast_target(
     target = recipe.run_id
     stated = [entry for entry in read_register(study) if entry.target == target]
     run = study.run(target)
-    if stated and run is not None and run.status in KNOWN:
+    if stated and run is not None and run.status in FINISHED:
         return stated[-1]
     spec = read_spec(study)
     made = forecast_from(study.folder, level=level, inputs={})

@@ -18,7 +18,7 @@ from allometry.runs.importers.table import read_runs
 from allometry.runs.run import Runs
 from allometry.runs.study import Study
 from allometry.storage import open_place
-from allometry.sweeps.spec import FitSpec, read_spec
+from allometry.sweeps.spec import FitSpec, is_study, read_spec
 
 
 def selected_runs(study: Study) -> Runs:
@@ -142,11 +142,6 @@ def largest_flops(runs: Runs) -> float:
     done = runs.where("status = 'done'") if "status" in runs.table.columns else runs
     flops = done.column("flops") if "flops" in done.table.columns else np.empty(0)
     return float(np.nanmax(flops)) if np.isfinite(flops).any() else math.nan
-
-
-def is_study(source: str | Path) -> bool:
-    """Whether a source is the folder of a study, not another folder of runs."""
-    return (open_place(source) / "study.toml").is_file()
 
 
 def runs_to_fit(

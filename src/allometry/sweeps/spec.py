@@ -124,8 +124,8 @@ def quickstart_path() -> Path:
     return Path(str(files("allometry.sweeps") / "quickstart.toml"))
 
 
-def is_study(path: Path) -> bool:
-    """Whether a path is the folder of a study."""
+def is_study(path: str | Path) -> bool:
+    """Whether a path is the folder of a study, and no other folder or table of runs."""
     return (open_place(path) / SPEC).is_file()
 
 
