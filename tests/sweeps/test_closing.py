@@ -87,6 +87,13 @@ def test_the_largest_runs_are_held_out_whole_settings_and_few(right: Fit) -> Non
     assert found.beyond > 1
 
 
+def test_what_chance_does_to_held_out_runs_lies_evenly_around_their_forecast(right: Fit) -> None:
+    held = closing([right], TARGET, level=0.9).held_out
+
+    assert held is not None
+    assert held.high == pytest.approx(-held.low, rel=0.12)
+
+
 def test_at_most_a_third_of_the_runs_is_held_out_however_many_are_large(right: Fit) -> None:
     compute = np.array([1e11, 2e11, 3e11, 4e11, 5e11, 6e11, 7e11, *np.linspace(6e13, 1e14, 8)])
 

@@ -178,6 +178,18 @@ def test_of_several_laws_the_least_sure_one_gives_the_width(grid: Candidates, be
     assert informative(grid, LARGER, [believed, other], flops=1e18).width_before == max(alone)
 
 
+def test_several_exponents_are_narrowed_by_the_mean_of_their_log_widths(
+    grid: Candidates, believed: Belief
+) -> None:
+    both, one, other = (
+        informative(grid, Exponents(names=names), [believed], flops=1e18).width_before
+        for names in (("E", "beta"), ("E",), ("beta",))
+    )
+
+    assert both == pytest.approx(math.sqrt(one * other))
+    assert one != pytest.approx(other, rel=0.1)
+
+
 def test_branches_share_a_trunk_that_is_paid_once() -> None:
     straight = np.array([4.0, 8.0, 16.0])
     on_trunk = Candidates(
