@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from allometry.runs.run import Run
+from allometry.sweeps import progress
 from allometry.sweeps.designs import Ladder, Planned
 from allometry.sweeps.executors.definition import Advanced, Died
 from allometry.sweeps.progress import Board, LiveTable, PlainLines, open_display
@@ -159,3 +160,22 @@ def test_a_run_that_was_told_or_merged_without_its_time_is_shown(planned: list[P
         "loss 3.2500",
         "loss not said",
     ]
+
+
+def test_the_work_of_a_run_is_counted_once_however_often_the_time_left_is_asked_for(
+    planned: list[Planned], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    work = progress._work
+
+    def noted(one: Planned) -> float:
+        counted.append(one.recipe.run_id)
+        return work(one)
+
+    monkeypatch.setattr(progress, "_work", noted)
+    board = replace(Board.of(planned), begun=time.monotonic() - 50)
+    for one in planned:
+        board = board.refreshed(planned, {**board.ended, one.recipe.run_id: done(one)})
+        board.seconds_left()
+
+    assert len(counted) == len(planned)

@@ -36,6 +36,7 @@ class Board:
         begun: Clock when the sweep began.
         inherited: Work that was finished before it began.
         elsewhere: Runs that another sweep of the study is making.
+        works: Work of each run that was asked for, kept from one moment to the next.
     """
 
     outline: Sequence[Planned]
@@ -45,6 +46,7 @@ class Board:
     begun: float = field(default_factory=time.monotonic)
     inherited: float | None = None
     elsewhere: int = 0
+    works: dict[tuple[str, int], float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, outline: Sequence[Planned]) -> Board:
@@ -70,14 +72,21 @@ class Board:
 
     def work_done(self) -> float:
         """Work of what ended and of what is in training, in FLOP with overhead."""
-        return sum(_work(p) * self._share(p) for p in self.planned)
+        return sum(self._work(p) * self._share(p) for p in self.planned)
 
     def seconds_left(self) -> float | None:
         """Time left at the pace so far; None before there is a pace."""
         done = self.work_done() - (self.inherited or 0.0)
-        left = max(0.0, sum(_work(p) for p in self.outline) - self.work_done())
+        left = max(0.0, sum(self._work(p) for p in self.outline) - self.work_done())
         elapsed = time.monotonic() - self.begun
         return elapsed * left / done if done > 0 and elapsed > 5 else None
+
+    def _work(self, planned: Planned) -> float:
+        # Counted once a run: it is asked of all of them whenever one ends.
+        key = (planned.recipe.run_id, planned.own_tokens)
+        if key not in self.works:
+            self.works[key] = _work(planned)
+        return self.works[key]
 
     def _share(self, planned: Planned) -> float:
         recipe = planned.recipe
