@@ -15,6 +15,7 @@ from allometry.errors import MissingExtra, StudyError
 from allometry.recipe import FineTune, Recipe, TextFiles
 from allometry.runs.run import Run, Runs
 from allometry.runs.study import Study
+from allometry.sweeps import running
 from allometry.sweeps.designs import Grid, Ladder
 from allometry.sweeps.executors.definition import Advanced, Died, Event, Job, Unusable
 from allometry.sweeps.progress import Board, Display
@@ -357,3 +358,22 @@ def test_a_run_whose_ancestor_diverged_fails_with_its_reason(
 
     reason = run_of(study, fine_tuned(tiny).run_id).reason
     assert reason == f"it needs run {tiny.run_id}, which diverged: the loss was not finite"
+
+
+def test_asking_a_design_again_looks_at_each_run_once(
+    tiny: Recipe, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.save_run(Run(run_id=tiny.run_id, status="done", values={"loss": 3.0}))
+    sweep = running._Sweep(
+        design=running._AsGiven([tiny, replace(tiny, seed=7)]),
+        study=study,
+        executor=None,  # type: ignore[arg-type]
+        way=None,  # type: ignore[arg-type]
+        shown=None,  # type: ignore[arg-type]
+    )
+    monkeypatch.delattr(Study, "run")  # all that ended were read together: none is looked at by itself
+
+    planned = sweep._planned()
+
+    assert len(planned) == 2
+    assert list(sweep.ended) == [tiny.run_id]

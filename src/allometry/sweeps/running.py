@@ -222,9 +222,11 @@ class _Sweep:
         """What the design asks for, asked anew after runs ended."""
         if self.answer.is_due(idle=not self.running):
             begun = time.monotonic()
-            planned = _distinct(self.design.recipes(self.study.runs()))
-            looked = ((p.recipe.run_id, self.study.run(p.recipe.run_id)) for p in planned)
-            self.ended = {run_id: run for run_id, run in looked if run is not None}
+            ended = {run.run_id: run for run in self.study.ended()}
+            runs = Runs.of(ended.values(), source=str(self.study.folder))
+            planned = _distinct(self.design.recipes(runs))
+            asked = (p.recipe.run_id for p in planned)
+            self.ended = {run_id: ended[run_id] for run_id in asked if run_id in ended}
             self.needed = {p.recipe.run_id: p.part[1] for p in planned if p.part}
             self.answer = _Answer(planned=planned, took=time.monotonic() - begun, outdated=False)
         return self.answer.planned
