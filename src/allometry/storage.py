@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -71,6 +72,31 @@ def require_known_storage(place: str | Path) -> None:
             f"'{address['scheme']}' is no storage that is known; give a folder, or an address with "
             f"one of: {', '.join(SCHEMES)}."
         )
+
+
+def require_answer(place: Path) -> None:
+    """Refuse a storage that does not answer, before what is in it is taken to be missing.
+
+    Raises:
+        StudyError: Saying what came instead.
+    """
+    if not in_object_storage(place):
+        return
+    try:
+        _stamp_of_object(place)
+    except _refusals() as error:
+        raise StudyError(
+            f"{place} cannot be reached: {str(error).rstrip('. ') or type(error).__name__}. See that the "
+            f"address is right and that this machine has what the storage asks for, such as credentials."
+        ) from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What libraries of storages raise, as far as they are loaded: each has a tree of its own."""
+    roots = (("botocore.exceptions", "BotoCoreError"), ("botocore.exceptions", "ClientError"),
+             ("azure.core.exceptions", "AzureError"), ("aiohttp", "ClientError"))  # fmt: skip
+    loaded = ((sys.modules.get(module), name) for module, name in roots)
+    return (OSError, *(getattr(module, name) for module, name in loaded if module is not None))
 
 
 def require_folder(place: Path, what: str, way_out: str) -> None:

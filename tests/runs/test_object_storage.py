@@ -176,6 +176,20 @@ def test_another_specification_is_refused_there_too(remote: Study) -> None:
         Study.open("memory://studies/none")
 
 
+def test_a_storage_that_does_not_answer_is_not_taken_for_one_without_a_study(
+    remote: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError("Forbidden")
+
+    monkeypatch.setattr(type(remote.folder.fs), "info", forbidden)  # type: ignore[attr-defined]
+
+    for words in (["status", PLACE], ["sweep", PLACE]):
+        assert command(words) == 2
+        said = capsys.readouterr().err
+        assert f"{PLACE}/study.toml cannot be reached: Forbidden. See that the address is right" in said
+
+
 def test_an_address_as_a_command_line_hands_it_over_is_the_same_place(remote: Study) -> None:
     assert Study.open(Path(PLACE)).folder == remote.folder
     assert al.read_runs(str(Path(PLACE))).table.equals(remote.runs().table)

@@ -28,7 +28,7 @@ from allometry.runs.lens import CURVE, Compacted
 from allometry.runs.records import RECORD, Records
 from allometry.runs.run import Run, Runs
 from allometry.runs.stamps import folders_in
-from allometry.storage import open_place, require_known_storage
+from allometry.storage import open_place, require_answer, require_known_storage
 
 SPEC = "study.toml"
 _NAMED = 5  # entries of a specification that differ
@@ -91,6 +91,7 @@ class Study:
         require_known_storage(folder)
         place = open_place(folder)
         path = place / SPEC
+        require_answer(path)
         if not path.exists():
             write_atomically(path, spec)
         elif (there := read_toml_file(path)) != wanted:
@@ -107,9 +108,10 @@ class Study:
         """Open an existing study folder.
 
         Raises:
-            StudyError: If it is a file, or there is no study.toml in it.
+            StudyError: If it is a file, there is no study.toml in it, or its storage does not answer.
         """
         place = open_place(folder)
+        require_answer(place / SPEC)
         if not (place / SPEC).is_file():
             if place.is_file():
                 raise StudyError(

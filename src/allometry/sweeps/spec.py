@@ -12,7 +12,7 @@ from pydantic import Field
 from allometry.errors import InputError, RecipeError
 from allometry.recipe import choice, read_choice
 from allometry.runs.study import SPEC, Study, read_toml_file
-from allometry.storage import open_place
+from allometry.storage import open_place, require_answer
 from allometry.sweeps.designs import (
     Design,
     Given,
@@ -145,6 +145,7 @@ def read_spec_file(path: Path) -> StudySpec:
         InputError: If there is none.
     """
     path = open_place(path)
+    require_answer(path / SPEC)
     file = path / SPEC if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"There is no study at {path}: give a study.toml, or a folder that holds one.")
