@@ -107,3 +107,18 @@ def test_a_worker_that_ends_by_its_own_error_is_told_from_one_that_was_killed(
     assert isinstance(died, Died)
     assert not died.by_signal
     assert died.reason.startswith("its worker ended with code 1: TypeError: ")
+
+
+def test_a_worker_killed_by_a_signal_without_a_name_is_a_death_like_any_other(
+    tmp_path: Path, tiny: Recipe
+) -> None:
+    study = Study.create(tmp_path / "study", "")
+
+    with closing(LocalExecutor(workers=1, log=tmp_path / "workers.log", trainer="command")) as executor:
+        executor.wait(30.0)  # until it is ready
+        (worker,) = executor._pool
+        worker.job = Job(recipe=tiny, study=str(study.folder), design="grid")
+        worker.process.send_signal(40)
+        (event,) = executor.wait(30.0)
+
+    assert event == Died(run_id=tiny.run_id, by_signal=True, reason="its worker was killed by signal 40")

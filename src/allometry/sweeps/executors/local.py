@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from allometry.sweeps.executors.machine import Machine
 from allometry.sweeps.executors.needs import Needs
 from allometry.sweeps.executors.worker import READY
 from allometry.sweeps.executors.working import SETTINGS
+from allometry.sweeps.trainers.processes import signal_name
 
 _LETTING_GO = 60.0  # seconds a worker has to save its run before it is ended
 
@@ -148,7 +148,7 @@ class LocalExecutor:
             self._replace(worker)
             return []
         if code < 0:
-            reason = f"its worker was killed by {signal.Signals(-code).name}"
+            reason = f"its worker was killed by {signal_name(-code)}"
         else:
             reason = f"its worker ended with code {code}: {self._last_words()}"
         self._replace(worker)

@@ -37,7 +37,7 @@ class Ending:
     @property
     def described(self) -> str:
         """How it ended, as the end of a sentence."""
-        return f"was killed by {_signal(-self.code)}" if self.code < 0 else f"ended with code {self.code}"
+        return f"was killed by {signal_name(-self.code)}" if self.code < 0 else f"ended with code {self.code}"
 
 
 def supervised(
@@ -109,5 +109,10 @@ def _last_words(path: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), f"nothing in {path}")
 
 
-def _signal(number: int) -> str:
+def signal_name(number: int) -> str:
+    """What a signal is called; most of the real-time ones have no name of their own.
+
+    >>> signal_name(9), signal_name(40)
+    ('SIGKILL', 'signal 40')
+    """
     return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
