@@ -268,14 +268,14 @@ def few(grid: Candidates) -> Candidates:
 
 
 @pytest.mark.parametrize("width", [1.0, 0.5, 0.2, 0.05])
-def test_no_set_of_runs_reaches_a_width_for_much_less_than_the_chosen_one(
+def test_no_set_of_runs_reaches_a_width_for_half_of_what_the_chosen_one_takes(
     few: Candidates, believed: Belief, subsets: dict[tuple[int, ...], float], width: float
 ) -> None:
     found = informative(few, LARGER, [believed], width=width)
 
     assert found.width_after == pytest.approx(subsets[tuple(sorted(found.picks))], rel=1e-4)
     assert found.width_after <= width
-    assert found.flops <= 1.1 * min(few.cost(made) for made, is_ in subsets.items() if is_ <= width)
+    assert found.flops <= 2 * min(few.cost(made) for made, is_ in subsets.items() if is_ <= width)
 
 
 @pytest.mark.parametrize("flops", [2.1e17, 1e18, 1e19])

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 # which a few dear ones may make needless; the best of several is taken.
 _THRIFTS = (1.0, 0.75, 0.5, 0.25, 0.0)
 _HOPELESS = 1.5  # times the best design so far: leaving out needless runs will not make up for more
-_LESS = 0.95  # of the best design's compute, at which the same is asked for once more
+_LESS = 0.5  # of the best design's compute, at which the same is asked for once more
 _NOTHING = 1e-6  # of the logarithm of the width: what a run narrows it by is rounding
 _MOST = 200  # runs in one choice
 
@@ -70,7 +70,7 @@ def informative(
     by one, by the fall of the mean log width over all laws, draws and target numbers, divided by a power of
     what the run would cost beside those already chosen. Of several powers the cheapest design is taken that
     reaches the width, or the narrowest within the budget. Runs that later ones made needless are left out,
-    and the width is asked for again at less compute until that fails.
+    and the width is asked for again at half the compute until that fails.
 
     Args:
         candidates: What can be run, and what that costs.
@@ -219,7 +219,7 @@ def _cheapest_fill(candidates: Candidates, views: Sequence[_View], stop: _Stop) 
 
 
 def _for_less(candidates: Candidates, views: Sequence[_View], best: _Filled, stop: _Stop) -> _Filled:
-    """The same width asked for at less compute, until that fails.
+    """The same width asked for at half the compute, until that fails.
 
     Several cheap runs may do what one dear run does and tell little before they are together, so that no step
     towards them looks worth its cost while the dear one is affordable.
