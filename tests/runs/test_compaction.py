@@ -179,6 +179,17 @@ def test_old_parts_are_removed_an_hour_after_no_manifest_names_them(study: Study
     assert not old & {path.name for path in (study.folder / "compacted").iterdir()}
 
 
+def test_old_parts_that_a_query_may_still_read_stay(study: Study) -> None:
+    study.compact()
+    old = {path.name for path in (study.folder / "compacted").glob("*.parquet")}
+    for name in old:
+        aged(study.folder / "compacted" / name, since=_HOUR / 2)
+    add_run(study, "a", loss=2.5)
+    study.compact()
+
+    assert old and old <= {path.name for path in (study.folder / "compacted").iterdir()}
+
+
 def test_a_query_reads_the_files_of_the_study_and_no_others(study: Study) -> None:
     secret = study.folder.parent / "secret.csv"
     secret.write_text("x\n1\n")

@@ -71,6 +71,17 @@ def test_a_run_that_came_out_differently_is_named_and_nothing_is_copied(here: St
     assert losses(here) == {"both": 3.5, "mine": 3.25, "theirs": 3.0}
 
 
+def test_what_is_said_of_texts_is_copied_where_nothing_is_said_yet(here: Study, there: Study) -> None:
+    for study, name, text in ((here, "both", "ours"), (there, "both", "theirs"), (there, "new", "new")):
+        (study.folder / "data").mkdir(exist_ok=True)
+        (study.folder / "data" / f"{name}.json").write_text(text)
+
+    merge(here, there)
+
+    texts = {path.name: path.read_text() for path in (here.folder / "data").iterdir()}
+    assert texts == {"both.json": "ours", "new.json": "new"}
+
+
 def test_a_study_is_not_merged_with_itself(here: Study) -> None:
     with pytest.raises(StudyError, match="cannot be merged with itself"):
         merge(here, Study.open(here.folder))
