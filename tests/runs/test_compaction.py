@@ -187,7 +187,8 @@ def test_old_parts_that_a_query_may_still_read_stay(study: Study) -> None:
     add_run(study, "a", loss=2.5)
     study.compact()
 
-    assert old and old <= {path.name for path in (study.folder / "compacted").iterdir()}
+    assert old
+    assert old <= {path.name for path in (study.folder / "compacted").iterdir()}
 
 
 def test_a_query_reads_the_files_of_the_study_and_no_others(study: Study) -> None:
