@@ -18,8 +18,10 @@ from allometry.runs.study import Study
 from allometry.sweeps import running
 from allometry.sweeps.designs import Grid, Ladder
 from allometry.sweeps.executors.definition import Advanced, Died, Event, Job, Unusable
+from allometry.sweeps.executors.needs import Needs
 from allometry.sweeps.progress import Board, Display
 from allometry.sweeps.running import run_sweep
+from allometry.sweeps.trainers import Lab
 
 
 class Bench(Protocol):
@@ -377,3 +379,62 @@ def test_asking_a_design_again_looks_at_each_run_once(
 
     assert len(planned) == 2
     assert list(sweep.ended) == [tiny.run_id]
+
+
+def test_where_no_worker_is_free_the_runs_that_wait_are_not_looked_at(tiny: Recipe, study: Study) -> None:
+    asked: list[Needs] = []
+
+    class Busy:
+        def room_for(self, needs: Needs) -> bool:
+            asked.append(needs)
+            return False
+
+        def shortage(self, needs: Needs) -> str:
+            return ""
+
+    sweep = running._Sweep(
+        design=running._AsGiven([replace(tiny, seed=seed) for seed in range(50)]),
+        study=study,
+        executor=Busy(),  # type: ignore[arg-type]
+        way=running._Way(
+            trainer=Lab(), needs=(Needs(threads=2),), device="cpu", checkpoint_seconds=1.0, adopts=False
+        ),
+        shown=None,  # type: ignore[arg-type]
+    )
+
+    started = sweep._start(sweep._planned())
+
+    assert not started
+    assert asked == [Needs(threads=2), Needs()]  # of the first run, and of the least that there is
+
+
+def test_a_run_that_finds_no_room_does_not_hold_up_one_that_does(tiny: Recipe, study: Study) -> None:
+    large = replace(tiny, architecture=replace(tiny.architecture, width=64))
+    started: list[str] = []
+
+    class OneCore:
+        def room_for(self, needs: Needs) -> bool:
+            return needs.cores == 1 and not started
+
+        def shortage(self, needs: Needs) -> str:
+            return ""
+
+        def start(self, job: Job) -> None:
+            started.append(job.run_id)
+
+    sweep = running._Sweep(
+        design=running._AsGiven([large, tiny]),
+        study=study,
+        executor=OneCore(),  # type: ignore[arg-type]
+        way=running._Way(
+            trainer=Lab(),
+            needs=(Needs(), Needs(from_params=large.architecture.params("total"), threads=2)),
+            device="cpu",
+            checkpoint_seconds=1.0,
+            adopts=False,
+        ),
+        shown=None,  # type: ignore[arg-type]
+    )
+
+    assert sweep._start(sweep._planned())
+    assert started == [tiny.run_id]

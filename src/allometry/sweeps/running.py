@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +30,8 @@ from allometry.sweeps.urgency import most_urgent_first
 
 _LIVES = 3  # times a run may lose its worker to a signal before it is recorded as failed
 _TICK = 0.5  # seconds between looks at the clock when nothing happens
-_CHEAP = 0.05  # seconds: a design that answers faster is asked whenever a run ends
+_LEAST = Needs()
+_CHEAP = 0.005  # seconds: a design that answers faster is asked whenever a run ends
 
 
 def run_sweep(
@@ -177,6 +178,7 @@ class _Answer:
     """
 
     planned: Sequence[Planned] = ()
+    unmade: Sequence[Planned] = ()  # the most urgent first
     took: float = 0.0
     outdated: bool = True
     at: float = field(default_factory=time.monotonic)
@@ -228,7 +230,9 @@ class _Sweep:
             asked = (p.recipe.run_id for p in planned)
             self.ended = {run_id: ended[run_id] for run_id in asked if run_id in ended}
             self.needed = {p.recipe.run_id: p.part[1] for p in planned if p.part}
-            self.answer = _Answer(planned=planned, took=time.monotonic() - begun, outdated=False)
+            unmade = most_urgent_first([p for p in planned if not self._has_ended(p.recipe.run_id)])
+            took = time.monotonic() - begun
+            self.answer = _Answer(planned=planned, unmade=unmade, took=took, outdated=False)
         return self.answer.planned
 
     def _shown_ended(self) -> dict[str, Run]:
@@ -242,22 +246,29 @@ class _Sweep:
 
     def _start(self, planned: Sequence[Planned]) -> bool:
         """Start what is ready on free workers; true if anything was started, ended or failed for good."""
-        waiting = most_urgent_first([p for p in planned if self._is_open(p.recipe.run_id)])
         asked = {p.recipe.run_id for p in planned}
         moved = False
         self.elsewhere.clear()
-        for chosen in waiting:
-            if chosen.recipe.run_id in self.running:
-                continue  # with one before it
-            needs = needs_of(chosen.recipe, self.way.needs)
+        for chosen, needs in self._startable():
             if reason := self._doomed(chosen.recipe, asked) or self.executor.shortage(needs):
                 self._record_failure(chosen, reason)
                 moved = True
-            elif self.executor.room_for(needs) and self._is_ready(chosen.recipe, asked):
+            elif self._is_ready(chosen.recipe, asked):
                 if self._is_free(chosen.recipe.run_id):
-                    self._launch(chosen, planned, self._siblings(chosen, waiting, planned))
+                    self._launch(chosen, planned, self._siblings(chosen, planned))
                 moved |= chosen.recipe.run_id not in self.elsewhere
         return moved
+
+    def _startable(self) -> Iterator[tuple[Planned, Needs]]:
+        """Runs to make for which there is room now, or never will be, and what they need."""
+        for one in self.answer.unmade:
+            if not self._is_open(one.recipe.run_id):
+                continue
+            needs = needs_of(one.recipe, self.way.needs)
+            if self.executor.room_for(needs) or self.executor.shortage(needs):
+                yield one, needs
+            elif not self.executor.room_for(_LEAST):
+                return  # none of ten thousand that wait needs to be looked at until a run ends
 
     def _is_free(self, run_id: str) -> bool:
         """Whether no other process is making the run, or has made it meanwhile."""
@@ -273,8 +284,11 @@ class _Sweep:
     def _is_open(self, run_id: str) -> bool:
         if run_id in self.running or run_id in self.given_up:
             return False
+        return not self._has_ended(run_id)
+
+    def _has_ended(self, run_id: str) -> bool:
         run = self.ended.get(run_id)
-        return run is None or (run.status not in FINISHED and not self._is_far_enough(run))
+        return run is not None and (run.status in FINISHED or self._is_far_enough(run))
 
     def _is_far_enough(self, run: Run) -> bool:
         """Whether a trunk has come as far as the branches that are asked for need it."""
@@ -326,9 +340,7 @@ class _Sweep:
         self.siblings[run_id] = [one.recipe.run_id for one in siblings]
         self.executor.start(self.way.job(chosen, self.study, _partings(chosen, planned), siblings))
 
-    def _siblings(
-        self, chosen: Planned, waiting: Sequence[Planned], planned: Sequence[Planned]
-    ) -> list[Planned]:
+    def _siblings(self, chosen: Planned, planned: Sequence[Planned]) -> list[Planned]:
         """Runs that are made in the same passes, where the trainer can."""
         alone = chosen.recipe.run_id in self.apart or _partings(chosen, planned)
         if alone or not self.way.shares_passes(chosen.recipe):
@@ -336,7 +348,7 @@ class _Sweep:
         asked = {p.recipe.run_id for p in planned}
         alike = (
             other
-            for other in waiting
+            for other in self.answer.unmade
             if _is_alike(chosen, other)
             and other.recipe.run_id not in self.running.keys() | self.apart
             and not _partings(other, planned)
