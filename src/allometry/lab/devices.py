@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import lru_cache
 
@@ -33,8 +34,11 @@ def open_device(name: str) -> torch.device:
     if name not in there and not (name == "cuda" and len(there) > 1):
         raise InputError(f"There is no device '{name}' here. There are: {', '.join(there)}.")
     if name != "cpu":
-        # Attention's fast backward adds in any order; cuBLAS needs its workspace fixed (see LocalExecutor).
+        # Attention's fast backward adds in any order; so does cuBLAS, if not told before it is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+        # Or each new tensor is filled with NaN first, which only shows who reads what was never written.
+        torch.utils.deterministic.fill_uninitialized_memory = False
     return torch.device(name)
 
 
