@@ -17,10 +17,10 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine that says it has one; nothing is computed there."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     yield
     torch.use_deterministic_algorithms(False)
-    torch.utils.deterministic.fill_uninitialized_memory = filled
+    torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
 
 
 def test_kernels_of_an_accelerator_give_the_same_bits_each_time(one_gpu: None) -> None:
