@@ -18,12 +18,12 @@ from allometry.runs.exporting import export
 from allometry.runs.merging import merge
 from allometry.runs.run import Run
 from allometry.runs.study import Study
-from allometry.storage import create, listing, open_place
+from allometry.storage import create, open_place
 from allometry.sweeps.fits import fit_study, load_fits
 from allometry.sweeps.status import counts, study_status
 
 fsspec = pytest.importorskip("fsspec", reason="object storage is read through fsspec")
-pytest.importorskip("upath", reason="object storage is read through universal_pathlib")
+upath = pytest.importorskip("upath", reason="object storage is read through universal_pathlib")
 
 SPEC = """name = "demo"
 [design]
@@ -206,11 +206,11 @@ def test_a_storage_that_nothing_reads_names_the_command_that_helps(monkeypatch: 
     def missing(self: Any) -> Any:
         raise ImportError("Install s3fs to access S3")
 
-    place = open_place("s3://bucket/study")
-    monkeypatch.setattr(type(place), "fs", property(missing))
+    of_s3 = type(upath.UPath("s3://bucket/study"))
+    monkeypatch.setattr(of_s3, "fs", property(missing))
 
     with pytest.raises(MissingExtra, match=r"Install s3fs .* pip install 'allometry\[storage\]'"):
-        listing(place)
+        open_place("s3://bucket/study")
 
 
 def test_an_address_survives_the_command_line(remote: Study, capsys: pytest.CaptureFixture[str]) -> None:
